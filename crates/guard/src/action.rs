@@ -1,0 +1,355 @@
+//! The vocabulary of acts: who is about to do what, seen at which door.
+//!
+//! Owns [`Action`] and [`Deed`]. Never judges. Doors build actions, `policy` reads them, `ledger` writes them down.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::HostName;
+
+/// One client or department: lower-case letters, digits and `-`, 1 to 63 bytes, not starting with `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tenant(String);
+
+impl Tenant {
+    /// Reads a tenant's name.
+    ///
+    /// # Errors
+    /// A text saying what a name may hold, when `name` is none.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let legal = (1..=63).contains(&name.len())
+            && !name.starts_with('-')
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if legal {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(format!(
+                "`{}` is no tenant name: use 1 to 63 of a-z, 0-9 and `-`, not starting with `-`",
+                name.escape_debug()
+            ))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Tenant {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::parse(&name)
+    }
+}
+
+impl From<Tenant> for String {
+    fn from(tenant: Tenant) -> Self {
+        tenant.0
+    }
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Actor {
+    /// The agent or anything it started: assumed to be the attacker.
+    Agent,
+    /// A person or their script, known by the peer credentials of a Unix socket or, later, by sign-in.
+    Person {
+        /// For instance `root` or `uid 1000`.
+        name: String,
+    },
+    /// Creel itself (a restart by the warden, a sweep at start).
+    Creel,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent => f.write_str("agent"),
+            Self::Person { name } => write!(f, "person:{name}"),
+            Self::Creel => f.write_str("creel"),
+        }
+    }
+}
+
+/// The seven doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Door {
+    /// People's acts on Creel.
+    Control,
+    /// Name look-ups.
+    Dns,
+    /// Bytes leaving.
+    Egress,
+    /// Processes.
+    Exec,
+    /// Files.
+    Files,
+    /// Triggers coming in.
+    Ingress,
+    /// Requests to the model and the tool calls that it proposes.
+    Model,
+}
+
+impl Door {
+    /// Every door there is: an attack tried at one is tried at all.
+    pub const ALL: [Self; 7] =
+        [Self::Control, Self::Dns, Self::Egress, Self::Exec, Self::Files, Self::Ingress, Self::Model];
+
+    /// The name used in rule ids and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Dns => "dns",
+            Self::Egress => "egress",
+            Self::Exec => "exec",
+            Self::Files => "files",
+            Self::Ingress => "ingress",
+            Self::Model => "model",
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What someone is about to do, seen at a door.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Whose jail it concerns.
+    pub tenant: Tenant,
+    /// Who acts.
+    pub actor: Actor,
+    /// Where it was seen.
+    pub door: Door,
+    /// What it is.
+    pub deed: Deed,
+}
+
+impl Action {
+    /// Whether the act changes something when it is carried out: then its record is on disk before it is released
+    /// (DESIGN.md, invariant 4). A `Send` counts when it carries a body or is more than a read.
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        match &self.deed {
+            Deed::Administer(_) | Deed::Call(_) | Deed::Receive(_) | Deed::Run(_) => true,
+            Deed::Send(send) => send.has_effect(),
+            Deed::Touch(touch) => touch.writes,
+            // A prompt carries a body out, to the provider.
+            Deed::Prompt(_) => true,
+            Deed::Attempt(_) | Deed::Resolve(_) => false,
+        }
+    }
+}
+
+/// The acts, active verbs, one per surface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Deed {
+    /// A person's act on Creel.
+    Administer(Administer),
+    /// What the kernel refused before any door could see it: recorded, never admitted.
+    Attempt(Attempt),
+    /// A tool call that the model proposes.
+    Call(Call),
+    /// A request to the model.
+    Prompt(Prompt),
+    /// A trigger coming in.
+    Receive(Receive),
+    /// A name look-up.
+    Resolve(Resolve),
+    /// A process.
+    Run(Run),
+    /// Bytes leaving.
+    Send(Send),
+    /// A file.
+    Touch(Touch),
+}
+
+impl Deed {
+    /// The verb, as `log --json` prints it.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Administer(_) => "administer",
+            Self::Attempt(_) => "attempt",
+            Self::Call(_) => "call",
+            Self::Prompt(_) => "prompt",
+            Self::Receive(_) => "receive",
+            Self::Resolve(_) => "resolve",
+            Self::Run(_) => "run",
+            Self::Send(_) => "send",
+            Self::Touch(_) => "touch",
+        }
+    }
+
+    /// What it aims at, in one line as a person would write it. It may hold the agent's bytes: escape it per sink.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match self {
+            Self::Administer(act) if act.detail.is_empty() => act.act.clone(),
+            Self::Administer(act) => format!("{} {}", act.act, act.detail),
+            Self::Attempt(attempt) => attempt.what.clone(),
+            Self::Call(call) => format!("{} {}", call.tool, call.arguments),
+            Self::Prompt(prompt) => format!("{} {} ({} bytes)", prompt.provider, prompt.model, prompt.bytes),
+            Self::Receive(receive) => format!("{}: {}", receive.source, receive.text),
+            Self::Resolve(resolve) => format!("{} {}", resolve.name, resolve.kind),
+            Self::Run(run) => run.argv.join(" "),
+            Self::Send(send) => send.to_string(),
+            Self::Touch(touch) => format!("{} {}", touch.how, touch.path),
+        }
+    }
+}
+
+/// A person's act on Creel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Administer {
+    /// `up`, `down`, `restart`, `ws-put`, `ws-get`, `ws-ls`, `degrade`, …
+    pub act: String,
+    /// What it acts on; empty when the act says it all.
+    pub detail: String,
+}
+
+/// What the kernel refused before any door could see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// For instance `mount(2) by pid 17 (sh)`.
+    pub what: String,
+}
+
+/// A tool call that the model proposes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The tool's name; a meta-tool is opened first.
+    pub tool: String,
+    /// Its arguments, compact JSON text.
+    pub arguments: String,
+    /// The id that the provider gave the call.
+    pub call_id: String,
+}
+
+/// A request to the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// The provider's name in the configuration.
+    pub provider: String,
+    /// The wire format, for instance `openai-completions`.
+    pub format: String,
+    /// The model that the request names.
+    pub model: String,
+    /// Body length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the body, lower-case hex.
+    pub digest: String,
+}
+
+/// A trigger coming in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receive {
+    /// `say` for a person at the command line; later a webhook's, queue's or schedule's name.
+    pub source: String,
+    /// The text as it arrived.
+    pub text: String,
+}
+
+/// A name look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolve {
+    /// The name asked for, normalised when it is one, else escaped as it came.
+    pub name: String,
+    /// The name when it is a host name; `None` is never approved.
+    pub host: Option<HostName>,
+    /// Record type, for instance `A`.
+    pub kind: String,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The real argument vector, lossily decoded.
+    pub argv: Vec<String>,
+    /// The working directory.
+    pub cwd: String,
+}
+
+/// Where bytes would go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// A name.
+    Host(HostName),
+    /// A literal address.
+    Address(IpAddr),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(f, "{host}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// Bytes leaving.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Send {
+    /// `https`, `http` or `tcp`.
+    pub scheme: String,
+    /// Where to.
+    pub to: Target,
+    /// The port.
+    pub port: u16,
+    /// The HTTP method in capitals; `None` for what is no HTTP request (a connection refused before its first byte).
+    pub method: Option<String>,
+    /// Path and query as they would be sent; empty for what is no HTTP request.
+    pub path: String,
+    /// Declared body length in bytes: 0 without a body, `None` when a body of unknown length follows.
+    pub body: Option<u64>,
+}
+
+impl Send {
+    /// A body, or a method that is no plain read (RFC 9110, section 9.2.1).
+    #[must_use]
+    pub fn has_effect(&self) -> bool {
+        self.body != Some(0) || !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS"))
+    }
+}
+
+impl fmt::Display for Send {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(method) = &self.method {
+            write!(f, "{method} ")?;
+        }
+        write!(f, "{}://{}:{}{}", self.scheme, self.to, self.port, self.path)
+    }
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// `open`, `write`, `rename`, …
+    pub how: String,
+    /// The path inside the jail.
+    pub path: String,
+    /// Whether it changes the file.
+    pub writes: bool,
+}

@@ -1,0 +1,146 @@
+//! The one door: breakers, policy, ask a person, write the ledger.
+//!
+//! Owns [`Guard::admit`]. Whatever goes wrong on the way (a panic, a timeout, a breaker in an unknown state, a ledger
+//! that can't be written) is a Deny. Every door calls it, for the agent's acts and for people's alike.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::action::{Action, Deed};
+use crate::facts::{BreakerState, Facts};
+use crate::permit::Permit;
+use crate::record::{Durability, Entry};
+use crate::refusal::Refusal;
+use crate::traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, Timer};
+use crate::verdict::{Judgement, Obligations, RuleId, Verdict};
+
+/// How long the ledger may take to record a decision before it counts as unwritable. Far above a slow disk's
+/// fdatasync, far below any client's patience.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a person may take, over and above what the asker itself allows (DESIGN.md: 4 minutes).
+const ASKER_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Everything the one door needs.
+#[derive(Clone)]
+pub struct Guard {
+    judge: Arc<dyn Judge>,
+    ledger: Arc<dyn Ledger>,
+    asker: Arc<dyn Asker>,
+    breakers: Arc<dyn Breakers>,
+    timer: Arc<dyn Timer>,
+    durable_all: bool,
+}
+
+impl Guard {
+    /// Puts a guard together. With `durable_all` every record is on disk before its act is released, mere reads too.
+    #[must_use]
+    pub fn new(
+        judge: Arc<dyn Judge>,
+        ledger: Arc<dyn Ledger>,
+        asker: Arc<dyn Asker>,
+        breakers: Arc<dyn Breakers>,
+        timer: Arc<dyn Timer>,
+        durable_all: bool,
+    ) -> Self {
+        Self { judge, ledger, asker, breakers, timer, durable_all }
+    }
+
+    /// Decides `action`, records the decision, and only then answers.
+    ///
+    /// # Errors
+    /// The [`Refusal`] to render, whenever the answer is not a plain Yes.
+    pub async fn admit(&self, action: Action, mut facts: Facts) -> Result<Permit, Refusal> {
+        facts.breakers = catch_unwind(AssertUnwindSafe(|| self.breakers.state(&action))).unwrap_or_default();
+        let judgement = self.decide(&action, &facts);
+        let answer = match &judgement.verdict {
+            Verdict::Ask(question) => Some(self.ask(&action, question).await),
+            Verdict::Allow(_) | Verdict::Deny(_) => None,
+        };
+        let release = settle_verdict(&judgement, answer.as_ref());
+        let durability = if self.durable_all || action.has_effect() || answer.is_some() {
+            Durability::BeforeRelease
+        } else {
+            Durability::Soon
+        };
+        let entry = Entry { action, facts, judgement, answer, durability };
+        let record = match self.within(LEDGER_PATIENCE, self.ledger.admitted(entry)).await {
+            Some(Ok(record)) => record,
+            Some(Err(closed)) => return Err(unwritable(&closed.why)),
+            None => return Err(unwritable("it did not answer in time")),
+        };
+        match release {
+            Ok(obligations) => Ok(Permit::new(record, obligations, Arc::clone(&self.ledger))),
+            Err(mut refusal) => {
+                refusal.record = record.0;
+                Err(refusal)
+            }
+        }
+    }
+
+    fn decide(&self, action: &Action, facts: &Facts) -> Judgement {
+        match &facts.breakers {
+            BreakerState::Closed => {}
+            BreakerState::Unknown => return deny("guard/breaker-unknown", "the state of the breakers is not known"),
+            BreakerState::Open(name) => return deny("guard/breaker-open", &format!("breaker `{name}` has tripped")),
+        }
+        if let Deed::Attempt(_) = action.deed {
+            return deny("guard/attempt", "the kernel refused it already; it is recorded, never admitted");
+        }
+        catch_unwind(AssertUnwindSafe(|| self.judge.judge(action, facts)))
+            .unwrap_or_else(|_| deny("guard/judge-failed", "the policy failed while it judged"))
+    }
+
+    async fn ask(&self, action: &Action, question: &crate::Question) -> Answer {
+        self.within(ASKER_PATIENCE, self.asker.ask(action, question)).await.unwrap_or_else(|| Answer {
+            yes: false,
+            rule: RuleId::new("approval/silence"),
+            by: "nobody answered in time".to_owned(),
+        })
+    }
+
+    /// `None` when the timer wins or the future panics.
+    async fn within<T>(&self, patience: Duration, mut work: BoxFuture<'_, T>) -> Option<T> {
+        let mut alarm = self.timer.after(patience);
+        poll_fn(|cx| {
+            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+                Ok(Poll::Ready(value)) => return Poll::Ready(Some(value)),
+                Ok(Poll::Pending) => {}
+                Err(_) => return Poll::Ready(None),
+            }
+            alarm.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
+}
+
+fn settle_verdict(judgement: &Judgement, answer: Option<&Answer>) -> Result<Obligations, Refusal> {
+    match (&judgement.verdict, answer) {
+        (Verdict::Allow(obligations), _) => Ok(obligations.clone()),
+        (Verdict::Ask(question), Some(answer)) if answer.yes => Ok(question.obligations.clone()),
+        (Verdict::Ask(_), answer) => {
+            let rule = answer.map_or(RuleId::new("approval/silence"), |answer| answer.rule.clone());
+            let to_ledger = answer.map_or_else(String::new, |answer| answer.by.clone());
+            let to_agent = format!("a person would have to approve this (`{}`), and nobody did", judgement.rule);
+            Err(Refusal::new(rule, to_agent, to_ledger))
+        }
+        (Verdict::Deny(refusal), _) => Err(refusal.clone()),
+    }
+}
+
+fn unwritable(why: &str) -> Refusal {
+    Refusal::new(
+        RuleId::new("guard/ledger-unwritable"),
+        "nothing may happen while it can't be recorded; try again later",
+        format!("the ledger can't be written: {why}"),
+    )
+}
+
+fn deny(rule: &'static str, why: &str) -> Judgement {
+    let rule = RuleId::new(rule);
+    let refusal = Refusal::new(rule.clone(), "refused; ask the operator", why);
+    Judgement { verdict: Verdict::Deny(refusal), rule, why: why.to_owned(), generation: 0 }
+}

@@ -1,0 +1,29 @@
+//! What may happen, and the one door.
+//!
+//! This crate owns the vocabulary ([`Action`], [`Facts`], [`Verdict`], [`Permit`], [`Refusal`]) and the one place to
+//! pass, [`Guard::admit`]. It never does IO, knows no async runtime and no clock, and depends on nothing of ours.
+//! Every door calls it; `policy` and `ledger` implement its traits.
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod admit;
+mod facts;
+mod host;
+mod permit;
+mod record;
+mod refusal;
+mod traits;
+mod verdict;
+
+pub use action::{
+    Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Receive, Resolve, Run, Send, Target, Tenant, Touch,
+};
+pub use admit::Guard;
+pub use facts::{BreakerState, Facts, Taint};
+pub use host::{HostName, InvalidHostName};
+pub use permit::{Permit, Receipt};
+pub use record::{Durability, Entry, Outcome, RecordId};
+pub use refusal::Refusal;
+pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
+pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Verdict};
