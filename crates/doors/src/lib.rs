@@ -1,1 +1,14 @@
-//! x
+//! The doors: they turn bytes into an `Action` and carry out the answer.
+//!
+//! A door never decides: it asks `creel_guard::Guard::admit` and acts only with the permit in hand. This crate can name
+//! neither `policy` nor `ledger`. The guard process of each tenant serves every door on sockets that the warden planted.
+
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod shutdown;
+pub mod stream;
+pub mod upstream;
+
+pub use error::Error;
+pub use shutdown::Shutdown;

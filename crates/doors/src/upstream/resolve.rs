@@ -1,0 +1,49 @@
+//! Creel's own name resolution: never the agent's.
+//!
+//! Owns [`Resolve`] and the system's resolver. Never judges addresses: `policy` does, before anything connects. Called
+//! by doors, after the name was admitted.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use creel_guard::{BoxFuture, HostName};
+use tokio::time::timeout;
+
+/// Patience with the host's resolver: glibc gives up after 5 s a server, twice.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
+/// More addresses than this for one name are refused, not cut: all of them are judged.
+const MAX_ADDRESSES: usize = 64;
+
+/// Turns a name into addresses.
+pub trait Resolve: Send + Sync {
+    /// Every address of `host`, without doubles.
+    fn resolve<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
+}
+
+/// The host's own resolver (`getaddrinfo`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            // The trailing dot keeps search domains of the host's resolv.conf out of it.
+            let absolute = format!("{host}.");
+            let found = match timeout(RESOLVE_LIMIT, tokio::net::lookup_host((absolute.as_str(), 0))).await {
+                Ok(found) => found?,
+                Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver did not answer in time")),
+            };
+            let mut addresses: Vec<IpAddr> = Vec::new();
+            for address in found.map(|socket| socket.ip()) {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+                if addresses.len() > MAX_ADDRESSES {
+                    return Err(io::Error::other("the name has too many addresses"));
+                }
+            }
+            Ok(addresses)
+        })
+    }
+}
