@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod dns;
 mod error;
+pub mod names;
 pub mod shutdown;
 pub mod stream;
 pub mod upstream;

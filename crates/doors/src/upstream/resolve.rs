@@ -28,9 +28,8 @@ pub struct SystemResolver;
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            // The trailing dot keeps search domains of the host's resolv.conf out of it.
-            let absolute = format!("{host}.");
-            let found = match timeout(RESOLVE_LIMIT, tokio::net::lookup_host((absolute.as_str(), 0))).await {
+            // No trailing dot: glibc would then overlook /etc/hosts.
+            let found = match timeout(RESOLVE_LIMIT, tokio::net::lookup_host((host.as_str(), 0))).await {
                 Ok(found) => found?,
                 Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the resolver did not answer in time")),
             };

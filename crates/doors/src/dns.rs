@@ -1,0 +1,153 @@
+//! The DNS door: look-ups of the agent.
+//!
+//! Answers an admitted name with its synthetic address and everything else with NXDOMAIN. Never forwards a question, so
+//! there is no tunnel through it. The guard process serves it on sockets planted at 127.0.0.1:53 and [::1]:53.
+
+mod config;
+mod enforce;
+mod refuse;
+mod see;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Tenant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+pub use config::{MAX_MESSAGE, Sockets};
+
+use crate::names::Names;
+use crate::shutdown::Shutdown;
+use config::{MAX_CONNECTIONS, MAX_QUERIES, PAUSE, QUERIES_A_CONNECTION, QUERY_LIMIT};
+use see::Question;
+
+/// The DNS door of one jail.
+#[derive(Clone)]
+pub struct Dns {
+    guard: Guard,
+    tenant: Tenant,
+    names: Arc<Names>,
+    /// One turn a question at work, over all sockets.
+    turns: Arc<Semaphore>,
+}
+
+impl Dns {
+    /// The door of `tenant`'s jail, whose names are in `names`.
+    #[must_use]
+    pub fn new(guard: Guard, tenant: Tenant, names: Arc<Names>) -> Self {
+        Self { guard, tenant, names, turns: Arc::new(Semaphore::new(MAX_QUERIES)) }
+    }
+
+    /// Answers one message; `None` for what deserves no answer. The record is written before.
+    pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let question = match see::question(message) {
+            Ok(question) => question,
+            Err(flaw) => return refuse::malformed(message, flaw),
+        };
+        let flaw = question.host.as_ref().filter(|host| !self.names.has_room(host)).map(|_| "names-full".to_owned());
+        let action = self.action(&question);
+        match self.guard.admit(action, Facts { flaw, ..Facts::default() }).await {
+            Ok(permit) => enforce::answer(permit, &question, &self.names),
+            Err(refusal) => refuse::not_approved(&question, &refusal),
+        }
+    }
+
+    fn action(&self, question: &Question) -> Action {
+        Action {
+            tenant: self.tenant.clone(),
+            actor: Actor::Agent,
+            door: Door::Dns,
+            deed: Deed::Resolve(question.as_resolve()),
+        }
+    }
+}
+
+/// Serves the door until `shutdown`.
+pub async fn serve(door: Dns, sockets: Sockets, mut shutdown: Shutdown) {
+    let mut loops = JoinSet::new();
+    for socket in sockets.udp {
+        loops.spawn(serve_udp(door.clone(), Arc::new(socket)));
+    }
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    for listener in sockets.tcp {
+        loops.spawn(serve_tcp(door.clone(), listener, Arc::clone(&connections)));
+    }
+    shutdown.wait().await;
+}
+
+async fn serve_udp(door: Dns, socket: Arc<UdpSocket>) {
+    let mut at_work = JoinSet::new();
+    // One byte more than a message may have, so that a longer one is seen to be longer.
+    let mut buffer = vec![0; MAX_MESSAGE + 1];
+    while let Ok(turn) = Arc::clone(&door.turns).acquire_owned().await {
+        while at_work.try_join_next().is_some() {}
+        let (length, peer) = match socket.recv_from(&mut buffer).await {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::warn!(%error, "the DNS socket failed to receive");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Some(message) = buffer.get(..length).filter(|message| message.len() <= MAX_MESSAGE) else { continue };
+        let (door, socket, message) = (door.clone(), Arc::clone(&socket), message.to_vec());
+        at_work.spawn(async move {
+            let _turn = turn;
+            if let Some(answer) = door.answer(&message).await
+                && let Err(error) = socket.send_to(&answer, peer).await
+            {
+                tracing::debug!(%error, "a DNS answer could not be sent");
+            }
+        });
+    }
+}
+
+async fn serve_tcp(door: Dns, listener: TcpListener, connections: Arc<Semaphore>) {
+    let mut at_work = JoinSet::new();
+    while let Ok(place) = Arc::clone(&connections).acquire_owned().await {
+        while at_work.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                at_work.spawn(serve_connection(door.clone(), stream, place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the DNS listener failed to accept");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection(door: Dns, mut stream: TcpStream, _place: OwnedSemaphorePermit) {
+    for _ in 0..QUERIES_A_CONNECTION {
+        let Some(message) = within(QUERY_LIMIT, read_message(&mut stream)).await.flatten() else { return };
+        let Ok(_turn) = door.turns.acquire().await else { return };
+        let Some(answer) = door.answer(&message).await else { return };
+        let Ok(length) = u16::try_from(answer.len()) else { return };
+        let framed = [&length.to_be_bytes(), answer.as_slice()].concat();
+        if !matches!(within(QUERY_LIMIT, stream.write_all(&framed)).await, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// A message with its two-byte length in front (RFC 1035, section 4.2.2).
+async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let length = usize::from(stream.read_u16().await.ok()?);
+    if length > MAX_MESSAGE {
+        return None;
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await.ok()?;
+    Some(message)
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    timeout(limit, work).await.ok()
+}
