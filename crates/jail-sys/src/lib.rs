@@ -4,3 +4,7 @@
 //! it, and the binary for the descriptors that it receives.
 
 #![allow(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
+
+pub mod caps;
+pub mod mount;
+pub mod process;

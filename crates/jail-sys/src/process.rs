@@ -1,0 +1,124 @@
+//! Fork, descriptor hand-over and immediate exit.
+//!
+//! Owns what needs `unsafe` when one process becomes another. It never decides what is started. `jail`'s launcher, stage
+//! and init call it, and the binary for the descriptor that it inherits.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Pid;
+
+/// The descriptor number at which every process of ours finds its link to the one that started it.
+pub const LINK_FD: RawFd = 3;
+
+/// Which side of a fork we are.
+#[derive(Debug)]
+pub enum Fork {
+    /// The parent, with the child's pid as the parent sees it.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// Forks this process, which must have one thread: with more, the child could hang on a lock that another thread held.
+///
+/// # Errors
+/// `Other` when there is more than one thread; else what the kernel says.
+pub fn fork() -> io::Result<Fork> {
+    if thread_count()? != 1 {
+        return Err(io::Error::other("fork needs a process with one thread"));
+    }
+    // SAFETY: this is the only thread, as checked above, so no lock is held by a thread that the child lacks.
+    let result = unsafe { libc::fork() };
+    match result {
+        0 => Ok(Fork::Child),
+        pid => Pid::from_raw(pid).filter(|_| pid > 0).map(Fork::Parent).ok_or_else(io::Error::last_os_error),
+    }
+}
+
+/// How many threads this process has, by `/proc/self/task`.
+///
+/// # Errors
+/// When `/proc` can't be read.
+pub fn thread_count() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/task")?.count())
+}
+
+/// Takes a descriptor that this process was started with; call it once per number, before anything else opens files.
+///
+/// # Errors
+/// `EBADF` when nothing is open there.
+pub fn inherited(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl reads the descriptor table only; the result says whether the number is open.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is open, as just seen, and the caller takes each number once, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Moves a descriptor to the fixed number, where it stays open across the next `execve`; whatever was there is closed.
+/// The number then belongs to the program that is about to be executed.
+///
+/// # Errors
+/// What `dup2` says.
+pub fn place(fd: OwnedFd, number: RawFd) -> io::Result<()> {
+    if fd.as_raw_fd() == number {
+        let number = fd.into_raw_fd();
+        // SAFETY: fcntl on an open number; it clears close-on-exec.
+        let result = unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
+        return if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    }
+    // SAFETY: dup2 on an open descriptor. The target's former owner may not use it again: this runs only between fork and
+    // exec, where every earlier object is about to vanish.
+    let result = unsafe { libc::dup2(fd.as_raw_fd(), number) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Marks every descriptor from `first` on close-on-exec.
+///
+/// # Errors
+/// What `close_range(2)` says: `ENOSYS` before 5.9, `EINVAL` before 5.11.
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    let cloexec = libc::CLOSE_RANGE_CLOEXEC as libc::c_int;
+    // SAFETY: the call changes flags of descriptors, no memory.
+    let result = unsafe { libc::close_range(first, u32::MAX, cloexec) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ends this process at once: no destructor and no exit handler runs. For a forked child that must not run the parent's.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` takes an integer and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Starts `exe` with one argument and an empty environment, standard input and output at /dev/null, standard error
+/// shared, and `link` at [`LINK_FD`]. The child gets SIGKILL when the calling **thread** ends (`PR_SET_PDEATHSIG`).
+///
+/// # Errors
+/// When the program can't be started.
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the warden starts a stage")]
+pub fn spawn_with_link(exe: &Path, argument: impl AsRef<OsStr>, link: impl AsFd) -> io::Result<Child> {
+    let link = link.as_fd().as_raw_fd();
+    let mut command = Command::new(exe);
+    command.arg(argument).env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    // SAFETY: between fork and exec the closure makes system calls only, no allocation and no lock. `link` stays open in
+    // the child: the parent's descriptor outlives this call.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            if libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            let moved = if link == LINK_FD { libc::fcntl(link, libc::F_SETFD, 0) } else { libc::dup2(link, LINK_FD) };
+            if moved == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        });
+    }
+    command.spawn()
+}
