@@ -6,5 +6,11 @@
 #![allow(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
 
 pub mod caps;
+pub mod loopdev;
 pub mod mount;
+pub mod netlink;
+pub mod pidfd;
 pub mod process;
+pub mod seqpacket;
+pub mod sock_diag;
+pub mod socket;
