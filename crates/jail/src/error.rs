@@ -1,0 +1,72 @@
+//! What can go wrong while a jail is built, held or taken down, grouped by who is at fault.
+//!
+//! Owns the crate's only error type and its texts, which say what to do next. It holds nothing that the agent wrote.
+//! Every module of `jail` returns it; the binary turns it into an exit code.
+
+use std::io;
+
+/// Why a jail couldn't be built, held or taken down.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The person asked for something that makes no sense or is refused.
+    #[error("{what}; {next}")]
+    Operator {
+        /// What is wrong.
+        what: String,
+        /// What to do about it.
+        next: String,
+    },
+    /// A call to this host's kernel or file system failed.
+    #[error("cannot {doing}: {source}; {next}")]
+    Host {
+        /// What was tried.
+        doing: String,
+        /// What the host answered.
+        #[source]
+        source: io::Error,
+        /// What to do about it.
+        next: String,
+    },
+    /// This host is in a state in which going on would be unsafe.
+    #[error("{what}; {next}")]
+    Unfit {
+        /// What was found.
+        what: String,
+        /// What to do about it.
+        next: String,
+    },
+    /// A layer of the jail can't be enforced on this host.
+    #[error("this host can't enforce {}; allow it by name with `--allow-degraded` or use another host", list(.layers))]
+    Missing {
+        /// The layers' ids, as `check --json` names them.
+        layers: Vec<&'static str>,
+    },
+    /// Creel contradicts itself.
+    #[error("`{what}` should never happen; please report it")]
+    Bug {
+        /// What happened.
+        what: String,
+    },
+}
+
+impl Error {
+    /// Turns an `io::Error` into [`Error::Host`]: `.map_err(Error::host("open `x`", "run Creel as root"))`.
+    pub fn host<E: Into<io::Error>>(doing: impl Into<String>, next: impl Into<String>) -> impl FnOnce(E) -> Self {
+        let (doing, next) = (doing.into(), next.into());
+        move |source| Self::Host { doing, source: source.into(), next }
+    }
+
+    /// [`Error::Unfit`] from two texts.
+    pub fn unfit(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Unfit { what: what.into(), next: next.into() }
+    }
+
+    /// [`Error::Operator`] from two texts.
+    pub fn operator(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Operator { what: what.into(), next: next.into() }
+    }
+}
+
+fn list(layers: &[&str]) -> String {
+    layers.iter().map(|layer| format!("`{layer}`")).collect::<Vec<_>>().join(", ")
+}
