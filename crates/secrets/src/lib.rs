@@ -1,1 +1,18 @@
-//! x
+//! The only crate that sees a plaintext secret.
+//!
+//! Owns [`Secret`], the [`Broker`] that fills one slot for one redeemed obligation, and the hand-over of values from the
+//! warden to the guard ([`parse_handover`]). It never prints, logs or clones a value and never decides who may have one:
+//! a permit's obligation does. Doors call the broker; the guard process fills it at start.
+
+#![forbid(unsafe_code)]
+
+mod broker;
+mod error;
+mod handover;
+mod scrub;
+mod secret;
+
+pub use broker::{Broker, Fill, Filled, MemoryBroker, Slot};
+pub use error::Error;
+pub use handover::{Handed, parse_handover, write_handover};
+pub use secret::{Secret, SecretName, same};

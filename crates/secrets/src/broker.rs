@@ -1,0 +1,169 @@
+//! Fills one slot for one redeemed obligation.
+//!
+//! Owns the [`Broker`] trait, shaped so that it can become a process of its own (one question, one answer, no shared
+//! memory), and [`MemoryBroker`], its first form. It never hands out a bare secret. Doors call it with a permit's
+//! obligation in hand.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use creel_guard::{BoxFuture, Inject, RecordId};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::scrub::scrub;
+use crate::secret::{Secret, SecretName};
+
+/// Where a secret goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Slot {
+    /// The value of an `authorization` header: `Bearer `, then the secret (RFC 6750, section 2.1).
+    Bearer,
+    /// A header's whole value.
+    Header,
+}
+
+/// One question: fill `slot` for the obligation `inject` of the act recorded as `record`.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill<'a> {
+    /// The obligation, straight from the permit.
+    pub inject: &'a Inject,
+    /// The permit's record: what this use of the secret is accounted to.
+    pub record: RecordId,
+    /// Where the secret goes.
+    pub slot: Slot,
+}
+
+/// A filled slot: wiped when dropped, shown by nothing.
+pub struct Filled(Zeroizing<Vec<u8>>);
+
+impl Filled {
+    /// The bytes to put into the slot. Mark the header as sensitive.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Holds secrets and fills slots.
+pub trait Broker: Send + Sync {
+    /// Fills one slot.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`], or [`Error::Value`] when the secret does not fit the slot: the act must then fail.
+    fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>>;
+
+    /// Takes every secret out of `bytes` before they reach the agent.
+    ///
+    /// # Errors
+    /// When that can't be done; the bytes must then be withheld.
+    fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>>;
+}
+
+/// Secrets in this process's memory.
+#[derive(Default)]
+pub struct MemoryBroker {
+    secrets: BTreeMap<SecretName, Secret>,
+}
+
+impl MemoryBroker {
+    /// Takes over what was handed over.
+    ///
+    /// # Errors
+    /// [`Error::Twice`] when a name comes twice.
+    pub fn new(handed: impl IntoIterator<Item = (SecretName, Secret)>) -> Result<Self, Error> {
+        let mut secrets = BTreeMap::new();
+        for (name, secret) in handed {
+            if secrets.insert(name.clone(), secret).is_some() {
+                return Err(Error::Twice { name });
+            }
+        }
+        Ok(Self { secrets })
+    }
+
+    /// The names it holds.
+    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
+        self.secrets.keys()
+    }
+
+    fn fill_now(&self, fill: Fill<'_>) -> Result<Filled, Error> {
+        let name = SecretName::parse(&fill.inject.secret)?;
+        let Some(secret) = self.secrets.get(&name) else { return Err(Error::NotLoaded { name }) };
+        // RFC 9110, section 5.5: visible characters and spaces; opaque bytes above 0x7f are left out on purpose.
+        if !secret.bytes().iter().all(|b| matches!(b, 0x20..=0x7e)) {
+            return Err(Error::Value { name, why: "a header can't hold all of its characters" });
+        }
+        let prefix: &[u8] = match fill.slot {
+            Slot::Bearer => b"Bearer ",
+            Slot::Header => b"",
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(prefix.len() + secret.bytes().len()));
+        bytes.extend_from_slice(prefix);
+        bytes.extend_from_slice(secret.bytes());
+        Ok(Filled(bytes))
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {
+        Box::pin(std::future::ready(self.fill_now(fill)))
+    }
+
+    fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
+        let clean = match scrub(&bytes, self.secrets.values()) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(clean) => Some(clean),
+        };
+        Box::pin(std::future::ready(Ok(clean.unwrap_or(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"sk-test-0123456789abcdef";
+
+    fn broker(value: &[u8]) -> MemoryBroker {
+        let name = SecretName::parse("KEY").unwrap();
+        let secret = Secret::load(&name, Zeroizing::new(value.to_vec())).unwrap();
+        MemoryBroker::new([(name, secret)]).unwrap()
+    }
+
+    fn fill(broker: &MemoryBroker, secret: &str, slot: Slot) -> Result<Vec<u8>, Error> {
+        let inject = Inject { secret: secret.to_owned() };
+        broker.fill_now(Fill { inject: &inject, record: RecordId(7), slot }).map(|filled| filled.expose().to_vec())
+    }
+
+    #[test]
+    fn fills_the_slot_and_no_other_name() {
+        let broker = broker(KEY);
+        assert_eq!(fill(&broker, "KEY", Slot::Bearer).unwrap(), [b"Bearer ", KEY].concat());
+        assert_eq!(fill(&broker, "KEY", Slot::Header).unwrap(), KEY);
+        assert!(matches!(fill(&broker, "OTHER", Slot::Header), Err(Error::NotLoaded { .. })));
+        assert!(matches!(fill(&broker, "no name", Slot::Header), Err(Error::Name { .. })));
+    }
+
+    #[test]
+    fn a_value_that_no_header_holds_is_refused() {
+        assert!(matches!(fill(&broker("kéy".as_bytes()), "KEY", Slot::Header), Err(Error::Value { .. })));
+        assert!(matches!(fill(&broker(b"k\x07y"), "KEY", Slot::Header), Err(Error::Value { .. })));
+    }
+
+    #[test]
+    fn scrubs_long_values_and_leaves_short_ones() {
+        let text = [b"bad key ", KEY, b"!"].concat();
+        let clean = scrub(&text, broker(KEY).secrets.values()).into_owned();
+        assert_eq!(clean, b"bad key [scrubbed by creel]!");
+        assert!(matches!(scrub(b"short", broker(b"short").secrets.values()), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_name_given_twice_is_refused() {
+        let name = SecretName::parse("KEY").unwrap();
+        let one = || Secret::load(&name, Zeroizing::new(KEY.to_vec())).unwrap();
+        assert!(matches!(MemoryBroker::new([(name.clone(), one()), (name.clone(), one())]), Err(Error::Twice { .. })));
+    }
+}
