@@ -1,1 +1,25 @@
-//! x
+//! Judges an action; pure.
+//!
+//! This crate owns the rules: one rule is one file, one function and one public id. It never does IO, reads no clock
+//! and remembers nothing between two decisions, so that any past decision can be replayed under another policy. The
+//! guard calls it through `guard::Judge`; the binary builds it from `creel.toml`.
+
+#![forbid(unsafe_code)]
+
+mod canonical;
+mod config;
+mod docs;
+pub mod examples;
+mod judge;
+mod pattern;
+mod ranges;
+mod rule;
+mod rules;
+
+pub use canonical::{PathGlob, UnclearPath, canonical_path};
+pub use config::{Config, EgressAllow, ModelProvider, ModelRules, ToolRules};
+pub use docs::{explain, rule_docs, rules_markdown};
+pub use judge::{Policy, ReloadablePolicy};
+pub use pattern::{HostPattern, InvalidPattern};
+pub use ranges::{Closed, closed, never};
+pub use rule::RuleDoc;

@@ -1,0 +1,82 @@
+//! What the operator allowed, as plain data.
+//!
+//! Owns [`Config`]: only legal values, no text left to parse. Never read from a file here: the binary builds it from
+//! `creel.toml` and hands it to [`crate::Policy::new`].
+
+use std::net::IpAddr;
+
+use creel_guard::HostName;
+
+use crate::canonical::PathGlob;
+use crate::pattern::HostPattern;
+
+/// Everything that the rules may read besides the action and its facts. The default allows nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Counts up with each reload; written into every record.
+    pub generation: u64,
+    /// Where bytes may go: the `[[egress.allow]]` entries, in the file's order.
+    pub egress_allow: Vec<EgressAllow>,
+    /// Which model may be asked.
+    pub model: ModelRules,
+    /// Which tool calls are refused or asked about.
+    pub tools: ToolRules,
+    /// The host's own addresses: closed like a private range, unless pinned by a rule.
+    pub own_addresses: Vec<IpAddr>,
+}
+
+/// One `[[egress.allow]]` entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressAllow {
+    /// Which names, or the one literal address.
+    pub host: HostPattern,
+    /// Which ports; an empty list allows none.
+    pub ports: Vec<u16>,
+    /// Pins resolution to this address. The only way to a closed range, by exact address.
+    pub address: Option<IpAddr>,
+    /// Unencrypted HTTP is allowed on these ports (on port 80 it always is).
+    pub http: bool,
+    /// Which HTTP methods, in capitals; `None` means every one.
+    pub methods: Option<Vec<String>>,
+    /// Which paths; `None` means every one.
+    pub paths: Option<Vec<PathGlob>>,
+}
+
+impl EgressAllow {
+    /// `host` on these ports over TLS, any method and path.
+    #[must_use]
+    pub fn new(host: HostPattern, ports: Vec<u16>) -> Self {
+        Self { host, ports, address: None, http: false, methods: None, paths: None }
+    }
+}
+
+/// Which model may be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelRules {
+    /// The configured providers.
+    pub providers: Vec<ModelProvider>,
+}
+
+/// One configured model provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelProvider {
+    /// Its name, as the model door puts it into a `Prompt`.
+    pub name: String,
+    /// The secret that goes with each request; `None` for one that needs no credential.
+    pub secret: Option<String>,
+    /// Which models may be named; `None` means every one.
+    pub models: Option<Vec<String>>,
+    /// Its host, reachable by the model door alone; `None` for the embedded scripted model or a literal address.
+    pub host: Option<HostName>,
+    /// Pins resolution to this address, as in [`EgressAllow::address`].
+    pub address: Option<IpAddr>,
+}
+
+/// Which tool calls are refused or asked about; all others are allowed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolRules {
+    /// Refused: tool names, compared without regard to ASCII case.
+    pub deny: Vec<String>,
+    /// A person decides: tool names, likewise.
+    pub ask: Vec<String>,
+}

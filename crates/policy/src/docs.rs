@@ -1,0 +1,172 @@
+//! The rules as people read them.
+//!
+//! Owns [`rules_markdown`], which `docs/rules.md` is made of (a test fails when they differ), and [`explain`], which
+//! `creel why` prints. Never judges.
+
+use std::fmt::Write as _;
+
+use creel_guard::Door;
+
+use crate::examples::POLICY;
+use crate::rule::RuleDoc;
+use crate::rules;
+
+/// Answers that come from the guard itself, before or after any rule.
+static OF_THE_GUARD: [RuleDoc; 7] = [
+    RuleDoc {
+        id: "approval/no-one-to-ask",
+        summary: "A person would have to answer, and this edition of Creel can't ask one yet, so the answer is No.\n",
+        how_to_allow: "take the tool out of `[tools] ask` in `creel.toml` if it may run unasked",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/silence",
+        summary: "A person was asked and nobody answered in time. Silence is No.\n",
+        how_to_allow: "let the agent try again, and answer the question",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/attempt",
+        summary: "The kernel refused it before any door could see it. It is recorded, never admitted.\n",
+        how_to_allow: "nothing allows it",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/breaker-open",
+        summary: "A breaker has tripped: nothing passes until a person resets it.\n",
+        how_to_allow: "find out why it tripped, then reset it",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/breaker-unknown",
+        summary: "The state of the breakers is not known, so nothing passes.\n",
+        how_to_allow: "restart the guard; if it comes back, its state folder is damaged",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/judge-failed",
+        summary: "The policy failed while it judged. That is a fault of Creel, and the answer is No.\n",
+        how_to_allow: "report it with the record; nothing in the configuration allows it",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/ledger-unwritable",
+        summary: "Nothing may happen while it can't be recorded.\n",
+        how_to_allow: "make room on the disk that holds the state folder, then restart the guard",
+        examples: &[],
+    },
+];
+
+/// The rule of this id.
+#[must_use]
+pub fn explain(rule_id: &str) -> Option<&'static RuleDoc> {
+    rule_docs().find(|doc| doc.id == rule_id)
+}
+
+/// Every rule: those of the doors in their written order, then the guard's own.
+pub fn rule_docs() -> impl Iterator<Item = &'static RuleDoc> {
+    Door::ALL.into_iter().flat_map(of_door).chain(&OF_THE_GUARD)
+}
+
+fn of_door(door: Door) -> impl Iterator<Item = &'static RuleDoc> {
+    let door = rules::of(door);
+    door.in_order.iter().copied().chain([door.otherwise]).map(|rule| &rule.doc)
+}
+
+/// The text of `docs/rules.md`.
+#[must_use]
+pub fn rules_markdown() -> String {
+    let mut page = String::from(
+        "# Rules\n\n\
+         Made from the comments in `crates/policy/src/rules/` by `UPDATE=1 cargo test -p creel-policy`; don't edit it.\n\n\
+         Each door runs its rules in the order given here. The first one that has something to say decides. When none\n\
+         has, the last one does, and it refuses. The examples are run as tests, under this policy:\n\n```toml\n",
+    );
+    page.push_str(POLICY);
+    page.push_str("```\n");
+    for door in Door::ALL {
+        // Writing into a String can't fail.
+        let _ = write!(page, "\n## The {door} door\n");
+        of_door(door).for_each(|doc| describe(&mut page, doc));
+    }
+    page.push_str("\n## The guard itself\n");
+    OF_THE_GUARD.iter().for_each(|doc| describe(&mut page, doc));
+    page
+}
+
+fn describe(page: &mut String, doc: &RuleDoc) {
+    let _ = write!(page, "\n### `{}`\n\n", doc.id);
+    for line in doc.summary.lines() {
+        let _ = writeln!(page, "{}", line.trim());
+    }
+    let _ = write!(page, "\nTo get another answer: {}.\n", doc.how_to_allow);
+    if !doc.examples.is_empty() {
+        page.push_str("\n| act | answer |\n|---|---|\n");
+    }
+    for (act, answer) in doc.examples {
+        let _ = writeln!(page, "| `{}` | {answer} |", act.replace('|', "\\|"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_page_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, rules_markdown()).unwrap();
+        }
+        let page = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(page == rules_markdown(), "docs/rules.md has drifted: UPDATE=1 cargo test -p creel-policy");
+    }
+
+    #[test]
+    fn every_rule_is_named_once_and_after_its_door() {
+        let mut seen = HashSet::new();
+        for door in Door::ALL {
+            for doc in of_door(door) {
+                assert!(doc.id.starts_with(&format!("{door}/")), "{}", doc.id);
+                assert!(seen.insert(doc.id), "{} twice", doc.id);
+                assert!(!doc.how_to_allow.ends_with('.'), "{}", doc.id);
+            }
+        }
+        assert!(explain("egress/deny-closed-range").is_some());
+        assert!(explain("egress/none-such").is_none());
+    }
+
+    #[test]
+    fn every_answer_of_the_guard_is_explained() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guard/src");
+        let text: String =
+            ["admit.rs", "traits.rs"].map(|file| std::fs::read_to_string(source.join(file)).unwrap()).concat();
+        let named: HashSet<&str> = text
+            .split('"')
+            .filter(|part| part.starts_with("guard/") || part.starts_with("approval/"))
+            .filter(|part| part.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'/'))
+            .collect();
+        assert!(named.len() >= OF_THE_GUARD.len(), "{named:?}");
+        for id in named {
+            assert!(explain(id).is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_rule_file_is_in_a_doors_list() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");
+        let mut files = 0;
+        for door in Door::ALL {
+            for file in std::fs::read_dir(folder.join(door.name())).unwrap() {
+                let path = file.unwrap().path();
+                let id = format!("{door}/{}", path.file_stem().unwrap().to_str().unwrap().replace('_', "-"));
+                assert!(of_door(door).any(|doc| doc.id == id), "{} is in no list", path.display());
+                files += 1;
+            }
+        }
+        assert_eq!(files, Door::ALL.into_iter().flat_map(of_door).count());
+    }
+}

@@ -1,0 +1,36 @@
+//! The doors' rules, each door's in its written order.
+//!
+//! Owns the lists. A rule's id names its file and its function: `egress/deny-closed-range` is `deny_closed_range` in
+//! `rules/egress/deny_closed_range.rs`. Read by [`crate::Policy`] and by the rules' page.
+
+use creel_guard::Door;
+
+use crate::rule::Rule;
+
+mod control;
+mod dns;
+mod egress;
+mod exec;
+mod files;
+mod ingress;
+mod model;
+mod tunnel;
+
+/// A door's rules: the first that has something to say decides, `otherwise` when none has.
+pub(crate) struct DoorRules {
+    pub(crate) in_order: &'static [&'static Rule],
+    pub(crate) otherwise: &'static Rule,
+}
+
+/// The rules of this door.
+pub(crate) fn of(door: Door) -> &'static DoorRules {
+    match door {
+        Door::Control => &control::RULES,
+        Door::Dns => &dns::RULES,
+        Door::Egress => &egress::RULES,
+        Door::Exec => &exec::RULES,
+        Door::Files => &files::RULES,
+        Door::Ingress => &ingress::RULES,
+        Door::Model => &model::RULES,
+    }
+}

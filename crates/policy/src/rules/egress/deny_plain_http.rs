@@ -1,0 +1,29 @@
+//! Unencrypted HTTP leaves only where the entry says so.
+
+use creel_guard::{Action, Facts};
+
+use super::{allows_scheme, entries};
+use crate::judge::Policy;
+use crate::rule::{Finding, rule, sent};
+
+rule! {
+    /// Unencrypted HTTP can be read and changed on its way, so it leaves only on port 80 (an entry that lists port 80
+    /// means it) and where an entry says `http = true`.
+    "egress/deny-plain-http",
+    to_agent: "this destination takes encrypted requests alone; use https",
+    how_to_allow: "add `http = true` to the host's entry",
+    examples: [
+        ("send GET http://a.test:443/", "deny egress/deny-plain-http"),
+        ("send GET http://plain.test:8080/", "allow egress/allow-approved"),
+        ("send GET https://plain.test:8080/", "allow egress/allow-approved"),
+    ],
+    judge: deny_plain_http,
+}
+
+fn deny_plain_http(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
+    let send = sent(action)?;
+    if entries(policy, send).any(|entry| allows_scheme(entry, send)) {
+        return None;
+    }
+    Some(Finding::deny(format!("the entry for `{}` port `{}` does not say `http = true`", send.to, send.port)))
+}

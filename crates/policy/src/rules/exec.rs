@@ -1,0 +1,9 @@
+//! The rules of the exec door: none yet, so nothing passes.
+//!
+//! Owns the list; the rules about processes will stand here.
+
+mod default_deny;
+
+use super::DoorRules;
+
+pub(super) static RULES: DoorRules = DoorRules { in_order: &[], otherwise: &default_deny::RULE };
