@@ -1,0 +1,304 @@
+//! `creel.toml`: from the file to values that are all legal.
+//!
+//! Owns [`Config`] and the way to it: file → `RawConfig` (names, types and ranges by one table of settings) → checks
+//! across settings → [`Config`]. After that nothing validates. It never holds a secret and never decides anything; the
+//! command line, the warden and the guard read it.
+
+mod check;
+mod credential;
+mod raw;
+mod render;
+mod report;
+mod settings;
+mod size;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::fs::File;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use creel_guard::{HostName, Target, Tenant};
+use toml::de::{DeTable, Deserializer};
+
+pub use self::render::{reference, sample, schema};
+pub use self::report::{Fault, Report};
+pub use self::settings::{Legal, Section, Setting};
+pub use self::size::Size;
+use crate::provider::ProviderKind;
+
+/// The exit code for a configuration that is none (CONTRACT.md).
+pub const EXIT_CODE: u8 = 2;
+
+/// A configuration that holds only legal values.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whose jail it is.
+    pub tenant: Tenant,
+    /// What the jail may use.
+    pub limits: Limits,
+    /// Where the agent may go, in the order of the file.
+    pub egress: Vec<Allow>,
+    /// Which model the agent gets.
+    pub model: Model,
+    /// Which tools the model may call.
+    pub tools: Tools,
+    /// What is on disk before it is released.
+    pub durability: Durability,
+    /// The state folder, absolute.
+    pub state: PathBuf,
+    /// OpenClaw itself.
+    pub openclaw: OpenClaw,
+    /// When the agent is started anew.
+    pub restart: Restart,
+    /// What is legal and yet unlikely to be meant, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// What the jail may use of this machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Cores.
+    pub cpus: f64,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Bytes of disk.
+    pub disk: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// Open files of each process.
+    pub open_files: u64,
+}
+
+/// A host that the agent may speak to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Which.
+    pub host: Host,
+    /// TCP ports, sorted, at least one.
+    pub ports: Vec<u16>,
+    /// Connect here, whatever the name resolves to.
+    pub address: Option<IpAddr>,
+    /// Who vouches for it besides the host system's roots.
+    pub ca: Option<Ca>,
+    /// Plain HTTP is all right too.
+    pub http: bool,
+    /// The HTTP methods; `None` for all.
+    pub methods: Option<Vec<String>>,
+    /// The path patterns; `None` for all.
+    pub paths: Option<Vec<String>>,
+}
+
+/// Which hosts a rule names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// This one.
+    Exact(HostName),
+    /// All below this one, never itself.
+    Below(HostName),
+    /// This address.
+    Address(IpAddr),
+}
+
+impl std::fmt::Display for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Below(name) => write!(f, "*.{name}"),
+            Self::Address(address) => write!(f, "{}", Target::Address(*address)),
+        }
+    }
+}
+
+/// Certificates that vouch for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ca {
+    /// The path as it is written in the file.
+    pub path: PathBuf,
+    /// The PEM text.
+    pub pem: String,
+}
+
+/// Which model the agent gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// The provider; `None` for the one whose key is in the environment, else the scripted one.
+    pub provider: Option<ProviderKind>,
+    /// The model's name at the provider; `None` for the provider's default.
+    pub model: Option<String>,
+    /// Where it is; `None` for its public address.
+    pub base_url: Option<BaseUrl>,
+    /// Connect here, whatever its name resolves to.
+    pub address: Option<IpAddr>,
+    /// Who vouches for it besides the host system's roots.
+    pub ca: Option<Ca>,
+    /// The attack script of the scripted model. A relative path starts at the configuration file.
+    pub script: Option<PathBuf>,
+}
+
+/// Where a provider is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// Over TLS; `false` only for a provider on this machine.
+    pub tls: bool,
+    /// The host.
+    pub host: Target,
+    /// The port.
+    pub port: u16,
+    /// The path in front of the endpoints, without a slash at its end; may be empty.
+    pub path: String,
+}
+
+impl std::fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}{}", self.host, self.port, self.path)
+    }
+}
+
+/// Which tools the model may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tools {
+    /// Never.
+    pub deny: Vec<String>,
+    /// Only when a person says yes.
+    pub ask: Vec<String>,
+}
+
+/// What is on disk before it is released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Acts with an effect; mere reads follow at most 50 ms later and may be lost in a power cut.
+    #[default]
+    Effects,
+    /// Every act: each look-up waits for the disk.
+    All,
+}
+
+/// OpenClaw itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenClaw {
+    /// The bundled plugins that may load.
+    pub plugins: Vec<String>,
+    /// How long it may take to be ready.
+    pub ready_within: Duration,
+    /// How long it may finish its work when it is stopped.
+    pub drain: Duration,
+}
+
+/// When the agent is started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// How often it is asked whether it is well.
+    pub every: Duration,
+    /// After how many bad answers in a row it is restarted.
+    pub failures: u64,
+    /// After how many restarts within the window Creel gives up.
+    pub attempts: u64,
+    /// The window.
+    pub window: Duration,
+}
+
+/// The name of the configuration that is looked for where Creel is started.
+pub const FILE_NAME: &str = "creel.toml";
+
+/// A configuration as text, with the files that it names: what it takes to read it again where no file can be opened.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The file's name, for messages; empty when there is no file.
+    pub name: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The PEM files that it names: path as written → text.
+    pub cas: Vec<(PathBuf, String)>,
+}
+
+/// Reads the configuration at `path`; without one, the defaults: nothing may leave but requests to the model.
+///
+/// # Errors
+/// The [`Report`] of everything that is wrong with it.
+pub fn load(path: Option<&Path>) -> Result<Config, Report> {
+    load_source(path).map(|(config, _)| config)
+}
+
+/// [`load`], together with the texts it was read from, for a process that can't open files.
+///
+/// # Errors
+/// The [`Report`] of everything that is wrong with it.
+pub fn load_source(path: Option<&Path>) -> Result<(Config, Source), Report> {
+    let Some(path) = path else { return parse(Path::new(""), "", &no_files).map(|config| (config, Source::default())) };
+    let text = read_bounded(path).map_err(|why| Report::unreadable(path, &why))?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let config = parse(path, &text, &|file: &Path| read_bounded(&base.join(file)))?;
+    let cas = config.cas().map(|ca| (ca.path.clone(), ca.pem.clone())).collect();
+    Ok((config, Source { name: path.to_owned(), text, cas }))
+}
+
+/// Reads `source` again, opening no file.
+///
+/// # Errors
+/// The [`Report`] of everything that is wrong with it.
+pub fn parse_source(source: &Source) -> Result<Config, Report> {
+    let Source { name, text, cas } = source;
+    parse(name, text, &|file: &Path| {
+        let found = cas.iter().find(|(path, _)| path == file);
+        found.map(|(_, pem)| pem.clone()).ok_or_else(|| "it was not handed over".to_owned())
+    })
+}
+
+fn no_files(_: &Path) -> Result<String, String> {
+    Err("there is no configuration file to start from".to_owned())
+}
+
+/// Gives the text of a file that the configuration names, or says why it can't.
+type Files<'a> = dyn Fn(&Path) -> Result<String, String> + 'a;
+
+fn parse(name: &Path, text: &str, files: &Files<'_>) -> Result<Config, Report> {
+    let (mut tree, errors) = DeTable::parse_recoverable(text);
+    let mut found = walk::Findings::default();
+    for error in errors {
+        let what = format!("this is no TOML: {}", error.message());
+        found.faults.push(Fault::new(
+            error.span().unwrap_or(0..0),
+            what,
+            "see https://toml.io for the form of the file",
+        ));
+    }
+    walk::walk(tree.get_mut(), &raw::RawConfig::SECTION, &mut found);
+    let walk::Findings { mut faults, masks } = found;
+    let read: Result<raw::RawConfig, _> = serde::Deserialize::deserialize(Deserializer::from(tree));
+    let config = match read {
+        Ok(raw) => check::check(raw, name, files, &mut faults),
+        Err(error) => {
+            let what = format!("this can't be read: {}", error.message());
+            faults.push(Fault::new(error.span().unwrap_or(0..0), what, "see `creel init-config` for the form"));
+            None
+        }
+    };
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(Report::new(name, text, faults, &masks)),
+    }
+}
+
+impl Config {
+    /// The certificates that the file names, the model's included.
+    pub fn cas(&self) -> impl Iterator<Item = &Ca> {
+        self.egress.iter().filter_map(|allow| allow.ca.as_ref()).chain(self.model.ca.as_ref())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this file owns reading the configuration")]
+fn read_bounded(path: &Path) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    let mut text = String::new();
+    let read = file.take(raw::FILE_LIMIT + 1).read_to_string(&mut text);
+    read.map_err(|error| format!("`{}`: {error}", path.display()))?;
+    if text.len() as u64 > raw::FILE_LIMIT {
+        return Err(format!("`{}` is longer than {}", path.display(), Size(raw::FILE_LIMIT)));
+    }
+    Ok(text)
+}

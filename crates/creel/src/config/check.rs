@@ -1,0 +1,234 @@
+//! The second pass over a file: whether the values make sense together.
+//!
+//! Owns the way from `RawConfig` to [`Config`]. Names, types and ranges were checked by `walk`; here stand the forms
+//! of texts and the contradictions. Every section is destructured in full, so that an unused setting does not compile.
+
+mod egress;
+mod model;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use creel_guard::Tenant;
+
+use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
+use super::report::Fault;
+use super::size::Placed;
+use super::{Ca, Config, Durability, Files, Limits, OpenClaw, Restart, Tools};
+
+/// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
+const LITTLE_MEMORY: u64 = 2_560 << 20;
+
+/// Below this a workspace with one Node project does not fit.
+const LITTLE_DISK: u64 = 1 << 30;
+
+/// Unix sockets stand at most 27 bytes below the state folder; a path has 107 (unix(7)).
+const STATE_DIR_LIMIT: usize = 80;
+
+/// What a check needs: where relative paths start, how files are read, and where faults go.
+struct Checker<'a> {
+    base: &'a Path,
+    files: &'a Files<'a>,
+    faults: &'a mut Vec<Fault>,
+    /// Whether the first pass took something out: what is missing then is no fault of its own.
+    incomplete: bool,
+    warnings: Vec<String>,
+}
+
+/// Checks `raw`; `None` when it can't be made into a configuration.
+pub(super) fn check(raw: RawConfig, name: &Path, files: &Files<'_>, faults: &mut Vec<Fault>) -> Option<Config> {
+    let RawConfig { tenant, limits, egress, model, tools, ledger, state, openclaw, restart } = raw;
+    let incomplete = !faults.is_empty();
+    let base = name.parent().unwrap_or(Path::new(""));
+    let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
+    let tenant = checker.tenant(tenant);
+    let limits = checker.limits(limits);
+    let egress = checker.egress(egress);
+    let model = checker.model(model);
+    let tools = checker.tools(tools);
+    let RawLedger { durability } = ledger;
+    let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
+    let state = checker.state(state);
+    let openclaw = checker.openclaw(openclaw);
+    let restart = restart_of(restart);
+    let warnings = checker.warnings;
+    Some(Config {
+        tenant: tenant?,
+        limits,
+        egress,
+        model,
+        tools,
+        durability,
+        state: state?,
+        openclaw,
+        restart,
+        warnings,
+    })
+}
+
+impl Checker<'_> {
+    fn fault(&mut self, span: Option<Range<usize>>, what: impl Into<String>, help: impl Into<String>) {
+        self.faults.push(Fault::new(span.unwrap_or(0..0), what, help));
+    }
+
+    fn tenant(&mut self, tenant: RawTenant) -> Option<Tenant> {
+        let RawTenant { name } = tenant;
+        match Tenant::parse(&name.value) {
+            Ok(tenant) => Some(tenant),
+            Err(_) => {
+                let what = format!("`tenant.name` can't be `{}`", short(&name.value));
+                self.fault(name.span, what, "legal is 1 to 63 of `a-z`, `0-9` and `-`, not starting with `-`");
+                None
+            }
+        }
+    }
+
+    fn limits(&mut self, limits: RawLimits) -> Limits {
+        let RawLimits { cpus, memory, disk, processes, open_files } = limits;
+        if memory.value.0 < LITTLE_MEMORY {
+            let text =
+                format!("`limits.memory` is {}: OpenClaw needs about 2.5GiB, a smaller jail is killed", memory.value);
+            self.warnings.push(text);
+        }
+        if disk.value.0 < LITTLE_DISK {
+            self.warnings.push(format!("`limits.disk` is {}: a workspace needs about 1GiB", disk.value));
+        }
+        Limits {
+            cpus: cpus.value,
+            memory: memory.value.0,
+            disk: disk.value.0,
+            processes: processes.value,
+            open_files: open_files.value,
+        }
+    }
+
+    fn tools(&mut self, tools: RawTools) -> Tools {
+        let RawTools { deny, ask } = tools;
+        let deny_names = self.words("tools.deny", &deny.value);
+        for name in &ask.value {
+            if deny_names.contains(&name.value) {
+                let what = format!("`{}` stands in `tools.deny` and in `tools.ask`", short(&name.value));
+                self.fault(name.span.clone(), what, "take it out of one of them");
+            }
+        }
+        let ask = self.words("tools.ask", &ask.value);
+        Tools { deny: deny_names, ask }
+    }
+
+    fn openclaw(&mut self, openclaw: RawOpenClaw) -> OpenClaw {
+        let RawOpenClaw { plugins, ready_within, drain } = openclaw;
+        OpenClaw {
+            plugins: self.words("openclaw.plugins", &plugins.value),
+            ready_within: Duration::from_secs(ready_within.value),
+            drain: Duration::from_secs(drain.value),
+        }
+    }
+
+    fn state(&mut self, state: RawState) -> Option<PathBuf> {
+        let RawState { dir } = state;
+        let path = PathBuf::from(&dir.value);
+        let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        if path.is_absolute() && plain && dir.value.len() <= STATE_DIR_LIMIT && path.parent().is_some() {
+            return Some(path);
+        }
+        let what = format!("`state.dir` can't be `{}`", short(&dir.value));
+        self.fault(dir.span, what, format!("legal is an absolute path without `..`, at most {STATE_DIR_LIMIT} bytes"));
+        None
+    }
+
+    /// A list of names of tools or plugins, each once: `tool`, `group:web`, `vendor/plugin`.
+    fn words(&mut self, name: &str, list: &[Placed<String>]) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        for word in list {
+            let legal = word.value.len() <= 128
+                && word.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/@-".contains(&b));
+            if !legal {
+                let what = format!("`{name}` can't hold `{}`", short(&word.value));
+                self.fault(word.span.clone(), what, "legal are 1 to 128 letters, digits and `. _ : / @ -`");
+            } else if words.contains(&word.value) {
+                self.fault(word.span.clone(), format!("`{}` stands twice in `{name}`", word.value), "take one out");
+            } else {
+                words.push(word.value.clone());
+            }
+        }
+        words
+    }
+
+    /// The address that a rule pins.
+    fn address(&mut self, name: &str, address: &Placed<String>) -> Option<IpAddr> {
+        let Ok(parsed) = address.value.parse::<IpAddr>() else {
+            let what = format!("`{name}` can't be `{}`", short(&address.value));
+            self.fault(
+                address.span.clone(),
+                what,
+                "legal is an IP address, for instance `192.0.2.10` or `2001:db8::1`",
+            );
+            return None;
+        };
+        let canonical = parsed.to_canonical();
+        if let Some(why) = never_reachable(canonical) {
+            let what = format!("`{name}` can't be `{parsed}`: {why}");
+            self.fault(address.span.clone(), what, "no rule opens it; name the address of the service itself");
+            return None;
+        }
+        Some(canonical)
+    }
+
+    /// The certificates of a file that a rule names.
+    fn ca(&mut self, name: &str, ca: &Placed<String>) -> Option<Ca> {
+        let path = PathBuf::from(&ca.value);
+        match (self.files)(&path) {
+            Err(why) => {
+                let help = "a relative path starts at the configuration file";
+                self.fault(ca.span.clone(), format!("`{name}` can't be read: {why}"), help);
+                None
+            }
+            Ok(pem) if pem.contains("PRIVATE KEY-----") => {
+                let help = "name a file that holds certificates alone, and keep the key where only its owner reads it";
+                self.fault(ca.span.clone(), format!("`{name}` names a file that holds a private key"), help);
+                None
+            }
+            Ok(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
+                let help = "legal is a PEM file: it holds `-----BEGIN CERTIFICATE-----`";
+                self.fault(ca.span.clone(), format!("`{name}` names a file without a certificate"), help);
+                None
+            }
+            Ok(pem) => Some(Ca { path, pem }),
+        }
+    }
+}
+
+fn restart_of(restart: RawRestart) -> Restart {
+    let RawRestart { every, failures, attempts, window } = restart;
+    Restart {
+        every: Duration::from_secs(every.value),
+        failures: failures.value,
+        attempts: attempts.value,
+        window: Duration::from_secs(window.value),
+    }
+}
+
+/// Why no rule can open this address. The policy closes the same addresses and more, whatever the configuration says.
+fn never_reachable(address: IpAddr) -> Option<&'static str> {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    if address.is_unspecified() || address.is_multicast() || broadcast {
+        return Some("it is no address of one machine");
+    }
+    let metadata = match address {
+        IpAddr::V4(v4) => {
+            // 168.63.129.16, 100.100.100.200 and 192.0.0.192 serve metadata at Azure, Alibaba and Oracle.
+            let known = [[168, 63, 129, 16], [100, 100, 100, 200], [192, 0, 0, 192]].map(Ipv4Addr::from);
+            v4.is_link_local() || known.contains(&v4)
+        }
+        // fe80::/10 (RFC 4291, section 2.5.6); fd00:ec2::254 serves metadata at AWS.
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254],
+    };
+    metadata.then_some("it is link-local or serves a cloud's metadata, and so its credentials")
+}
+
+/// A text of the file as it is shown in a message.
+fn short(text: &str) -> String {
+    text.escape_debug().take(80).collect()
+}

@@ -1,0 +1,202 @@
+//! The file as it is written: every section and key there is.
+//!
+//! Owns `RawConfig`. It knows names and types; whether the values make sense together is `check`'s business.
+//! A new setting is one line here and nothing else: docs, sample, schema and range check follow.
+
+use super::settings::{Legal, section};
+use super::size::{Placed, Size};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+section! {
+    /// `creel.toml`. Whatever is not written here has the default; without any file nothing may leave the jail but
+    /// requests to the model.
+    RawConfig "" {
+        /// Whose jail this is.
+        tenant: RawTenant = RawTenant::default(), Legal::Table(&RawTenant::SECTION), why "";
+        /// What the jail may use of this machine.
+        limits: RawLimits = RawLimits::default(), Legal::Table(&RawLimits::SECTION), why "";
+        /// Where the agent may go.
+        egress: RawEgress = RawEgress::default(), Legal::Table(&RawEgress::SECTION), why "";
+        /// Which model the agent gets.
+        model: RawModel = RawModel::default(), Legal::Table(&RawModel::SECTION), why "";
+        /// Which tools the model may call.
+        tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
+        /// How the ledger is kept.
+        ledger: RawLedger = RawLedger::default(), Legal::Table(&RawLedger::SECTION), why "";
+        /// Where Creel keeps its state.
+        state: RawState = RawState::default(), Legal::Table(&RawState::SECTION), why "";
+        /// OpenClaw itself.
+        openclaw: RawOpenClaw = RawOpenClaw::default(), Legal::Table(&RawOpenClaw::SECTION), why "";
+        /// When the agent is started anew.
+        restart: RawRestart = RawRestart::default(), Legal::Table(&RawRestart::SECTION), why "";
+    }
+}
+
+section! {
+    /// Whose jail this is.
+    RawTenant "tenant" {
+        /// The tenant's name, in every record and in the name of its folder.
+        name: Placed<String> = Placed::unset("default".to_owned()),
+            Legal::Text("1 to 63 of `a-z`, `0-9` and `-`, not starting with `-`"),
+            why "one tenant needs no better name";
+    }
+}
+
+section! {
+    /// What the jail may use of this machine, everything in it together. The kernel enforces each limit; one that this
+    /// host can't enforce is named, and Creel does not start.
+    RawLimits "limits" {
+        /// CPU time, in cores.
+        cpus: Placed<f64> = Placed::unset(2.0), Legal::Number { min: 0.05, max: 1024.0 },
+            why "OpenClaw idles at 3 % of a core and is ready in about 20 s on two";
+        /// Memory, page cache included, no swap on top.
+        memory: Placed<Size> = Placed::unset(Size(4096 * MIB)), Legal::Bytes { min: 32 * MIB, max: 16 * TIB },
+            why "OpenClaw peaks at 1.9 GiB after a few turns; twice that leaves room for what it starts";
+        /// Disk for everything the agent can write: workspace, state, home, `/tmp` and `/dev/shm` together.
+        disk: Placed<Size> = Placed::unset(Size(10_240 * MIB)), Legal::Bytes { min: 16 * MIB, max: 64 * TIB },
+            why "room for a few checked-out projects; it is allocated in full, so that the host can't run out";
+        /// Processes and threads.
+        processes: Placed<u64> = Placed::unset(512), Legal::Count { min: 16, max: 1 << 22 },
+            why "OpenClaw and its helpers take about 40 threads; a build takes some hundred";
+        /// Open files of each process.
+        open_files: Placed<u64> = Placed::unset(4096), Legal::Count { min: 64, max: 1 << 20 },
+            why "Node opens some hundred files at start; npm and git a few thousand";
+    }
+}
+
+section! {
+    /// Where the agent may go, apart from the model. Whatever no rule names is refused, its name does not resolve, and
+    /// the attempt is in the ledger.
+    RawEgress "egress" {
+        /// One rule a host.
+        allow: Vec<Placed<RawAllow>> = Vec::new(), Legal::Tables(&RawAllow::SECTION), why "nothing leaves unasked";
+    }
+}
+
+section! {
+    /// A host that the agent may speak to. A request passes when it meets every condition of one rule.
+    RawAllow "egress.allow" {
+        /// The host: an exact name, all names below one (`*.example.com`, never `example.com` itself), or an address.
+        host: Option<Placed<String>> = None, Legal::Text("a host name, `*.` and a host name, or an IP address"),
+            why "a rule without a host would say nothing", example "\"api.example.com\"";
+        /// The TCP ports.
+        ports: Placed<Vec<Placed<u16>>> = Placed::unset(vec![Placed::unset(443)]), Legal::Ports,
+            why "TLS, which Creel looks into";
+        /// Connect here, whatever the name resolves to. The only way to a private, loopback or otherwise closed range;
+        /// the metadata address of a cloud stays closed.
+        address: Option<Placed<String>> = None, Legal::Text("an IP address"),
+            why "Creel resolves the name itself and refuses closed ranges", example "\"192.0.2.10\"";
+        /// A file with the certificates (PEM) that vouch for this host, besides the host system's own. A relative path
+        /// starts at the configuration file.
+        ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "the host system's roots are enough for public hosts", example "\"ca.pem\"";
+        /// Plain HTTP is all right too.
+        http: Placed<bool> = Placed::unset(false), Legal::Flag,
+            why "plain HTTP can be read and changed on the way";
+        /// The HTTP methods. Without this: all.
+        methods: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an HTTP method in capitals"),
+            why "a host that is approved is approved for use", example "[\"GET\"]";
+        /// The paths: `*` is one segment, `**` any number. Without this: all.
+        paths: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a path that starts with `/`"),
+            why "a host that is approved is approved for use", example "[\"/v1/**\"]";
+    }
+}
+
+section! {
+    /// Which model the agent gets. Its key never stands here: it comes from the environment of `creel up`
+    /// (`OPENAI_API_KEY` or `ANTHROPIC_API_KEY`) and stays outside the jail.
+    RawModel "model" {
+        /// The wire format and provider. Without this: the one whose key is in the environment, and the scripted model
+        /// when there is none.
+        provider: Option<Placed<String>> = None, Legal::OneOf(&["scripted", "openai", "anthropic"]),
+            why "works at once with a key, and without one", example "\"anthropic\"";
+        /// The model's name at the provider.
+        model: Option<Placed<String>> = None, Legal::Text("1 to 128 letters, digits and `. _ : / @ -`"),
+            why "depends on the provider", example "\"claude-sonnet-4-5\"";
+        /// Where the provider is, for one of your own that speaks the same wire format. `https`, unless it is pinned to
+        /// this machine.
+        base_url: Option<Placed<String>> = None, Legal::Text("a URL without user, query and fragment"),
+            why "the provider's public address", example "\"https://llm.example.com/v1\"";
+        /// Connect here, whatever the name in `base_url` resolves to.
+        address: Option<Placed<String>> = None, Legal::Text("an IP address"),
+            why "Creel resolves the name itself and refuses closed ranges", example "\"192.0.2.20\"";
+        /// A file with the certificates (PEM) that vouch for the provider, besides the host system's own.
+        ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "the host system's roots are enough for public providers", example "\"ca.pem\"";
+        /// The attack script that the scripted model follows. Without this it is helpful.
+        script: Option<Placed<String>> = None, Legal::Text("the path of a script"),
+            why "a first try should be a friendly one", example "\"profiles/attacks/exfiltrate.toml\"";
+    }
+}
+
+section! {
+    /// Which tools the model may call. A refused call never reaches the agent.
+    RawTools "tools" {
+        /// Never.
+        deny: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
+            why "the jail holds whatever a tool does";
+        /// Only when a person says yes. Until approvals exist, nobody can, so the answer is No.
+        ask: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
+            why "the jail holds whatever a tool does";
+    }
+}
+
+section! {
+    /// How the ledger is kept.
+    RawLedger "ledger" {
+        /// What must be on disk before it is released: acts with an `effect` (a call, a body, anything asked about), or
+        /// `all`, mere reads too. The rest is on disk at most 50 ms later.
+        durability: Placed<String> = Placed::unset("effects".to_owned()), Legal::OneOf(&["effects", "all"]),
+            why "a look-up that is lost in a power cut changed nothing; each sync costs milliseconds";
+    }
+}
+
+section! {
+    /// Where Creel keeps its state.
+    RawState "state" {
+        /// The folder for runtime, volumes, ledgers and sockets. Root's, and never visible in a jail.
+        dir: Placed<String> = Placed::unset("/var/lib/creel".to_owned()),
+            Legal::Text("an absolute path without `..`, at most 80 bytes"),
+            why "the place for state by the Filesystem Hierarchy Standard, section 5.8; sockets below it must fit in \
+                 the 107 bytes of unix(7)";
+    }
+}
+
+section! {
+    /// OpenClaw itself. Its own configuration is written by Creel and read-only for the agent.
+    RawOpenClaw "openclaw" {
+        /// The bundled plugins that may load. None of them decides anything.
+        plugins: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a plugin's id"),
+            why "each plugin is code with the gateway's rights, and some fetch from the network at start";
+        /// How long it may take to be ready, in seconds.
+        ready_within: Placed<u64> = Placed::unset(300), Legal::Count { min: 10, max: 3600 },
+            why "20 s on an idle machine; a loaded one was seen to take three times as long";
+        /// How long it may finish its work when it is stopped, in seconds.
+        drain: Placed<u64> = Placed::unset(20), Legal::Count { min: 0, max: 600 },
+            why "it ends in 1 to 6 s when idle";
+    }
+}
+
+section! {
+    /// When the agent is started anew.
+    RawRestart "restart" {
+        /// How often OpenClaw is asked whether it is well, in seconds.
+        every: Placed<u64> = Placed::unset(10), Legal::Count { min: 1, max: 3600 },
+            why "a question costs a millisecond";
+        /// After how many bad answers in a row it is restarted.
+        failures: Placed<u64> = Placed::unset(3), Legal::Count { min: 1, max: 100 },
+            why "one bad answer may be a long turn on a loaded machine";
+        /// After how many restarts within `window` Creel gives up.
+        attempts: Placed<u64> = Placed::unset(5), Legal::Count { min: 0, max: 1000 },
+            why "what fails five times in ten minutes needs a person";
+        /// The time in which `attempts` are counted, in seconds.
+        window: Placed<u64> = Placed::unset(600), Legal::Count { min: 10, max: 86_400 },
+            why "what fails five times in ten minutes needs a person";
+    }
+}
+
+/// The largest file that is read: the configuration and each PEM file.
+pub(super) const FILE_LIMIT: u64 = 1024 * KIB;

@@ -1,0 +1,355 @@
+#![allow(clippy::disallowed_methods)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use creel_guard::{HostName, Target};
+use proptest::prelude::*;
+
+use super::raw::RawConfig;
+use super::settings::{Legal, Section};
+use super::{Config, Durability, Host, Source, parse, parse_source, reference, sample, schema};
+use crate::provider::ProviderKind;
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+
+fn read(text: &str) -> Result<Config, String> {
+    let files = |path: &Path| match path.to_str() {
+        Some("ca.pem") => Ok(PEM.to_owned()),
+        Some("key.pem") => Ok(format!("{PEM}-----BEGIN PRIVATE KEY-----\n")),
+        Some("empty.pem") => Ok(String::new()),
+        _ => Err("no such file".to_owned()),
+    };
+    parse(Path::new("conf/creel.toml"), text, &files).map_err(|report| report.to_string())
+}
+
+/// `text` is refused, at this line and column, with a message that holds each of `words`.
+#[track_caller]
+fn refused(text: &str, at: &str, words: &[&str]) {
+    let report = read(text).expect_err(text);
+    let line = report.lines().find(|line| line.starts_with(&format!("conf/creel.toml:{at}: ")));
+    let line = line.unwrap_or_else(|| panic!("nothing at {at} in: {report}"));
+    for word in words {
+        assert!(line.contains(word), "no `{word}` in: {line}");
+    }
+}
+
+fn rule(lines: &str) -> String {
+    format!("[[egress.allow]]\n{lines}\n")
+}
+
+#[test]
+fn nothing_written_gives_the_defaults() {
+    let config = read("").unwrap();
+    assert_eq!(config.tenant.as_str(), "default");
+    assert_eq!((config.limits.memory, config.limits.disk), (4 << 30, 10 << 30));
+    assert_eq!((config.limits.cpus, config.limits.processes), (2.0, 512));
+    assert_eq!(config.durability, Durability::Effects);
+    assert_eq!(config.state, Path::new("/var/lib/creel"));
+    assert_eq!(config.openclaw.drain, Duration::from_secs(20));
+    assert!(config.egress.is_empty() && config.warnings.is_empty() && config.openclaw.plugins.is_empty());
+    assert_eq!(config.model, super::Model::default());
+    assert!(super::load(None).unwrap().egress.is_empty());
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let text = r#"
+        [tenant]
+        name = "acme-1"
+        [limits]
+        cpus = 1
+        memory = "3GiB"
+        disk = 2147483648
+        [[egress.allow]]
+        host = "Origin.Test."
+        ports = [8443, 443]
+        address = "127.0.0.1"
+        ca = "ca.pem"
+        methods = ["GET"]
+        paths = ["/v1/**", "/"]
+        [[egress.allow]]
+        host = "*.example.com"
+        http = true
+        [[egress.allow]]
+        host = "[2001:db8::1]"
+        [model]
+        provider = "openai"
+        base_url = "http://127.0.0.1:9000/v1/"
+        model = "m/1:x"
+        [tools]
+        deny = ["browser"]
+        ask = ["group:web"]
+        [ledger]
+        durability = "all"
+        [state]
+        dir = "/tmp/creel"
+    "#;
+    let config = read(text).unwrap();
+    assert_eq!((config.limits.cpus, config.limits.memory, config.limits.disk), (1.0, 3 << 30, 2 << 30));
+    let [origin, wild, literal] = config.egress.as_slice() else { panic!("{:?}", config.egress) };
+    assert_eq!(origin.host, Host::Exact(HostName::parse("origin.test").unwrap()));
+    assert_eq!(origin.ports, [443, 8443]);
+    assert_eq!(origin.address, Some([127, 0, 0, 1].into()));
+    assert_eq!(origin.ca.as_ref().unwrap().pem, PEM);
+    assert_eq!(wild.host, Host::Below(HostName::parse("example.com").unwrap()));
+    assert!(wild.http && !origin.http);
+    assert_eq!(literal.host, Host::Address("2001:db8::1".parse().unwrap()));
+    let url = config.model.base_url.as_ref().unwrap();
+    assert_eq!((&url.host, url.port, url.path.as_str()), (&Target::Address([127, 0, 0, 1].into()), 9000, "/v1"));
+    assert_eq!(config.model.provider, Some(ProviderKind::Openai));
+    assert_eq!(config.durability, Durability::All);
+    assert_eq!(config.cas().count(), 1);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest() {
+    refused("[limits]\nmemroy = 1\n", "2:1", &["`limits` has no key `memroy`", "did you mean `memory`?", "`disk`"]);
+    refused("[limit]\n", "1:2", &["the file has no key `limit`", "did you mean `limits`?"]);
+    refused(&rule("host = \"a.test\"\nport = 1"), "3:1", &["`egress.allow` has no key `port`", "`ports`?"]);
+}
+
+#[test]
+fn types_and_ranges() {
+    refused("[limits]\ncpus = \"2\"", "2:8", &["`limits.cpus` can't be `\"2\"`", "a number from 0.05 to 1024"]);
+    refused("[limits]\ncpus = nan", "2:8", &["`nan`"]);
+    refused("[limits]\ncpus = 0", "2:8", &["`0`"]);
+    refused("[limits]\nmemory = \"4GB\"", "2:10", &["`\"4GB\"`", "`\"32MiB\"` to `\"16TiB\"`"]);
+    refused("[limits]\nmemory = 1024", "2:10", &["`1024`"]);
+    refused("[limits]\nprocesses = -1", "2:13", &["`-1`", "a whole number from 16"]);
+    refused("[limits]\nprocesses = 1.5", "2:13", &["`1.5`"]);
+    refused("limits = 3", "1:10", &["`limits` can't be `3`", "a section"]);
+    refused("[egress]\nallow = 3", "2:9", &["any number of sections `[[egress.allow]]`"]);
+    refused("[egress]\nallow = [3]", "2:9", &["no list of sections"]);
+    refused("[egress]\nallow = {}", "2:9", &["a section"]);
+    refused(&rule("host = \"a.test\"\nports = [443, 0]"), "3:15", &["`egress.allow.ports` can't be `0`"]);
+    refused(&rule("host = \"a.test\"\nports = [65536]"), "3:10", &["`65536`"]);
+    refused(&rule("host = \"a.test\"\nports = []"), "3:9", &["an empty list"]);
+    refused(&rule("host = \"a.test\"\nhttp = 1"), "3:8", &["`true` or `false`"]);
+    refused("[model]\nprovider = \"gemini\"", "2:12", &["`\"scripted\"`, `\"openai\"`, `\"anthropic\"`"]);
+    refused("[ledger]\ndurability = \"none\"", "2:14", &["`\"effects\"`, `\"all\"`"]);
+    refused("[tools]\ndeny = [1]", "2:9", &["`tools.deny` can't be `1`"]);
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    refused("[limits\ncpus = 2\n", "1:8", &["no TOML"]);
+    refused("[limits]\ncpus = 1\ncpus = 2\n", "3:1", &["no TOML"]);
+    refused("a\0b", "1:2", &["no TOML"]);
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let report =
+        read("[limits]\ncpus = 0\nfoo = 1\n[[egress.allow]]\nhost = \"*\"\nports = [0]\n[state]\ndir = \"x\"\n");
+    let report = report.unwrap_err();
+    for at in ["2:8", "3:1", "5:8", "6:10", "8:7"] {
+        assert!(report.contains(&format!("creel.toml:{at}: ")), "{at} in {report}");
+    }
+    assert_eq!(report.lines().count(), 5, "{report}");
+}
+
+#[test]
+fn hosts() {
+    for (host, word) in [
+        ("*", "that would open everything"),
+        ("*.com", "top-level"),
+        ("a.*.com", "may only stand alone in front"),
+        ("https://a.test", "no scheme"),
+        ("a.test:8443", "ports = [8443]"),
+        ("user@a.test", "no user"),
+        ("localhost", "the jail itself"),
+        ("127.0.0.1", "the jail itself"),
+        ("::1", "the jail itself"),
+        ("::ffff:169.254.169.254", "metadata"),
+        ("169.254.169.254", "metadata"),
+        ("0.0.0.0", "no address of one machine"),
+        ("2130706433", "an address, not a name"),
+        ("0x7f.1", "no host name"),
+        ("a..test", "no host name"),
+        ("", "it is empty"),
+        ("exa mple.com", "no host name"),
+    ] {
+        refused(&rule(&format!("host = \"{host}\"")), "2:8", &[word]);
+    }
+    refused("[[egress.allow]]\nports = [443]\n", "1:1", &["needs a `host`"]);
+}
+
+#[test]
+fn addresses_and_certificates() {
+    let with = |line: &str| rule(&format!("host = \"a.test\"\n{line}"));
+    refused(&with("address = \"a.test\""), "3:11", &["legal is an IP address"]);
+    for closed in ["169.254.169.254", "::ffff:a9fe:a9fe", "fe80::1", "fd00:ec2::254", "100.100.100.200", "0.0.0.0"] {
+        refused(&with(&format!("address = \"{closed}\"")), "3:11", &["no rule opens it"]);
+    }
+    assert_eq!(read(&with("address = \"::ffff:10.0.0.1\"")).unwrap().egress[0].address, Some([10, 0, 0, 1].into()));
+    refused(&rule("host = \"192.0.2.1\"\naddress = \"192.0.2.2\""), "3:11", &["contradicts"]);
+    refused(&with("ca = \"none.pem\""), "3:6", &["no such file", "starts at the configuration file"]);
+    refused(&with("ca = \"key.pem\""), "3:6", &["private key"]);
+    refused(&with("ca = \"empty.pem\""), "3:6", &["without a certificate"]);
+}
+
+#[test]
+fn methods_and_paths() {
+    let with = |line: &str| rule(&format!("host = \"a.test\"\n{line}"));
+    for bad in ["get", "CONNECT", "GE T"] {
+        refused(&with(&format!("methods = [\"{bad}\"]")), "3:12", &["capitals"]);
+    }
+    for bad in ["v1", "/a?b", "/a/../b", "/a//b", "/a%2fb", "/a**", "/a;b", "/a\\\\b", "/a b"] {
+        refused(&with(&format!("paths = [\"{bad}\"]")), "3:10", &["`paths` can't hold"]);
+    }
+    refused(&with("methods = []"), "3:11", &["would allow nothing"]);
+}
+
+#[test]
+fn rules_that_contradict_each_other() {
+    let two = |a: &str, b: &str| {
+        format!("{}{}", rule(&format!("host = \"a.test\"\n{a}")), rule(&format!("host = \"A.test\"\n{b}")))
+    };
+    refused(&two("", ""), "5:8", &["a second rule for `a.test` port 443"]);
+    refused(&two("address = \"127.0.0.1\"", "paths = [\"/x\"]"), "5:8", &["differ in `address` or `ca`"]);
+    assert!(read(&two("ports = [443]", "ports = [8443]")).is_ok());
+    assert!(read(&two("methods = [\"GET\"]", "methods = [\"POST\"]\npaths = [\"/x\"]")).is_ok());
+    refused(&rule("host = \"a.test\"\nports = [443, 443]"), "3:15", &["stands twice"]);
+    refused("[tools]\ndeny = [\"exec\"]\nask = [\"exec\"]", "3:8", &["in `tools.deny` and in `tools.ask`"]);
+}
+
+#[test]
+fn the_model() {
+    refused("[model]\nbase_url = \"https://x.test/v1\"", "2:12", &["needs a `provider`"]);
+    let openai = |line: &str| format!("[model]\nprovider = \"openai\"\n{line}");
+    for bad in ["ftp://x.test", "https://u@x.test", "https://x.test/?q", "x.test", "https://x.test:0", "https://x y"] {
+        refused(&openai(&format!("base_url = \"{bad}\"")), "3:12", &["`model.base_url` can't be"]);
+    }
+    refused(&openai("base_url = \"http://x.test\""), "3:12", &["in the clear"]);
+    refused(&openai("base_url = \"http://169.254.169.254\""), "3:12", &["metadata"]);
+    assert!(read(&openai("base_url = \"http://x.test:9000\"\naddress = \"127.0.0.1\"")).is_ok());
+    refused(&openai("script = \"a.toml\""), "3:10", &["scripted model alone"]);
+    refused("[model]\nprovider = \"scripted\"\naddress = \"127.0.0.1\"", "3:11", &["contradicts"]);
+    let scripted = read("[model]\nscript = \"attacks/a.toml\"").unwrap();
+    assert_eq!(scripted.model.script, Some(PathBuf::from("conf/attacks/a.toml")));
+}
+
+#[test]
+fn credentials_are_refused_and_never_shown() {
+    let key = format!("sk-{}", "Ab3dEf6hIj".repeat(3));
+    for text in [
+        format!("[model]\napi_key = \"{key}\""),
+        "[model]\napi_key = \"hunter2\"".to_owned(),
+        format!("[model]\nmodel = \"{key}\""),
+        format!("[tools]\ndeny = [\"{key}\"]"),
+        format!("[limits]\ncpus = \"{key}\""),
+        format!("[[egress.allow]]\nhost = \"{key}\""),
+        format!("password = \"{key}\""),
+    ] {
+        let report = parse(Path::new("creel.toml"), &text, &super::no_files).unwrap_err();
+        let told = format!("{report}\n{}\n{}", report.render(true), report.render(false));
+        assert!(told.contains("environment of `creel up`"), "{told}");
+        assert!(!told.contains("dEf6hIj") && !told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn small_jails_get_a_warning() {
+    let config = read("[limits]\nmemory = \"1GiB\"\ndisk = \"64MiB\"").unwrap();
+    assert_eq!(config.warnings.len(), 2);
+}
+
+#[test]
+fn a_source_reads_the_same_again() {
+    let dir = std::env::temp_dir().join(format!("creel-config-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("creel.toml");
+    std::fs::write(dir.join("ca.pem"), PEM).unwrap();
+    std::fs::write(&file, rule("host = \"a.test\"\nca = \"ca.pem\"")).unwrap();
+    let (config, source) = super::load_source(Some(&file)).unwrap();
+    std::fs::write(&file, "x".repeat(1 + (1 << 20))).unwrap();
+    let too_long = super::load(Some(&file)).unwrap_err().to_string();
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(too_long.contains("longer than 1MiB"), "{too_long}");
+    assert_eq!(parse_source(&source).unwrap().egress, config.egress);
+    let report = parse_source(&Source { cas: Vec::new(), ..source }).unwrap_err();
+    assert!(report.to_string().contains("not handed over"));
+    assert!(super::load(Some(&file)).unwrap_err().to_string().contains("creel init-config"));
+}
+
+#[test]
+fn the_sample_is_the_defaults() {
+    let sample = sample();
+    let config = read(&sample).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(format!("{config:?}"), format!("{:?}", read("").unwrap()));
+    // With every setting taken in, it still reads, but for the examples that contradict each other by design.
+    let all: String = sample
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
+        .filter(|line| !line.starts_with("script ="))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = read(&all).unwrap_or_else(|report| panic!("{report}\n{all}"));
+    assert_eq!(config.egress.len(), 1);
+    for_each_setting(&RawConfig::SECTION, &mut |name| assert!(sample.contains(name), "{name}"));
+}
+
+fn is_setting(line: &str) -> bool {
+    line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+}
+
+fn for_each_setting(section: &Section, check: &mut impl FnMut(&str)) {
+    for setting in section.settings {
+        match setting.legal {
+            Legal::Table(inner) | Legal::Tables(inner) => for_each_setting(inner, check),
+            _ => {
+                assert!(!setting.why.is_empty() && !setting.what.is_empty(), "{}", setting.key);
+                check(&format!("# {} = ", setting.key));
+            }
+        }
+    }
+}
+
+/// The committed file is what is generated; `UPDATE=1` rewrites it.
+#[track_caller]
+fn committed(path: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, made).unwrap();
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == made, "{path} is out of date: run `UPDATE=1 cargo test -p creel`");
+}
+
+#[test]
+fn committed_texts_are_up_to_date() {
+    committed("docs/configuration.md", &reference());
+    committed("schema/creel.schema.json", &schema());
+}
+
+#[test]
+fn the_schema_knows_ranges_and_words() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let limits = schema.pointer("/$defs/RawLimits/properties").unwrap();
+    assert_eq!(limits["cpus"]["maximum"], 1024.0);
+    assert_eq!(limits["memory"]["default"], "4GiB");
+    assert_eq!(schema.pointer("/$defs/RawLimits/additionalProperties"), Some(&false.into()));
+    assert_eq!(schema.pointer("/$defs/RawAllow/required/0"), Some(&"host".into()));
+    assert_eq!(schema.pointer("/$defs/RawModel/properties/provider/enum/0"), Some(&"scripted".into()));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        if let Err(report) = parse(Path::new("c"), &text, &super::no_files) {
+            let _ = (report.to_string(), report.render(false));
+        }
+    }
+
+    #[test]
+    fn nearly_right_texts_do_not_either(
+        key in "(limits|egress|model|tenant|state)(\\.(allow|cpus|memory|host|name|dir))?",
+        value in "[-a-z0-9.\\[\\]{}\"=, éß]{0,24}",
+    ) {
+        if let Err(report) = read(&format!("{key} = {value}")) {
+            prop_assert!(!report.is_empty());
+        }
+    }
+}
