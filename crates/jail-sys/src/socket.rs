@@ -17,7 +17,7 @@ use rustix::net::sockopt::{
     ip_original_dst, ipv6_original_dst, set_ipv6_v6only, set_tcp_nodelay, socket_domain, socket_error,
 };
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, ipproto, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, ipproto, listen, socket_with,
 };
 
 /// Connections that wait to be accepted; the kernel lowers it to net.core.somaxconn.
@@ -100,6 +100,11 @@ pub fn original_destination(accepted: impl AsFd) -> io::Result<SocketAddr> {
         AddressFamily::INET6 => Ok(ipv6_original_dst(fd)?.into()),
         _ => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+/// Where an IP socket is bound.
+pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    SocketAddr::try_from(getsockname(socket)?).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 /// A listening Unix stream socket at `path`, which must not exist. The file has `mode` from its first instant.

@@ -6,5 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod net;
+mod seccomp;
 
 pub use error::Error;

@@ -6,10 +6,10 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::{CREATE, EXCL, Family, Message, Netlink, REQUEST};
+use super::{CREATE, EXCL, Family, Message, Netlink, REQUEST, malformed, u32_at};
 
 /// `lo` is the first interface of every network namespace (LOOPBACK_IFINDEX, include/net/flow.h).
-pub(crate) const LOOPBACK_INDEX: u32 = 1;
+pub const LOOPBACK_INDEX: u32 = 1;
 const NEW_LINK: u16 = 16;
 const NEW_ADDRESS: u16 = 20;
 const NEW_ROUTE: u16 = 24;
@@ -25,6 +25,21 @@ pub fn loopback_only(addresses: &[IpAddr]) -> io::Result<()> {
     let mut messages: Vec<Message> = addresses.iter().map(address).collect();
     messages.extend([FAMILY_V4, FAMILY_V6].map(default_route));
     netlink.transact(messages, None)
+}
+
+/// The indices of all interfaces that are up: none in a network namespace that nobody has used yet.
+pub fn interfaces_up() -> io::Result<Vec<u32>> {
+    const GET_LINK: u16 = 18;
+    let mut up = Vec::new();
+    let mut readable = true;
+    Netlink::open(Family::Route)?.dump(Message::new(GET_LINK, REQUEST, &[0; 16]), |payload| {
+        match (u32_at(payload, 4), u32_at(payload, 8)) {
+            (Some(index), Some(flags)) if flags & INTERFACE_UP != 0 => up.push(index),
+            (Some(_), Some(_)) => {}
+            _ => readable = false,
+        }
+    })?;
+    if readable { Ok(up) } else { Err(malformed()) }
 }
 
 fn link_up() -> Message {
