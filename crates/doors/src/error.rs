@@ -10,6 +10,9 @@ pub enum Error {
     /// The agent sent what can't be worked with.
     #[error("{0}")]
     Agent(String),
+    /// The agent sent more than may pass.
+    #[error("{0}")]
+    AgentTooMuch(String),
     /// A bug of ours.
     #[error("{0}; this is a bug in Creel, please report it")]
     Bug(String),

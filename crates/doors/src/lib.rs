@@ -5,7 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ca;
 pub mod dns;
+pub mod egress;
 mod error;
 pub mod names;
 pub mod shutdown;

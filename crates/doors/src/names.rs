@@ -78,7 +78,7 @@ impl Names {
     /// [`Error::Operator`] when a line is none of ours: nothing may then be guessed about who has which address.
     pub fn restore(journal: &str, keep: Keep) -> Result<Self, Error> {
         let mut book = Book::default();
-        let whole = journal.rfind('\n').and_then(|end| journal.get(..end)).unwrap_or_default();
+        let whole = journal.rfind('\n').and_then(|end| journal.get(..=end)).unwrap_or_default();
         for (index, line) in whole.lines().enumerate() {
             let damaged = |why: &dyn fmt::Display| {
                 Error::Operator(format!(

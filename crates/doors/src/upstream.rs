@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub use exchange::Streamed;
+pub(crate) use exchange::chain;
 pub use resolve::{Resolve, SystemResolver};
 pub use trust::{Trust, read_pem};
 

@@ -1,0 +1,243 @@
+//! The egress door: bytes leaving the jail.
+//!
+//! Takes connections that the kernel turned round to it, reads the requests on them, has each one judged, and carries
+//! the admitted ones out. It never decides, and never resolves or connects before the answer. The guard process serves
+//! it on sockets planted inside the jail's network namespace.
+
+mod chunks;
+pub mod config;
+mod enforce;
+mod gate;
+mod head;
+mod headers;
+mod refuse;
+mod relay;
+mod see;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Send as SendDeed, Target, Tenant};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+
+pub use config::{Config, HostPattern, HostSettings};
+pub use see::Flaw;
+
+use crate::ca::Ca;
+use crate::names::Names;
+use crate::shutdown::Shutdown;
+use crate::stream::{Body, Idle, Io};
+use crate::upstream::{Client, Place, Resolve, Scheme};
+use config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT, MAX_CONNECTIONS, PAUSE};
+use enforce::Admitted;
+use gate::{Gate, Ruling, Rulings};
+use see::{Aim, Seen};
+
+/// Says where a connection was going before the kernel turned it round (`SO_ORIGINAL_DST`).
+pub type OriginalDestination = Arc<dyn Fn(&TcpStream) -> io::Result<SocketAddr> + Send + Sync>;
+
+/// Hyper's buffer: a whole head and some of the body behind it.
+const BUFFER: usize = head::MAX_HEAD + 32 * 1024;
+
+/// What the egress door of one jail works with.
+#[derive(Clone)]
+pub struct Egress {
+    /// The one door to pass.
+    pub guard: Guard,
+    /// Whose jail it is.
+    pub tenant: Tenant,
+    /// What synthetic addresses stand for.
+    pub names: Arc<Names>,
+    /// Mints what the agent's TLS clients see.
+    pub ca: Arc<Ca>,
+    /// Opens connections to upstreams.
+    pub client: Client,
+    /// Resolves approved names.
+    pub resolver: Arc<dyn Resolve>,
+    /// What the operator approved; read at each request.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Where connections were going.
+    pub original: OriginalDestination,
+}
+
+/// Serves connections that were turned round to `listeners`, until `shutdown`.
+pub async fn serve_transparent(door: Egress, listeners: Vec<TcpListener>, mut shutdown: Shutdown) {
+    let door = Arc::new(door);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        loops.spawn(accept(Arc::clone(&door), listener, Arc::clone(&places)));
+    }
+    shutdown.wait().await;
+}
+
+async fn accept(door: Arc<Egress>, listener: TcpListener, places: Arc<Semaphore>) {
+    let mut at_work = JoinSet::new();
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        while at_work.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let door = Arc::clone(&door);
+                at_work.spawn(async move {
+                    let _place = place;
+                    door.connection(stream).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the proxy failed to accept");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Egress {
+    async fn connection(self: Arc<Self>, stream: TcpStream) {
+        let Ok(own) = stream.local_addr() else { return };
+        // Without an original destination the connection was made to our own socket.
+        let origin = (self.original)(&stream).unwrap_or(own);
+        let aim = Aim::new(origin, own, &self.names);
+        if let Some(flaw) = aim.flaw {
+            return self.record(&aim, flaw).await;
+        }
+        let mut first = [0];
+        match timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await {
+            Ok(Ok(0) | Err(_)) => {
+                // A name was approved when it got its address, and clients race connects and drop the losers. A connect
+                // to a literal address is an attempt, whatever follows.
+                if matches!(aim.to, Target::Address(_)) {
+                    self.record(&aim, Flaw::NotHttp).await;
+                }
+            }
+            Ok(Ok(_)) => self.sniffed(aim, first, stream).await,
+            Err(_) => self.record(&aim, Flaw::NotHttp).await,
+        }
+    }
+
+    async fn sniffed(self: Arc<Self>, aim: Aim, first: [u8; 1], stream: TcpStream) {
+        // Costs latency only when it fails.
+        let _ = stream.set_nodelay(true);
+        let stream = Idle::new(stream, IDLE_LIMIT);
+        // RFC 8446, section 5.1: a handshake record begins with 22.
+        if first == [22] {
+            self.tls(aim, stream).await;
+        } else {
+            self.http(aim, Scheme::Http, stream).await;
+        }
+    }
+
+    async fn tls(self: Arc<Self>, aim: Aim, stream: Idle<TcpStream>) {
+        let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
+        let start = match timeout(HANDSHAKE_LIMIT, hello).await {
+            Ok(Ok(start)) => start,
+            Ok(Err(_)) | Err(_) => return self.record(&aim, Flaw::TlsHandshake).await,
+        };
+        if !aim.agrees_with_sni(start.client_hello().server_name()) {
+            return self.record(&aim, Flaw::SniMismatch).await;
+        }
+        let config = match self.ca.server_config(&aim.to) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!(%error, "no certificate for the agent's client");
+                return self.record(&aim, Flaw::TlsHandshake).await;
+            }
+        };
+        match timeout(HANDSHAKE_LIMIT, start.into_stream(config)).await {
+            Ok(Ok(stream)) => self.http(aim, Scheme::Https, stream).await,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, to = %aim.to, "the agent's TLS handshake failed");
+                self.record(&aim, Flaw::TlsHandshake).await;
+            }
+            Err(_) => self.record(&aim, Flaw::TlsHandshake).await,
+        }
+    }
+
+    async fn http(self: Arc<Self>, aim: Aim, scheme: Scheme, stream: impl Io) {
+        let aim = Arc::new(aim);
+        let rulings = Rulings::default();
+        let gate = Gate::new(stream, rulings.clone());
+        let service = service_fn(|request| {
+            // Taken here and not in the future: rulings and requests pair up in order.
+            let ruling = rulings.next();
+            let (door, aim) = (Arc::clone(&self), Arc::clone(&aim));
+            async move { Ok::<_, Infallible>(door.request(&aim, scheme, ruling, request).await) }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_LIMIT)
+            .max_headers(head::MAX_LINES)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(gate), service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(%error, to = %aim.to, "the agent's connection ended");
+        }
+        if rulings.partial() {
+            self.record(&aim, Flaw::BadRequest).await;
+        }
+    }
+
+    /// One request: seen, judged, carried out or refused.
+    async fn request(&self, aim: &Aim, scheme: Scheme, ruling: Ruling, request: Request<Incoming>) -> Response<Body> {
+        let Seen { send, mut flaw, head } = see::request(aim, scheme, request.method(), request.uri(), ruling);
+        let place = self.place(aim, scheme, &mut flaw).await;
+        let facts = Facts {
+            addresses: place.addresses.clone(),
+            flaw: flaw.map(|flaw| flaw.word().to_owned()),
+            ..Facts::default()
+        };
+        match (self.guard.admit(self.action(send), facts).await, head) {
+            (Ok(permit), Some(head)) if flaw.is_none() => {
+                let authority = aim.authority(scheme);
+                enforce::carry_out(&self.client, permit, Admitted { request, head, authority, place }).await
+            }
+            (Ok(permit), _) => enforce::decline(permit),
+            (Err(refusal), _) => refuse::refusal(&refusal, flaw),
+        }
+    }
+
+    /// Where a request would go. Only names that the operator approved are resolved: a name is bytes that leave, too.
+    async fn place(&self, aim: &Aim, scheme: Scheme, flaw: &mut Option<Flaw>) -> Place {
+        let config = Arc::clone(&self.config.borrow());
+        let settings = config.settings(&aim.to, aim.port);
+        let addresses = match (&aim.to, settings) {
+            _ if flaw.is_some() => Vec::new(),
+            (Target::Address(address), _) => vec![*address],
+            (Target::Host(_), None) => Vec::new(),
+            (Target::Host(_), Some(HostSettings { address: Some(pinned), .. })) => vec![*pinned],
+            (Target::Host(host), Some(_)) => self.resolver.resolve(host).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, %host, "an approved name does not resolve");
+                Vec::<IpAddr>::new()
+            }),
+        };
+        if addresses.is_empty() && settings.is_some() && flaw.is_none() {
+            *flaw = Some(Flaw::Unresolvable);
+        }
+        let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
+        Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }
+    }
+
+    /// Records a connection that goes no further. Were it admitted, the dropped permit says that nothing came of it.
+    async fn record(&self, aim: &Aim, flaw: Flaw) {
+        let facts = Facts { flaw: Some(flaw.word().to_owned()), ..Facts::default() };
+        if let Err(refusal) = self.guard.admit(self.action(aim.as_send()), facts).await {
+            tracing::debug!(rule = %refusal.rule, record = refusal.record, to = %aim.to, "connection refused");
+        }
+    }
+
+    fn action(&self, send: SendDeed) -> Action {
+        Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Egress, deed: Deed::Send(send) }
+    }
+}

@@ -1,0 +1,115 @@
+//! Permit in hand: carries a request out.
+//!
+//! Owns the way from a redeemed permit to a settled receipt. It goes to the addresses that were judged, meets every
+//! obligation or refuses, and streams both bodies. Called by [`super::Egress`] once per admitted request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use creel_guard::{Obligations, Outcome, Permit, Receipt, RecordId};
+use http::{Request, Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::config::MAX_BODY;
+use super::head::{Framing, Head};
+use super::relay::{Fault, Outgoing, Relayed, Tally};
+use super::{headers, refuse};
+use crate::Error;
+use crate::stream::{self, Body};
+use crate::upstream::{Client, Place, Streamed};
+
+/// A request that was judged, and where it goes.
+pub(super) struct Admitted {
+    pub(super) request: Request<Incoming>,
+    pub(super) head: Head,
+    /// What `Host` says upstream.
+    pub(super) authority: String,
+    pub(super) place: Place,
+}
+
+/// Carries it out. The response's body settles the receipt when it ends.
+pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitted) -> Response<Body> {
+    let (obligations, receipt) = permit.redeem();
+    let record = receipt.record();
+    let tally = Arc::new(Tally::default());
+    let (request, place, mut deadline) = match prepare(obligations, admitted, &tally) {
+        Ok(prepared) => prepared,
+        Err(error) => return give_up(receipt, record, &error),
+    };
+    let answer = tokio::select! {
+        answer = client.send_request(&place, request) => answer,
+        () = ring(&mut deadline) => Err(Error::UpstreamSlow("it was not over by its deadline".to_owned())),
+    };
+    match answer {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
+        }
+        Ok(response) => relay(response, receipt, tally, deadline),
+        Err(error) => give_up(receipt, record, &tally.fault().map_or(error, Fault::into_error)),
+    }
+}
+
+/// A permit for what this door found flawed: policy must refuse it, so it is never carried out.
+pub(super) fn decline(permit: Permit) -> Response<Body> {
+    let record = permit.record();
+    let (_, receipt) = permit.redeem();
+    give_up(receipt, record, &Error::Bug("a flawed request was admitted".to_owned()))
+}
+
+fn give_up(receipt: Receipt, record: RecordId, error: &Error) -> Response<Body> {
+    receipt.settle(Outcome::failed(error.to_string()));
+    refuse::failure(error, record)
+}
+
+type Prepared = (Request<Body>, Place, Option<Pin<Box<Sleep>>>);
+
+fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> Result<Prepared, Error> {
+    let Obligations { inject, max_bytes, deadline_ms } = obligations;
+    let Admitted { request, head, authority, place } = admitted;
+    if let Some(inject) = inject {
+        let why = format!("the egress door can't put the secret `{}` into a request yet", inject.secret);
+        return Err(Error::Operator(why));
+    }
+    let max = max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY);
+    if matches!(head.framing, Framing::Length(length) if length > max) {
+        return Err(Error::AgentTooMuch(format!("at most `{max}` bytes may go out in this request")));
+    }
+    let (parts, incoming) = request.into_parts();
+    let body = match head.framing {
+        Framing::Length(0) => stream::empty(),
+        Framing::Length(_) | Framing::Chunked => Outgoing::new(incoming, max, Arc::clone(tally)).boxed_unsync(),
+    };
+    let mut outgoing = Request::new(body);
+    // Origin form: what was judged, and nothing else of the target.
+    let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    *outgoing.uri_mut() = path.parse().map_err(|error| Error::Bug(format!("the path can't be sent: {error}")))?;
+    *outgoing.method_mut() = parts.method;
+    *outgoing.version_mut() = Version::HTTP_11;
+    *outgoing.headers_mut() = headers::to_upstream(parts.headers, &authority, &head)?;
+    let deadline = deadline_ms.map(|limit| Box::pin(tokio::time::sleep(Duration::from_millis(limit))));
+    Ok((outgoing, place, deadline))
+}
+
+fn relay(
+    response: Response<Streamed>,
+    receipt: Receipt,
+    tally: Arc<Tally>,
+    deadline: Option<Pin<Box<Sleep>>>,
+) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    headers::to_agent(&mut parts.headers);
+    parts.version = Version::HTTP_11;
+    let body = Relayed::new(body, receipt, tally, parts.status.as_u16(), deadline);
+    Response::from_parts(parts, body.boxed_unsync())
+}
+
+/// Completes at the deadline; never without one.
+async fn ring(deadline: &mut Option<Pin<Box<Sleep>>>) {
+    match deadline {
+        Some(deadline) => deadline.await,
+        None => std::future::pending().await,
+    }
+}

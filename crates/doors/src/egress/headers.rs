@@ -1,0 +1,66 @@
+//! Which headers pass, both ways.
+//!
+//! Owns the lists of what is dropped: what belongs to one hop (RFC 9110, section 7.6.1), to proxies, and what makes a
+//! server read another method or path than the one that was judged. Called by [`super::enforce`].
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::head::{Framing, Head};
+use crate::Error;
+
+/// One hop's own.
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "http2-settings", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// A server that honours one of these acts on another request than the one that was judged (HARDENING.md 7).
+const OVERRIDES: [&str; 5] =
+    ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
+
+/// The headers of a request as they go upstream: `Host` and framing are ours.
+///
+/// # Errors
+/// [`Error::Bug`] when `authority` can't stand in a header.
+pub(super) fn to_upstream(mut headers: HeaderMap, authority: &str, head: &Head) -> Result<HeaderMap, Error> {
+    drop_hop(&mut headers);
+    for name in OVERRIDES {
+        headers.remove(name);
+    }
+    // Answered by our own server as soon as the upstream takes the body.
+    headers.remove(header::EXPECT);
+    headers.remove(header::CONTENT_LENGTH);
+    if let Framing::Length(length) = head.framing
+        && head.length_declared
+    {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    let host = HeaderValue::try_from(authority).map_err(|error| Error::Bug(format!("no `Host`: {error}")))?;
+    headers.insert(header::HOST, host);
+    Ok(headers)
+}
+
+/// The headers of a response as the agent gets them.
+pub(super) fn to_agent(headers: &mut HeaderMap) {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    drop_hop(headers);
+    // Alternative services would be reached over QUIC, past this door (RFC 7838).
+    headers.remove(header::ALT_SVC);
+}
+
+fn drop_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    let proxies: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("proxy-")).cloned().collect();
+    for name in named.into_iter().chain(proxies) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}

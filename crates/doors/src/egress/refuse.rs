@@ -1,0 +1,84 @@
+//! A refusal in the words of HTTP: `application/problem+json` (RFC 9457).
+//!
+//! Owns the answers of this door that are not an upstream's. They name the rule and what to do next, and never what the
+//! ledger keeps. Called by [`super::enforce`].
+
+use creel_guard::{RecordId, Refusal};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::see::Flaw;
+use crate::Error;
+use crate::stream::{self, Body};
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    next: &'a str,
+}
+
+/// Renders a refusal. What can't be read, or may not stay open, closes the connection.
+pub(super) fn refusal(refusal: &Refusal, flaw: Option<Flaw>) -> Response<Body> {
+    let status = match flaw {
+        Some(Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
+        Some(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
+        Some(Flaw::Unresolvable) => StatusCode::BAD_GATEWAY,
+        Some(Flaw::PlantedSocket | Flaw::TlsHandshake | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
+        // The ledger's own trouble passes; what a rule says stays.
+        None if refusal.record == 0 => StatusCode::SERVICE_UNAVAILABLE,
+        None => StatusCode::FORBIDDEN,
+    };
+    let problem = Problem {
+        r#type: "creel:refusal",
+        title: "refused by Creel",
+        status: status.as_u16(),
+        detail: &refusal.to_agent,
+        instance: (refusal.record != 0).then(|| format!("creel:record:{}", refusal.record)),
+        rule: Some(refusal.rule.as_str()),
+        next: "don't retry; if this is needed for the task, ask the operator to approve it",
+    };
+    render(status, &problem, flaw.is_some())
+}
+
+/// Renders an admitted act that could not be carried out.
+pub(super) fn failure(error: &Error, record: RecordId) -> Response<Body> {
+    let (status, detail) = match error {
+        Error::UpstreamSlow(why) => (StatusCode::GATEWAY_TIMEOUT, why.as_str()),
+        Error::Upstream(why) => (StatusCode::BAD_GATEWAY, why.as_str()),
+        Error::Agent(why) => (StatusCode::BAD_REQUEST, why.as_str()),
+        Error::AgentTooMuch(why) => (StatusCode::PAYLOAD_TOO_LARGE, why.as_str()),
+        Error::Operator(_) | Error::Host { .. } | Error::Bug(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Creel could not carry it out; the operator can read why in the ledger")
+        }
+    };
+    let problem = Problem {
+        r#type: "creel:upstream",
+        title: "admitted by Creel, but it failed",
+        status: status.as_u16(),
+        detail,
+        instance: Some(format!("creel:record:{record}")),
+        rule: None,
+        next: "try again later",
+    };
+    render(status, &problem, matches!(error, Error::Agent(_) | Error::AgentTooMuch(_)))
+}
+
+fn render(status: StatusCode, problem: &Problem<'_>, close: bool) -> Response<Body> {
+    let body = serde_json::to_vec(problem).unwrap_or_default();
+    let mut response = Response::new(stream::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

@@ -1,0 +1,208 @@
+//! The two bodies of an exchange, streamed and counted.
+//!
+//! Owns [`Outgoing`], which keeps a request's body to what was admitted, and [`Relayed`], which settles the receipt when
+//! the response's body ends or breaks. Neither ever holds a whole body. Used by [`super::enforce`].
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use creel_guard::{Outcome, Receipt};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use crate::Error;
+use crate::stream::BoxError;
+use crate::upstream::Streamed;
+
+/// What the agent did wrong while its request's body went out.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The body broke off or is malformed.
+    Broken(String),
+    /// The body is longer than what may go out.
+    TooMuch,
+}
+
+impl Fault {
+    fn why(&self) -> String {
+        match self {
+            Self::Broken(why) => why.clone(),
+            Self::TooMuch => "the request's body is longer than what may go out".to_owned(),
+        }
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Broken(why) => Error::Agent(why),
+            Self::TooMuch => Error::AgentTooMuch(self.why()),
+        }
+    }
+}
+
+/// What went out so far, and what the agent did wrong while it went.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sent: AtomicU64,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Tally {
+    /// Body bytes handed to the upstream's connection.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Why the request's body was broken off, if it was.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn blame(&self, fault: Fault) -> BoxError {
+        let why = fault.why();
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+        why.into()
+    }
+}
+
+/// A request's body on its way out, at most so many bytes of it.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    body: Incoming,
+    left: u64,
+    tally: Arc<Tally>,
+}
+
+impl Outgoing {
+    pub(super) fn new(body: Incoming, max: u64, tally: Arc<Tally>) -> Self {
+        Self { body, left: max, tally }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let data = match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => data,
+            Ok(Err(_)) => {
+                let fault = Fault::Broken("the request has trailers".to_owned());
+                return Poll::Ready(Some(Err(this.tally.blame(fault))));
+            }
+            Err(error) => {
+                let why = format!("the request's body broke off: {}", crate::upstream::chain(&error));
+                return Poll::Ready(Some(Err(this.tally.blame(Fault::Broken(why)))));
+            }
+        };
+        let length = data.remaining() as u64;
+        let Some(left) = this.left.checked_sub(length) else {
+            return Poll::Ready(Some(Err(this.tally.blame(Fault::TooMuch))));
+        };
+        this.left = left;
+        this.tally.sent.fetch_add(length, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A response's body on its way to the agent. Dropped before its end, its receipt says `Abandoned`.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    body: Streamed,
+    receipt: Option<Receipt>,
+    tally: Arc<Tally>,
+    received: u64,
+    status: u16,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Relayed {
+    pub(super) fn new(
+        body: Streamed,
+        receipt: Receipt,
+        tally: Arc<Tally>,
+        status: u16,
+        deadline: Option<Pin<Box<Sleep>>>,
+    ) -> Self {
+        let mut this = Self { body, receipt: Some(receipt), tally, received: 0, status, deadline };
+        this.settle_at_end();
+        this
+    }
+
+    /// Settles when nothing more comes: hyper doesn't poll a body that says so of itself.
+    fn settle_at_end(&mut self) {
+        if self.body.is_end_stream() {
+            self.done();
+        }
+    }
+
+    fn done(&mut self) {
+        if let Some(receipt) = self.receipt.take() {
+            receipt.settle(Outcome::Done {
+                sent: self.tally.sent(),
+                received: self.received,
+                status: Some(i64::from(self.status)),
+            });
+        }
+    }
+
+    fn failed(&mut self, why: String) -> BoxError {
+        let why = self.tally.fault().map_or(why, |fault| fault.why());
+        if let Some(receipt) = self.receipt.take() {
+            receipt.settle(Outcome::failed(why.clone()));
+        }
+        why.into()
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        if let Some(deadline) = &mut this.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err(this.failed("it was not over by its deadline".to_owned()))));
+        }
+        match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                // Trailers are dropped: the agent never asked for them (`TE` is).
+                let Ok(data) = frame.into_data() else {
+                    this.done();
+                    return Poll::Ready(None);
+                };
+                this.received += data.len() as u64;
+                this.settle_at_end();
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(this.failed(error.to_string())))),
+            None => {
+                this.done();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
