@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod folder;
 pub mod net;
 mod seccomp;
+pub mod slot;
 
 pub use error::Error;
