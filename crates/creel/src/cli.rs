@@ -1,0 +1,142 @@
+//! The command line: what a person types, and the hidden sub-commands that Creel's own processes are.
+//!
+//! Owns the words, the help texts and the exit codes of CONTRACT.md. Each command lives in a file of its own; the ones
+//! that act on a running Creel speak to its sockets, they never touch the jail themselves.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) mod ask;
+mod check;
+mod down;
+mod init_config;
+mod inside;
+pub(crate) mod jail;
+mod ledger;
+mod log;
+pub(crate) mod out;
+mod say;
+mod status;
+mod up;
+mod why;
+mod ws;
+
+/// Exit code: a finding (a check failed, a ledger was tampered with).
+pub(crate) const FINDING: u8 = 1;
+/// Exit code: wrong usage or configuration.
+pub(crate) const USAGE: u8 = 2;
+/// Exit code: a layer that this host can't enforce.
+pub(crate) const MISSING_LAYER: u8 = 3;
+/// Exit code: the ledger is truncated.
+pub(crate) const TRUNCATED: u8 = 4;
+/// Exit code: Creel is not running.
+pub(crate) const NOT_RUNNING: u8 = 5;
+
+/// Creel: the security layer that an OpenClaw agent runs inside.
+#[derive(Debug, Parser)]
+#[command(name = "creel", version, about, propagate_version = true, max_term_width = 100)]
+struct Creel {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a contained OpenClaw and everything that watches it.
+    Up(up::Up),
+    /// Stop it; the workspace, its state and the ledger stay.
+    Down(down::Down),
+    /// Show what runs, what holds it, and where it may go.
+    Status(status::Status),
+    /// Send the agent one message and print its answer.
+    Say(say::Say),
+    /// Tell what happened: each message, prompt, tool call, look-up and packet.
+    Log(log::Log),
+    /// Reach the agent's workspace: list, get, put.
+    Ws(ws::Ws),
+    /// Run a command in a jail of its own, without OpenClaw.
+    Jail(jail::Jail),
+    /// Prove the walls by probing the running jail from inside.
+    Check(check::Check),
+    /// Explain a refusal and how a person can allow it.
+    Why(why::Why),
+    /// Work on the ledger off-line.
+    Ledger(ledger::LedgerCommand),
+    /// Write a commented creel.toml.
+    InitConfig(init_config::InitConfig),
+    /// The root daemon (started by `up`).
+    #[command(hide = true)]
+    Warden,
+    /// The unprivileged process that holds all doors (started by the warden).
+    #[command(hide = true)]
+    Guard,
+    /// Makes a tenant's certificate authority as its guard's user (started by the warden).
+    #[command(hide = true)]
+    MakeCa {
+        /// The user to become.
+        uid: u32,
+        /// The guard's folder.
+        folder: PathBuf,
+    },
+    /// Builds the namespaces (started by the warden).
+    #[command(hide = true)]
+    Stage,
+    /// The first process of a jail.
+    #[command(hide = true)]
+    Init,
+    /// Our helper inside the jail.
+    #[command(hide = true)]
+    Inside(inside::Inside),
+    /// Answers OpenClaw's secret references inside the jail.
+    #[command(hide = true)]
+    ResolveSecrets,
+}
+
+/// Which installation is meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Where {
+    /// The state folder of the installation [default: the configuration's, or /var/lib/creel].
+    #[arg(long, value_name = "DIR", env = "CREEL_STATE")]
+    state: Option<PathBuf>,
+}
+
+impl Where {
+    /// The installation's place; `configured` is what a loaded configuration says.
+    pub(crate) fn site(&self, configured: Option<&std::path::Path>) -> crate::site::Site {
+        let default = std::path::Path::new("/var/lib/creel");
+        crate::site::Site::new(self.state.as_deref().or(configured).unwrap_or(default))
+    }
+}
+
+/// Reads the command line and runs it. Returns the process's exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    // The jail's init must be as small as it can be: no parser of ours before it has walled itself in.
+    match Creel::parse().command {
+        Command::Up(command) => command.run(),
+        Command::Down(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Say(command) => command.run(),
+        Command::Log(command) => command.run(),
+        Command::Ws(command) => command.run(),
+        Command::Jail(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Why(command) => command.run(),
+        Command::Ledger(command) => command.run(),
+        Command::InitConfig(command) => command.run(),
+        Command::Warden => crate::warden::main(),
+        Command::Guard => crate::guard_process::main(),
+        Command::MakeCa { uid, folder } => crate::guard_process::make_ca(uid, &folder),
+        Command::Stage => crate::run::stage(),
+        Command::Init => crate::run::init(),
+        Command::Inside(command) => command.run(),
+        Command::ResolveSecrets => exit(creel_openclaw::resolver::main()),
+    }
+}
+
+/// An exit code from a small number; anything out of range is 1.
+pub(crate) fn exit(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(FINDING))
+}

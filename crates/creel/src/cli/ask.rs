@@ -1,0 +1,49 @@
+//! Asking a running Creel.
+//!
+//! Owns the connection from the command line to the warden and to a tenant's guard, and the texts for when nobody is
+//! there. Every command that needs a running Creel goes through it.
+
+use std::future::Future;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::cli::{NOT_RUNNING, out};
+use crate::link::{self, Link};
+
+/// Runs `work` on a runtime of this thread.
+pub(crate) fn block_on<F: Future<Output = ExitCode>>(work: F) -> ExitCode {
+    match block_on_value(async { Ok(work.await) }) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+/// Runs `work` on a runtime of this thread, for its value.
+pub(crate) fn block_on_value<T, F: Future<Output = Result<T, ExitCode>>>(work: F) -> Result<T, ExitCode> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let value = runtime.block_on(work);
+            // Reads of a terminal can't be cancelled; nobody waits for them.
+            runtime.shutdown_background();
+            value
+        }
+        Err(error) => Err(out::fail(1, format_args!("no runtime: {error}"))),
+    }
+}
+
+/// Connects to one of Creel's sockets; when nobody is there, says so and gives the exit code.
+pub(crate) fn connect(socket: &Path) -> Result<Link, ExitCode> {
+    link::connect(socket).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            out::fail(2, format_args!("`{}` is root's: run this as root", socket.display()))
+        }
+        _ => out::fail(
+            NOT_RUNNING,
+            format_args!("creel is not running here (`{}` does not answer): start it with `creel up`", socket.display()),
+        ),
+    })
+}
+
+/// The far end went away in the middle.
+pub(crate) fn lost() -> ExitCode {
+    out::fail(NOT_RUNNING, "the connection ended before the answer came; `creel status` says what runs")
+}

@@ -1,0 +1,118 @@
+//! `creel check`: the walls, proved on the running jail.
+//!
+//! Owns the items of CONTRACT.md and how each is judged from what the probe found inside and what is seen from outside.
+//! It never reads the configuration to say what holds, and what it can't see it calls unknown.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::{FINDING, Where, ask, out, status};
+use crate::outside::Outside;
+use crate::probe::Findings;
+use crate::protocol::{FromWarden, InsideTask, Status, ToWarden};
+use crate::site::Site;
+
+mod items;
+
+/// Prove the walls by probing the running jail from inside.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// One item of the check.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Item {
+    /// Its id.
+    pub(crate) id: &'static str,
+    /// The part of Creel that should hold it.
+    pub(crate) layer: &'static str,
+    /// `pass`, `fail`, `degraded` or `unknown`.
+    pub(crate) status: &'static str,
+    /// What was seen.
+    pub(crate) evidence: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    items: Vec<Item>,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> ExitCode {
+        let site = self.place.site(None);
+        let found = ask::block_on_value(async { look(&site).await });
+        let (status, findings) = match found {
+            Ok(found) => found,
+            Err(code) => return code,
+        };
+        let Some(tenant) = status.tenants.first() else { return ask::lost() };
+        let outside = Outside::look(tenant.init_pid);
+        let mut items = items::all(&findings, &outside);
+        for item in &mut items {
+            if item.status == "fail" && tenant.degraded.iter().any(|id| id == item.id) {
+                item.status = "degraded";
+            }
+        }
+        let ok = items.iter().all(|item| item.status == "pass");
+        if self.json {
+            out::json(&Report { ok, items });
+        } else {
+            out::text(render(&items));
+        }
+        if ok { ExitCode::SUCCESS } else { ExitCode::from(FINDING) }
+    }
+}
+
+async fn look(site: &Site) -> Result<(Status, Findings), ExitCode> {
+    let status = status::fetch(site).await?;
+    let link = ask::connect(&site.warden_socket())?;
+    let lost = |_| ask::lost();
+    let (null, _) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(lost)?;
+    let (out_read, out_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(lost)?;
+    let fds = [null.as_fd(), out_write.as_fd(), out_write.as_fd()];
+    link.send(&ToWarden::Inside { task: InsideTask::Probe }, &fds).await.map_err(|_| ask::lost())?;
+    drop((null, out_write));
+    let text = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        let read = File::from(out_read).take(1 << 20).read_to_string(&mut text);
+        read.map(|_| text)
+    });
+    match link.recv::<FromWarden>().await {
+        Ok(Some((FromWarden::Ended { .. }, _))) => {}
+        Ok(Some((FromWarden::Failed { code, why }, _))) => return Err(out::fail(code, why)),
+        _ => return Err(ask::lost()),
+    }
+    let text = text.await.ok().and_then(Result::ok).unwrap_or_default();
+    match serde_json::from_str(&text) {
+        Ok(findings) => Ok((status, findings)),
+        Err(error) => {
+            let said = crate::escape::one_line(text.get(..300).unwrap_or(&text));
+            Err(out::fail(FINDING, format_args!("the probe inside did not report: {error}: {said}")))
+        }
+    }
+}
+
+fn render(items: &[Item]) -> String {
+    let mut text = String::new();
+    for item in items {
+        let colour = match item.status {
+            "pass" => "\u{1b}[32m",
+            "fail" | "degraded" => "\u{1b}[31m",
+            _ => "\u{1b}[33m",
+        };
+        let evidence = crate::escape::one_line(&item.evidence);
+        text.push_str(&format!("{colour}{:<9}\u{1b}[0m {:<17} {evidence}\n", item.status, item.id));
+    }
+    text
+}

@@ -1,0 +1,47 @@
+//! `creel inside`, hidden: our helper in the jail.
+//!
+//! Owns the words that [`crate::inside::argv`] makes. Started by the jail's init alone.
+
+use std::io::{stdin, stdout};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::out;
+
+/// Our helper in the jail.
+#[derive(Debug, Args)]
+pub(crate) struct Inside {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// List a folder.
+    WsLs { path: String },
+    /// Print a file.
+    WsGet { path: String },
+    /// Write a file from stdin.
+    WsPut { path: String },
+    /// Print what an attacker finds.
+    Probe,
+}
+
+impl Inside {
+    pub(crate) fn run(self) -> ExitCode {
+        let done = match self.task {
+            Task::WsLs { path } => crate::inside::list(&path, &mut stdout().lock()),
+            Task::WsGet { path } => crate::inside::get(&path, &mut stdout().lock()),
+            Task::WsPut { path } => crate::inside::put(&path, &mut stdin().lock()),
+            Task::Probe => {
+                out::json(&crate::probe::look());
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => out::fail(1, error),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `creel jail`: a command in a jail of its own, without OpenClaw.
+//!
+//! Owns the command's words and the exit codes of CONTRACT.md (the command's own, 128+N, 125, 126, 127). Descriptors of
+//! this side never enter the jail: bytes are moved through pipes, so that no terminal can be spoken to by its controls.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::JoinHandle;
+
+use clap::Args;
+use creel_guard::{Actor, Outcome, Tenant};
+use creel_jail::{Bind, Disk, InitRequest};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::cli::{Where, ask, out};
+use crate::config::Config;
+use crate::provider::Provider;
+use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
+use crate::site::Site;
+
+/// Creel itself failed.
+const CREEL_FAILED: u8 = 125;
+
+/// Run a command in a jail of its own, without OpenClaw.
+#[derive(Debug, Args)]
+pub(crate) struct Jail {
+    /// What may leave; without, nothing.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which engine builds the jail; only `embedded` is built in yet.
+    #[arg(long, value_name = "NAME", default_value = "embedded")]
+    runtime: String,
+    /// Show a file or folder of the host inside, read-only.
+    #[arg(long, value_name = "SRC:DST")]
+    bind: Vec<String>,
+    /// Put /workspace, /tmp and the rest into memory instead of onto a volume of limited size.
+    #[arg(long)]
+    no_disk_limit: bool,
+    /// Give the command a terminal.
+    #[arg(short = 't')]
+    tty: bool,
+    #[command(flatten)]
+    place: Where,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<String>,
+}
+
+impl Jail {
+    pub(crate) fn run(self) -> ExitCode {
+        crate::logging::start_quiet();
+        ask::block_on(async {
+            match self.confine().await {
+                Ok(code) => crate::cli::exit(code),
+                Err(failure) => out::fail(CREEL_FAILED, failure.why),
+            }
+        })
+    }
+
+    async fn confine(self) -> Result<i32, Failure> {
+        if self.runtime != "embedded" {
+            return Err(Failure::host(format!("the engine `{}` is not built in; leave --runtime out", self.runtime)));
+        }
+        if !rustix::process::geteuid().is_root() {
+            return Err(Failure::host("a jail needs root here: run it with sudo"));
+        }
+        let config = Config::of(self.config.as_deref()).map_err(|report| Failure::host(format!("{report}")))?;
+        let site = self.place.site(Some(config.state_dir()));
+        site.make().map_err(Failure::host)?;
+        let tenant = new_name().map_err(Failure::host)?;
+        let binds = self.bind.iter().map(|text| parse_bind(text)).collect::<Result<Vec<_>, _>>()?;
+        let (wishes, _wish_list) = mpsc::unbounded_channel();
+        let (news, mut newspaper) = mpsc::unbounded_channel();
+        let order = self.order(&site, &tenant, &config, binds)?;
+        let running = run::start(order, 1, wishes).await?;
+        let ended = self.inside(&tenant, &running, news, &mut newspaper).await;
+        let last = running.end().await;
+        tidy_up(&site, &tenant);
+        let (code, threads) = ended?;
+        for thread in threads {
+            let _ = thread.join();
+        }
+        last?;
+        Ok(code)
+    }
+
+    fn order<'a>(
+        &self,
+        site: &Site,
+        tenant: &Tenant,
+        config: &'a Config,
+        binds: Vec<Bind>,
+    ) -> Result<Order<'a>, Failure> {
+        let bytes = config.limits().disk;
+        Ok(Order {
+            tenant: tenant.clone(),
+            place: site.tenant(tenant.as_str()),
+            slot: creel_jail::Slot::transient(site.root())?,
+            config,
+            provider: Provider::scripted(),
+            secrets: zeroize::Zeroizing::default(),
+            control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
+            disk: if self.no_disk_limit { Disk::Memory } else { Disk::Scratch { dir: site.tenants(), bytes } },
+            runtime: Some(site.runtime()).filter(|runtime| runtime.join("node/bin/node").exists()),
+            binds,
+            files: Vec::new(),
+            secrets_socket: false,
+            degraded: Vec::new(),
+        })
+    }
+
+    /// Runs the command and waits for its end. Returns its code and the threads that still move its last bytes.
+    async fn inside(
+        &self,
+        tenant: &Tenant,
+        running: &Running,
+        news: run::News,
+        newspaper: &mut mpsc::UnboundedReceiver<(u64, InitNews)>,
+    ) -> Result<(i32, Vec<JoinHandle<()>>), Failure> {
+        let detail = self.command.join(" ");
+        let actor = Actor::Person { name: "root".to_owned() };
+        let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
+        let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
+        let ticket = guard.admit(action).await.map_err(|refusal| {
+            Failure::host(format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger))
+        })?;
+        let (tty_sender, mut ttys) = mpsc::unbounded_channel();
+        run::listen(&running.jail, 1, news, Some(tty_sender)).map_err(Failure::host)?;
+        let (fds, mut threads) = if self.tty { (Vec::new(), Vec::new()) } else { pipes().map_err(Failure::host)? };
+        let what = InitRequest::Spawn {
+            id: AGENT,
+            argv: self.command.clone(),
+            env: environment(),
+            cwd: crate::inside::WORKSPACE.to_owned(),
+            tty: self.tty,
+            leader: true,
+        };
+        running.spawn(what, &run::borrow(&fds)).map_err(Failure::host)?;
+        drop(fds);
+        let mut terminal = None;
+        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+            return Err(Failure::host("signals can't be watched"));
+        };
+        let code = loop {
+            tokio::select! {
+                item = newspaper.recv() => match item {
+                    Some((_, InitNews::Ended { id: AGENT, code })) => break code,
+                    Some((_, InitNews::Gone)) | None => break 125,
+                    Some(_) => {}
+                },
+                Some(master) = ttys.recv() => terminal = crate::terminal::Terminal::attach(master, &mut threads).ok(),
+                _ = interrupt.recv() => break 130,
+                _ = terminate.recv() => break 143,
+                _ = hangup.recv() => break 129,
+            }
+        };
+        drop(terminal);
+        if code == 127 || code == 126 {
+            let hint = if code == 127 { "not found in the jail, or it says so itself" } else { "can't be run" };
+            out::note(format_args!("creel: `{}`: {hint}", self.command.first().map_or("", String::as_str)));
+        }
+        ticket.settle(Outcome::Done { sent: 0, received: 0, status: Some(i64::from(code)) }).await;
+        Ok((code, threads))
+    }
+}
+
+/// The clean environment of CONTRACT.md.
+fn environment() -> Vec<(String, String)> {
+    let mut env = creel_openclaw::launch::jail_environment();
+    if let Ok(term) = std::env::var("TERM") {
+        env.retain(|(name, _)| name != "TERM");
+        env.push(("TERM".to_owned(), term));
+    }
+    env
+}
+
+fn new_name() -> io::Result<Tenant> {
+    let mut random = [0u8; 4];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let stamp = time::OffsetDateTime::now_utc();
+    let stamp = stamp
+        .format(time::macros::format_description!("[year][month][day]t[hour][minute][second]"))
+        .map_err(io::Error::other)?;
+    Tenant::parse(&format!("jail-{stamp}-{:08x}", u32::from_le_bytes(random))).map_err(io::Error::other)
+}
+
+fn parse_bind(text: &str) -> Result<Bind, Failure> {
+    match text.split_once(':') {
+        Some((src, dst)) if !src.is_empty() && !dst.is_empty() => {
+            let src = std::path::absolute(src).map_err(Failure::host)?;
+            Ok(Bind { src, dst: PathBuf::from(dst) })
+        }
+        _ => Err(Failure::host(format!("`--bind {text}`: write SRC:DST"))),
+    }
+}
+
+/// Nothing but the ledger stays of a jail.
+fn tidy_up(site: &Site, tenant: &Tenant) {
+    let _ = std::fs::remove_file(site.control_socket(tenant.as_str()));
+    let _ = std::fs::remove_dir_all(site.tenant(tenant.as_str()).guard());
+}
+
+/// The three ends that go in, and the threads that move the bytes here.
+fn pipes() -> io::Result<(Vec<OwnedFd>, Vec<JoinHandle<()>>)> {
+    let flags = rustix::pipe::PipeFlags::CLOEXEC;
+    let (in_read, in_write) = rustix::pipe::pipe_with(flags)?;
+    let (out_read, out_write) = rustix::pipe::pipe_with(flags)?;
+    let (err_read, err_write) = rustix::pipe::pipe_with(flags)?;
+    // Nobody waits for this one: a read of a terminal or an idle pipe can't be cancelled.
+    std::thread::spawn(move || {
+        if let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() {
+            let _ = pump(&mut File::from(stdin), &mut File::from(in_write));
+        }
+    });
+    let stdout = std::thread::spawn(move || {
+        let _ = pump(&mut File::from(out_read), &mut io::stdout());
+    });
+    let stderr = std::thread::spawn(move || {
+        let _ = pump(&mut File::from(err_read), &mut io::stderr());
+    });
+    Ok((vec![in_read, out_write, err_write], vec![stdout, stderr]))
+}
+
+/// Moves bytes as they come: no piece waits for the next.
+pub(crate) fn pump(from: &mut dyn io::Read, to: &mut dyn Write) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(buffer.get(..count).unwrap_or_default())?;
+        to.flush()?;
+    }
+}

@@ -1,0 +1,75 @@
+//! `creel say`: one message to the agent, its answer printed.
+//!
+//! Owns the command's words. It speaks to the tenant's guard, which records the message and carries it in; the answer
+//! is the agent's and is escaped.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::{FINDING, Where, ask, out};
+use crate::escape;
+use crate::protocol::{FromControl, ToControl};
+
+/// Send the agent one message and print its answer.
+#[derive(Debug, Args)]
+pub(crate) struct Say {
+    /// The message; `-` reads it from stdin.
+    message: String,
+    /// Whom to tell.
+    #[arg(long, default_value = "default")]
+    tenant: String,
+    /// How long the agent may take, in seconds.
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    timeout: u64,
+    /// Print `{"answer": …}` instead of the bare text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Say {
+    pub(crate) fn run(self) -> ExitCode {
+        ask::block_on(self.say())
+    }
+
+    async fn say(self) -> ExitCode {
+        let mut text = self.message;
+        if text == "-" {
+            text.clear();
+            if let Err(error) = std::io::stdin().lock().take(1 << 20).read_to_string(&mut text) {
+                return out::fail(2, format_args!("stdin could not be read as text: {error}"));
+            }
+        }
+        let link = match ask::connect(&self.place.site(None).control_socket(&self.tenant)) {
+            Ok(link) => link,
+            Err(code) => return code,
+        };
+        if link.send(&ToControl::Say { text, patience_s: self.timeout }, &[]).await.is_err() {
+            return ask::lost();
+        }
+        loop {
+            match link.recv::<FromControl>().await {
+                Ok(Some((FromControl::Delta { .. }, _))) => {}
+                Ok(Some((FromControl::Answer { text }, _))) => {
+                    if self.json {
+                        out::json(&serde_json::json!({ "answer": text }));
+                    } else {
+                        out::line(escape::for_terminal(&text));
+                    }
+                    return ExitCode::SUCCESS;
+                }
+                Ok(Some((FromControl::Refused { refusal }, _))) => {
+                    let why = escape::for_terminal(&refusal.to_ledger);
+                    return out::fail(FINDING, format_args!("refused by `{}`: {why}", refusal.rule));
+                }
+                Ok(Some((FromControl::Failed { why }, _))) => {
+                    return out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why)));
+                }
+                Ok(None) | Err(_) => return ask::lost(),
+            }
+        }
+    }
+}

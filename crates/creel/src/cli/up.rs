@@ -1,0 +1,201 @@
+//! `creel up`: start a contained OpenClaw.
+//!
+//! Owns the way from a person's word to a warden at work: configuration, provider, runtime, daemon, and what a person
+//! wants to read at the end. It starts nothing of the agent's itself.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use crate::cli::{MISSING_LAYER, USAGE, Where, ask, out, status};
+use crate::config::Config;
+use crate::provider::{Provider, ProviderKind};
+use crate::protocol::{FromWarden, ToWarden};
+use crate::site::Site;
+use crate::warden::{Orders, is_free};
+
+/// Start a contained OpenClaw and everything that watches it.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The configuration; without, ./creel.toml if it is there, else the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Play an attack: the scripted model follows this file instead of helping (docs/scripted-model.md).
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// Where the prepared runtime (Node, OpenClaw) is kept [default: `runtime` in the state folder].
+    #[arg(long, value_name = "DIR")]
+    runtime_folder: Option<PathBuf>,
+    /// Accept that these layers can't be enforced on this host (ids as `creel check` prints them); it is recorded.
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    allow_degraded: Vec<String>,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Up {
+    pub(crate) fn run(self) -> ExitCode {
+        match self.begin() {
+            Ok(code) | Err(code) => code,
+        }
+    }
+
+    fn begin(self) -> Result<ExitCode, ExitCode> {
+        let path = self.config.clone().or_else(|| Some(PathBuf::from("creel.toml")).filter(|path| path.exists()));
+        let config = Config::of(path.as_deref()).map_err(|report| {
+            out::text(""); // flush before the report
+            out::note(report);
+            ExitCode::from(USAGE)
+        })?;
+        let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
+        if !rustix::process::geteuid().is_root() {
+            return Err(out::fail(MISSING_LAYER, ROOTLESS));
+        }
+        let site = self.place.site(Some(config.state_dir()));
+        site.make().map_err(|error| out::fail(1, error))?;
+        if !is_free(&site) {
+            out::note("creel runs already here:");
+            return Ok(ask::block_on(async {
+                match status::fetch(&site).await {
+                    Ok(report) => {
+                        out::text(status::render(&report));
+                        ExitCode::SUCCESS
+                    }
+                    Err(code) => code,
+                }
+            }));
+        }
+        for warning in config.warnings() {
+            out::note(format_args!("creel: {warning}"));
+        }
+        let runtime = self.runtime_folder.unwrap_or_else(|| site.runtime());
+        prepare(&runtime)?;
+        let secrets = secrets(&provider);
+        let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
+        let orders = Orders {
+            state: site.root().to_owned(),
+            runtime,
+            config: path,
+            provider,
+            secrets,
+            degraded: self.allow_degraded,
+        };
+        start_warden(&site, &orders).map_err(|error| out::fail(1, format_args!("the warden can't be started: {error}")))?;
+        Ok(ask::block_on(watch(&site)))
+    }
+}
+
+/// What a plain user reads; rootless use is not built yet.
+const ROOTLESS: &str = "this needs root: without it these layers can't be enforced here: \
+limit.memory, limit.cpu, limit.disk, separate-uid, guard-uid. Run `sudo creel up`";
+
+/// The provider: as configured, else by the key in the environment, else the scripted model.
+fn choose(config: &Config, script: Option<&std::path::Path>) -> Result<Provider, String> {
+    let present = |kind: ProviderKind| {
+        kind.key_variable().and_then(|name| std::env::var(name).ok()).is_some_and(|value| !value.is_empty())
+    };
+    let mut provider = config.provider(&present)?;
+    if let Some(path) = script {
+        if provider.kind != ProviderKind::Scripted {
+            return Err(format!("`--script` plays the scripted model, but the provider is `{}`", provider.kind.name()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+        provider.script = Some(text);
+    }
+    if let Some(text) = &provider.script {
+        let name = script.map_or_else(|| "the script".to_owned(), |path| path.display().to_string());
+        creel_scripted_model::Script::parse(text).map_err(|error| format!("`{name}`: {error}"))?;
+    }
+    match provider.kind.key_variable() {
+        Some(name) if !present(provider.kind) => {
+            Err(format!("the provider `{}` needs its key in the environment: set {name}", provider.kind.name()))
+        }
+        _ => Ok(provider),
+    }
+}
+
+/// The provider's key, as the secrets crate reads it.
+fn secrets(provider: &Provider) -> Zeroizing<String> {
+    let Some(name) = provider.kind.key_variable() else { return Zeroizing::default() };
+    let value = Zeroizing::new(std::env::var(name).unwrap_or_default());
+    Zeroizing::new(format!("{}\n", serde_json::json!({ "name": name, "value": value.as_str() })))
+}
+
+fn prepare(runtime: &std::path::Path) -> Result<(), ExitCode> {
+    let told = &mut |progress: creel_openclaw::runtime::Progress| out::note(format_args!("  {progress}"));
+    match creel_openclaw::runtime::prepare(runtime, told) {
+        Ok(info) => {
+            out::note(format_args!("runtime: OpenClaw {} on Node {}", info.openclaw, info.node));
+            Ok(())
+        }
+        Err(error) => Err(out::fail(1, format_args!("the runtime can't be prepared: {error}"))),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this function owns the start of the warden")]
+fn start_warden(site: &Site, orders: &Orders) -> std::io::Result<()> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(site.warden_log())?;
+    let exe = std::env::current_exe()?;
+    let mut command = std::process::Command::new(exe);
+    command.arg("warden").env_clear().stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).current_dir("/");
+    if let Some(level) = std::env::var_os("CREEL_LOG") {
+        command.env("CREEL_LOG", level);
+    }
+    let mut child = command.spawn()?;
+    let text = Zeroizing::new(serde_json::to_string(orders)?);
+    match child.stdin.take() {
+        Some(mut stdin) => stdin.write_all(text.as_bytes()),
+        None => Err(std::io::Error::other("it has no standard input")),
+    }
+}
+
+async fn watch(site: &Site) -> ExitCode {
+    let Some(link) = reach(site).await else {
+        let log = site.warden_log();
+        return out::fail(1, format_args!("the warden did not come up; see `{}`", log.display()));
+    };
+    if link.send(&ToWarden::Watch, &[]).await.is_err() {
+        return ask::lost();
+    }
+    loop {
+        match link.recv::<FromWarden>().await {
+            Ok(Some((FromWarden::Progress { text }, _))) => out::note(format_args!("  {text}")),
+            Ok(Some((FromWarden::Failed { code, why }, _))) => return out::fail(code, why),
+            Ok(Some((FromWarden::Ready, _))) => break,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                let log = site.warden_log();
+                return out::fail(1, format_args!("the warden ended while it started; see `{}`", log.display()));
+            }
+        }
+    }
+    match status::fetch(site).await {
+        Ok(report) => {
+            out::text(status::render(&report));
+            out::note(HOW_TO_TALK);
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
+const HOW_TO_TALK: &str = "\
+talk to it:   creel say \"hello\"
+with the scripted model try:
+              creel say \"RUN: uname -a > proof.txt\"   and then   creel ws get proof.txt
+watch it:     creel log -f        prove the walls: creel check        stop it: creel down";
+
+async fn reach(site: &Site) -> Option<crate::link::Link> {
+    for _ in 0..200 {
+        if let Ok(link) = crate::link::connect(&site.warden_socket()) {
+            return Some(link);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    None
+}

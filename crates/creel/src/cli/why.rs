@@ -1,0 +1,59 @@
+//! `creel why`: a refusal explained.
+//!
+//! Owns the command's words. It reads the record and the rule's own text; it changes nothing.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::{USAGE, Where, log, out};
+use crate::escape::{for_terminal, one_line};
+
+/// Explain a refusal and how a person can allow it.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The record's number, as a refusal or `creel log` shows it (`17` or `creel:record:17`), or a rule's name.
+    id: String,
+    /// Whose ledger.
+    #[arg(long, default_value = "default")]
+    tenant: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Why {
+    pub(crate) fn run(self) -> ExitCode {
+        if let Some(rule) = creel_policy::explain(&self.id) {
+            out::line(format_args!("{}\n{}\nto allow it: {}", rule.id, rule.summary, rule.how_to_allow));
+            return ExitCode::SUCCESS;
+        }
+        let bare = self.id.strip_prefix("creel:record:").unwrap_or(&self.id);
+        let Ok(seq) = bare.parse::<u64>() else {
+            return out::fail(USAGE, format_args!("`{}` is neither a record's number nor a rule", one_line(&self.id)));
+        };
+        let found = log::ledgers(&self.place.site(None), Some(&self.tenant)).and_then(|folders| {
+            let folder = folders.first().ok_or_else(|| std::io::Error::other("there is no ledger"))?;
+            let lines = creel_ledger::lines(folder).map_err(std::io::Error::other)?;
+            Ok(lines.into_iter().find(|line| line.seq == seq))
+        });
+        let line = match found {
+            Ok(Some(line)) => line,
+            Ok(None) => return out::fail(USAGE, format_args!("there is no record {seq} of `{}`", self.tenant)),
+            Err(error) => return out::fail(USAGE, error),
+        };
+        out::line(format_args!(
+            "{} {} wanted to {}: {}\n{} by `{}`: {}",
+            line.time,
+            line.actor,
+            line.deed,
+            one_line(&line.target),
+            line.verdict,
+            line.rule,
+            for_terminal(&line.why)
+        ));
+        if let Some(rule) = creel_policy::explain(&line.rule) {
+            out::line(format_args!("{}\nto allow it: {}", rule.summary, rule.how_to_allow));
+        }
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,108 @@
+//! The control door in its first form: a person's message to the agent.
+//!
+//! Owns the root-owned control socket's protocol (`ToControl` / `FromControl`). It turns what a person asks into an
+//! `Action` and carries out the answer; it never decides. The jail can't reach the socket, and peers are known by
+//! `SO_PEERCRED`.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use creel_guard::{Action, Actor, Deed, Door, Guard, Obligations, Outcome, Receive, Tenant};
+use tokio::sync::Semaphore;
+
+use crate::guard_process::desk::{Desk, person_facts};
+use crate::link::{Link, Listener};
+use crate::protocol::{FromControl, ToControl};
+
+/// How many people may talk at once; more wait.
+const CONVERSATIONS: usize = 16;
+
+/// The longest message, in bytes: it has to fit into one packet of the link with room for its JSON form.
+pub(crate) const LONGEST_MESSAGE: usize = 48 * 1024;
+
+/// How long OpenClaw may work on one message at most, whatever the caller says.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
+
+/// Serves the control socket for ever.
+pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk: Arc<Desk>) -> io::Result<()> {
+    let places = Arc::new(Semaphore::new(CONVERSATIONS));
+    loop {
+        let (link, uid) = listener.accept().await?;
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+        let (guard, tenant, desk) = (guard.clone(), tenant.clone(), Arc::clone(&desk));
+        tokio::spawn(async move {
+            if let Err(error) = converse(&link, uid, &guard, &tenant, &desk).await {
+                tracing::debug!(%error, "a control connection ended early");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &Desk) -> io::Result<()> {
+    let Some((ToControl::Say { text, patience_s }, _)) = link.recv::<ToControl>().await? else { return Ok(()) };
+    if text.len() > LONGEST_MESSAGE {
+        let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
+        return link.send(&FromControl::Failed { why }, &[]).await;
+    }
+    let action = Action {
+        tenant: tenant.clone(),
+        actor: Actor::Person { name: person(uid) },
+        door: Door::Control,
+        deed: Deed::Receive(Receive { source: "say".to_owned(), text: text.clone() }),
+    };
+    let permit = match guard.admit(action, person_facts()).await {
+        Ok(permit) => permit,
+        Err(refusal) => return link.send(&FromControl::Refused { refusal }, &[]).await,
+    };
+    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_some() || max_bytes.is_some_and(|limit| text.len() as u64 > limit) {
+        let why = "the policy's obligations for this message can't be met".to_owned();
+        receipt.settle(Outcome::failed(why.clone()));
+        return link.send(&FromControl::Failed { why }, &[]).await;
+    }
+    let asked = Duration::from_secs(patience_s.max(1)).min(LONGEST_PATIENCE);
+    let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
+    match say(link, desk, &text, patience).await {
+        Ok(answer) => {
+            let received = answer.len() as u64;
+            receipt.settle(Outcome::Done { sent: text.len() as u64, received, status: None });
+            link.send(&FromControl::Answer { text: clip(answer) }, &[]).await
+        }
+        Err(why) => {
+            receipt.settle(Outcome::failed(why.clone()));
+            link.send(&FromControl::Failed { why }, &[]).await
+        }
+    }
+}
+
+/// Who a user id is, as records name people.
+pub(crate) fn person(uid: u32) -> String {
+    if uid == 0 { "root".to_owned() } else { format!("uid {uid}") }
+}
+
+/// The answer bounded to what fits into one packet.
+fn clip(mut text: String) -> String {
+    let limit = LONGEST_MESSAGE;
+    if text.len() > limit {
+        let cut = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push_str("\n[cut: the whole answer is in the conversation]");
+    }
+    text
+}
+
+async fn say(link: &Link, desk: &Desk, text: &str, patience: Duration) -> Result<String, String> {
+    let (stream, token) = desk.gateway().await?;
+    let answer = creel_openclaw::client::say(stream, &token, text, patience, |_delta| {});
+    tokio::select! {
+        answer = answer => answer.map(|answer| answer.text).map_err(|error| error.to_string()),
+        () = hung_up(link) => Err("the person hung up before the answer came".to_owned()),
+    }
+}
+
+/// Completes when the far end is gone.
+async fn hung_up(link: &Link) {
+    while let Ok(Some((ToControl::Say { .. }, _))) = link.recv::<ToControl>().await {}
+}

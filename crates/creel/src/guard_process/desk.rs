@@ -1,0 +1,146 @@
+//! The guard's side of its link to the warden.
+//!
+//! Owns [`Desk`]: it answers the warden's questions (may this act of a person pass? is OpenClaw ready?) and lends the
+//! doors what only the warden can get, a stream into the jail. It never acts on what the agent sends. The guard process
+//! runs it; when the link breaks, the process ends.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
+use tokio::sync::oneshot;
+
+use crate::link::Link;
+use crate::protocol::{FromGuard, ToGuard};
+
+/// How long the warden may take to hand over a stream into the jail.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The link to the warden and what waits on it.
+pub(crate) struct Desk {
+    link: Link,
+    guard: Guard,
+    token: Mutex<String>,
+    next: AtomicU64,
+    streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
+    receipts: Mutex<HashMap<u64, Receipt>>,
+}
+
+impl Desk {
+    pub(crate) fn new(link: Link, guard: Guard) -> Arc<Self> {
+        Arc::new(Self {
+            link,
+            guard,
+            token: Mutex::default(),
+            next: AtomicU64::new(1),
+            streams: Mutex::default(),
+            receipts: Mutex::default(),
+        })
+    }
+
+    /// Tells the warden that all doors serve, then answers it until the link breaks.
+    pub(crate) async fn serve(self: Arc<Self>) -> io::Result<()> {
+        self.link.send(&FromGuard::Ready, &[]).await?;
+        while let Some((message, fds)) = self.link.recv::<ToGuard>().await? {
+            Arc::clone(&self).hear(message, fds);
+        }
+        // Acts of people that nobody settled any more are abandoned by the drop of their receipts.
+        lock(&self.receipts).clear();
+        Ok(())
+    }
+
+    fn hear(self: Arc<Self>, message: ToGuard, mut fds: Vec<OwnedFd>) {
+        match message {
+            ToGuard::Admit { ticket, action } => {
+                tokio::spawn(async move {
+                    let answer = self.admit(ticket, *action).await;
+                    let _ = self.link.send(&FromGuard::Admitted { ticket, answer }, &[]).await;
+                });
+            }
+            ToGuard::Settle { ticket, outcome } => {
+                if let Some(receipt) = lock(&self.receipts).remove(&ticket) {
+                    receipt.settle(outcome);
+                }
+            }
+            ToGuard::Connected { id, failed } => {
+                let stream = match (fds.pop(), failed) {
+                    (Some(fd), None) => Ok(fd),
+                    (_, why) => Err(why.unwrap_or_else(|| "no stream came".to_owned())),
+                };
+                if let Some(waiting) = lock(&self.streams).remove(&id) {
+                    let _ = waiting.send(stream);
+                }
+            }
+            ToGuard::Health { id } => {
+                tokio::spawn(async move {
+                    let ready = match fds.pop() {
+                        Some(fd) => is_ready(fd).await,
+                        None => false,
+                    };
+                    let _ = self.link.send(&FromGuard::Health { id, ready }, &[]).await;
+                });
+            }
+            ToGuard::Token { token } => *lock(&self.token) = token,
+            ToGuard::Start => tracing::warn!("the warden said start twice"),
+        }
+    }
+
+    async fn admit(&self, ticket: u64, action: Action) -> Result<RecordId, Refusal> {
+        let permit = self.guard.admit(action, person_facts()).await?;
+        let (obligations, receipt) = permit.redeem();
+        let creel_guard::Obligations { inject, max_bytes, deadline_ms } = obligations;
+        if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
+            let why = "the policy put an obligation on an act of a person, which nobody can carry out";
+            receipt.settle(creel_guard::Outcome::failed(why));
+            return Err(Refusal::new(creel_guard::RuleId::new("control/obligation"), why, why));
+        }
+        let record = receipt.record();
+        lock(&self.receipts).insert(ticket, receipt);
+        Ok(record)
+    }
+
+    /// A stream to the agent's gateway, handed over by the warden, and the gateway's token.
+    pub(crate) async fn gateway(&self) -> Result<(tokio::net::TcpStream, String), String> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.streams).insert(id, sender);
+        let sent = self.link.send(&FromGuard::Connect { id }, &[]).await;
+        let answer = match sent {
+            Ok(()) => tokio::time::timeout(PATIENCE, receiver).await,
+            Err(error) => return Err(format!("the warden can't be asked: {error}")),
+        };
+        lock(&self.streams).remove(&id);
+        let fd = match answer {
+            Ok(Ok(stream)) => stream?,
+            Ok(Err(_)) | Err(_) => return Err("the warden did not hand over a stream in time".to_owned()),
+        };
+        let stream = stream_of(fd).map_err(|error| format!("the stream can't be used: {error}"))?;
+        Ok((stream, lock(&self.token).clone()))
+    }
+}
+
+/// What is known when a person acts: nothing untrusted took part.
+pub(crate) fn person_facts() -> Facts {
+    Facts { taint: Taint::Clean, ..Facts::default() }
+}
+
+async fn is_ready(fd: OwnedFd) -> bool {
+    match stream_of(fd) {
+        Ok(stream) => creel_openclaw::client::ready(stream).await.unwrap_or(false),
+        Err(_) => false,
+    }
+}
+
+fn stream_of(fd: OwnedFd) -> io::Result<tokio::net::TcpStream> {
+    let stream = std::net::TcpStream::from(fd);
+    stream.set_nonblocking(true)?;
+    tokio::net::TcpStream::from_std(stream)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,109 @@
+//! The doors of one tenant, opened on the planted sockets.
+//!
+//! Owns what each door works with: its sockets, the address book, the certificate authority, the secrets' broker. It runs
+//! once a guard, after the walls are closed and before the first byte of the agent's.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use creel_doors::ca::Ca;
+use creel_doors::names::Names;
+use creel_doors::shutdown::Trigger;
+use creel_doors::upstream::{Client, SystemResolver, Trust};
+use creel_doors::{Shutdown, dns, egress, model};
+use creel_guard::Guard;
+use creel_jail::net::PlantedSockets;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::protocol::GuardSetup;
+
+/// The host's roots (Debian's ca-certificates).
+const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Opens every door. The trigger closes them; the tasks then end.
+pub(super) fn open(
+    config: &Config,
+    setup: &GuardSetup,
+    secrets: Zeroizing<Vec<u8>>,
+    planted: Vec<OwnedFd>,
+    guard: &Guard,
+) -> Result<(Trigger, Vec<JoinHandle<()>>), String> {
+    let sockets = PlantedSockets::from_fds(planted).map_err(|error| error.to_string())?;
+    let (trigger, shutdown) = Shutdown::pair();
+    let names = Arc::new(address_book(&setup.home, &setup.life)?);
+    let trust = Trust::from_bundle(Path::new(HOST_ROOTS)).map_err(|error| error.to_string())?;
+    let client = Client::new(trust);
+    let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
+    let failed = |error: io::Error| format!("a planted socket can't be served: {error}");
+    let PlantedSockets { dns_udp, dns_tcp, proxy, explicit: _explicit, model: model_sockets } = sockets;
+    let dns_sockets = dns::Sockets { udp: udp(dns_udp).map_err(failed)?, tcp: tcp(dns_tcp).map_err(failed)? };
+    let dns_door = dns::Dns::new(guard.clone(), setup.tenant.clone(), Arc::clone(&names));
+    let egress_door = egress::Egress {
+        guard: guard.clone(),
+        tenant: setup.tenant.clone(),
+        names,
+        ca: Arc::new(ca),
+        client: client.clone(),
+        resolver: Arc::new(SystemResolver),
+        config: watch::channel(Arc::new(config.egress_door())).1,
+        original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
+    };
+    let model_door = super::model::door(config, setup, secrets, guard, client)?;
+    let proxy = tcp(proxy).map_err(failed)?;
+    let model_sockets = tcp(model_sockets).map_err(failed)?;
+    let tasks = vec![
+        tokio::spawn(dns::serve(dns_door, dns_sockets, shutdown.clone())),
+        tokio::spawn(egress::serve_transparent(egress_door, proxy, shutdown.clone())),
+        tokio::spawn(model::serve(model_door, model_sockets, shutdown)),
+    ];
+    Ok((trigger, tasks))
+}
+
+/// The jail's address book, kept for its life: a guard that died left it to the next one.
+fn address_book(home: &Path, life: &str) -> Result<Names, String> {
+    let own = format!("names-{life}.jsonl");
+    let failed = |error: io::Error| format!("the journal of names can't be kept: {error}");
+    for entry in std::fs::read_dir(home).map_err(failed)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("names-") && name != own {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    let path = home.join(own);
+    let journal = match std::fs::read_to_string(&path) {
+        Ok(journal) => journal,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed(error)),
+    };
+    // A torn last line was never given out: the file is rewritten without it.
+    let whole = Names::restore(&journal, Box::new(|_| Ok(()))).map_err(|error| error.to_string())?.journal();
+    std::fs::write(&path, &whole).map_err(failed)?;
+    let file = std::fs::OpenOptions::new().append(true).open(&path).map_err(failed)?;
+    let file = Mutex::new(file);
+    let keep = move |line: &str| file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes());
+    Names::restore(&whole, Box::new(keep)).map_err(|error| error.to_string())
+}
+
+fn tcp(fds: [OwnedFd; 2]) -> io::Result<Vec<TcpListener>> {
+    let listen = |fd: OwnedFd| {
+        let listener = std::net::TcpListener::from(fd);
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    fds.into_iter().map(listen).collect()
+}
+
+fn udp(fds: [OwnedFd; 2]) -> io::Result<Vec<UdpSocket>> {
+    let open = |fd: OwnedFd| {
+        let socket = std::net::UdpSocket::from(fd);
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket)
+    };
+    fds.into_iter().map(open).collect()
+}

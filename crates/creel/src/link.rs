@@ -1,0 +1,170 @@
+//! One end of a message socket between two processes of ours, for async code.
+//!
+//! Owns [`Link`], a `SOCK_SEQPACKET` end that carries one JSON message with its descriptors a packet, bounded by
+//! `jail_sys::seqpacket`. It never trusts the far end's form: what does not parse ends the link. Warden, guard and the
+//! command line use it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use creel_jail_sys::seqpacket::Seq;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::unix::AsyncFd;
+
+/// An async message socket.
+#[derive(Debug)]
+pub struct Link {
+    io: AsyncFd<Seq>,
+}
+
+impl Link {
+    /// Takes over `seq`.
+    ///
+    /// # Errors
+    /// When the runtime can't watch it.
+    pub fn new(seq: Seq) -> io::Result<Self> {
+        seq.set_nonblocking(true)?;
+        Ok(Self { io: AsyncFd::new(seq)? })
+    }
+
+    /// The socket itself.
+    #[must_use]
+    pub fn seq(&self) -> &Seq {
+        self.io.get_ref()
+    }
+
+    /// Sends one message and its descriptors.
+    ///
+    /// # Errors
+    /// When the far end is gone.
+    pub async fn send<T: Serialize + ?Sized>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let bytes = serde_json::to_vec(message)?;
+        loop {
+            let mut ready = self.io.writable().await?;
+            if let Ok(result) = ready.try_io(|io| io.get_ref().send(&bytes, fds)) {
+                return result;
+            }
+        }
+    }
+
+    /// Receives one message; `None` when the far end is gone.
+    ///
+    /// # Errors
+    /// When the socket fails or the message is not of the expected form.
+    pub async fn recv<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+        loop {
+            let mut ready = self.io.readable().await?;
+            let Ok(result) = ready.try_io(|io| io.get_ref().recv()) else { continue };
+            let (bytes, fds) = result?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let message = serde_json::from_slice(&bytes)?;
+            return Ok(Some((message, fds)));
+        }
+    }
+}
+
+/// A root-owned listening socket for message links.
+#[derive(Debug)]
+pub struct Listener {
+    io: AsyncFd<OwnedFd>,
+}
+
+impl Listener {
+    /// Takes over a listening `SOCK_SEQPACKET` descriptor.
+    ///
+    /// # Errors
+    /// When the runtime can't watch it.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        Ok(Self { io: AsyncFd::new(fd)? })
+    }
+
+    /// The next peer and its user id, by `SO_PEERCRED`.
+    ///
+    /// # Errors
+    /// When accepting fails for another reason than a peer that went away.
+    pub async fn accept(&self) -> io::Result<(Link, u32)> {
+        loop {
+            let mut ready = self.io.readable().await?;
+            let accepted = ready.try_io(|io| {
+                let flags = rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK;
+                rustix::net::accept_with(io.get_ref(), flags).map_err(io::Error::from)
+            });
+            let fd = match accepted {
+                Err(_) => continue,
+                Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Ok(result) => result?,
+            };
+            let uid = rustix::net::sockopt::socket_peercred(&fd)?.uid.as_raw();
+            return Ok((Link::new(Seq::from_fd(fd)?)?, uid));
+        }
+    }
+}
+
+/// Binds a message socket at `path`, mode 0600, replacing a stale one.
+///
+/// # Errors
+/// When the folder can't be written or the path is too long for a Unix socket (107 bytes, unix(7)).
+pub fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let fd = open_socket()?;
+    rustix::net::bind(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    rustix::net::listen(&fd, 64)?;
+    Ok(fd)
+}
+
+/// Connects to the message socket at `path`.
+///
+/// # Errors
+/// When nobody listens there.
+pub fn connect(path: &std::path::Path) -> io::Result<Link> {
+    let fd = open_socket()?;
+    rustix::net::connect(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
+    Link::new(Seq::from_fd(fd)?)
+}
+
+fn open_socket() -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    Ok(socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
+}
+
+/// A memory file holding `bytes`, read from its start by whoever gets it.
+///
+/// # Errors
+/// When the kernel has no memory for it.
+pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::{Seek, Write};
+    let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(fd);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file.into())
+}
+
+/// Reads a memory file to its end, at most `limit` bytes.
+///
+/// # Errors
+/// When it is longer than `limit`.
+pub fn read_memory_file(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::from(fd).take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other("a memory file is longer than agreed"));
+    }
+    Ok(bytes)
+}
+
+/// Borrows each descriptor of a list.
+#[must_use]
+pub fn borrow(fds: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    fds.iter().map(AsFd::as_fd).collect()
+}

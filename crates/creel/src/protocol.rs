@@ -1,0 +1,299 @@
+//! The messages between Creel's own processes: command line, warden, guard.
+//!
+//! Owns their shapes, one enum a direction; each travels as one JSON message over a [`crate::link::Link`], descriptors
+//! beside it. Nothing here acts. The jail never gets hold of one of these sockets.
+
+use std::path::PathBuf;
+
+use creel_guard::{Action, Outcome, RecordId, Refusal};
+use serde::{Deserialize, Serialize};
+
+/// Command line → warden, over the root-owned socket in the run folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum ToWarden {
+    /// Tell me how the start goes, until the agent is ready or has failed.
+    Watch,
+    /// How do you do?
+    Status,
+    /// Stop everything.
+    Down {
+        /// Without waiting for OpenClaw to drain.
+        now: bool,
+    },
+    /// Run our own helper inside the jail as the agent's uid; three descriptors (stdin, stdout, stderr) travel along.
+    Inside {
+        /// What for.
+        task: InsideTask,
+    },
+    /// Restart the agent in its jail's place.
+    Restart,
+}
+
+/// What our own helper does inside the jail.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "task", rename_all = "kebab-case")]
+pub enum InsideTask {
+    /// List a folder of the workspace.
+    List {
+        /// Path below the workspace.
+        path: String,
+    },
+    /// Read a file of the workspace to stdout.
+    Get {
+        /// Path below the workspace.
+        path: String,
+    },
+    /// Write stdin to a file of the workspace.
+    Put {
+        /// Path below the workspace.
+        path: String,
+    },
+    /// Print what an attacker would find, as JSON.
+    Probe,
+}
+
+impl InsideTask {
+    /// The act's name and detail in its record.
+    #[must_use]
+    pub fn record(&self) -> (&'static str, &str) {
+        match self {
+            Self::List { path } => ("ws-ls", path),
+            Self::Get { path } => ("ws-get", path),
+            Self::Put { path } => ("ws-put", path),
+            Self::Probe => ("check", ""),
+        }
+    }
+}
+
+/// Warden → command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum FromWarden {
+    /// A step of the start.
+    Progress {
+        /// One line.
+        text: String,
+    },
+    /// The agent answers.
+    Ready,
+    /// It can't be done.
+    Failed {
+        /// The exit code of CONTRACT.md.
+        code: u8,
+        /// Why, and the way out.
+        why: String,
+    },
+    /// The answer to `Status`.
+    Status(Box<Status>),
+    /// The helper inside ended.
+    Ended {
+        /// Its exit code, 128+N when signal N ended it.
+        code: i32,
+    },
+    /// Done.
+    Done,
+}
+
+/// What `creel status` shows; the field names are CONTRACT.md's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// One entry a tenant.
+    pub tenants: Vec<TenantStatus>,
+    /// The ledger.
+    pub ledger: LedgerStatus,
+}
+
+/// One tenant's status.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct TenantStatus {
+    /// Its name.
+    pub name: String,
+    /// The agent.
+    pub agent: AgentStatus,
+    /// Each layer of the jail.
+    pub layers: Vec<LayerStatus>,
+    /// Ids of the layers that this host can't enforce and the operator accepted.
+    pub degraded: Vec<String>,
+    /// The model that the agent uses, with its provider.
+    pub model: String,
+    /// Where it may go, `host:port`.
+    pub approved_hosts: Vec<String>,
+    /// How often the guard was restarted since the start.
+    pub guard_restarts: u32,
+    /// How often the agent was restarted since the start.
+    pub agent_restarts: u32,
+    /// The guard's process, 0 while there is none.
+    pub guard_pid: i32,
+    /// The warden's process.
+    pub warden_pid: i32,
+    /// The jail's init as the host sees it, 0 while there is none.
+    pub init_pid: i32,
+}
+
+/// The agent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// `starting`, `ready`, `unhealthy`, `restarting`, `stopping` or `stopped`.
+    pub state: String,
+    /// OpenClaw's version.
+    pub version: String,
+    /// The gateway's process as the host sees it, 0 when unknown.
+    pub pid: i32,
+    /// Seconds since it was started.
+    pub uptime_s: u64,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LayerStatus {
+    /// An id of CONTRACT.md.
+    pub id: String,
+    /// `enforced` or `degraded`.
+    pub status: String,
+}
+
+/// The ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// Records.
+    pub size: u64,
+    /// Whether the whole chain was verified just now.
+    pub verified: bool,
+}
+
+/// Warden → guard.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum ToGuard {
+    /// The first message. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets (a
+    /// memory file of JSON lines), the control listener, then the planted sockets in their fixed order.
+    Start,
+    /// May this act of a person or of Creel pass? Answered by `Admitted`.
+    Admit {
+        /// Joins question, answer and outcome.
+        ticket: u64,
+        /// The act.
+        action: Box<Action>,
+    },
+    /// The act of `ticket` ended so.
+    Settle {
+        /// The ticket of `Admit`.
+        ticket: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The answer to `Connect`, with the connected socket when there is one.
+    Connected {
+        /// The question's id.
+        id: u64,
+        /// Why there is none.
+        failed: Option<String>,
+    },
+    /// Ask OpenClaw whether it is ready, over the socket that travels along. Answered by `Health`.
+    Health {
+        /// Joins question and answer.
+        id: u64,
+    },
+    /// The token of the gateway that runs now.
+    Token {
+        /// The token.
+        token: String,
+    },
+}
+
+/// Guard → warden.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum FromGuard {
+    /// All doors serve.
+    Ready,
+    /// It can't start.
+    Failed {
+        /// Why.
+        why: String,
+    },
+    /// The answer to `Admit`.
+    Admitted {
+        /// The ticket.
+        ticket: u64,
+        /// The record, or the refusal.
+        answer: Result<RecordId, Refusal>,
+    },
+    /// I need a stream to the gateway.
+    Connect {
+        /// Joins question and answer.
+        id: u64,
+    },
+    /// The answer to `Health`.
+    Health {
+        /// Joins question and answer.
+        id: u64,
+        /// Whether the gateway says it is ready.
+        ready: bool,
+    },
+}
+
+/// What the guard is built from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GuardSetup {
+    /// The tenant.
+    pub tenant: creel_guard::Tenant,
+    /// The text of `creel.toml`, judged legal by whoever started us; empty for "nothing may leave".
+    pub config: String,
+    /// Where relative paths of the configuration start, for messages only: the guard reads no file of it.
+    pub config_name: PathBuf,
+    /// The `ca` files that the configuration names: path as written there → PEM text.
+    pub cas: Vec<(PathBuf, String)>,
+    /// The provider that was chosen, with its secret's name.
+    pub provider: crate::provider::Provider,
+    /// The ledger's folder.
+    pub ledger: PathBuf,
+    /// The guard's own folder: its certificate authority and its address book.
+    pub home: PathBuf,
+    /// The jail's life, a word of its own for each: the address book lasts as long.
+    pub life: String,
+    /// The user and group to become.
+    pub uid: u32,
+    /// Addresses of this host, closed whatever the rules say.
+    pub own_addresses: Vec<std::net::IpAddr>,
+}
+
+/// Command line → guard, over the root-owned control socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum ToControl {
+    /// One message to the agent.
+    Say {
+        /// The text.
+        text: String,
+        /// How long the agent may take, in seconds.
+        patience_s: u64,
+    },
+}
+
+/// Guard → command line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum FromControl {
+    /// Another piece of the answer.
+    Delta {
+        /// Agent-made text: escape it.
+        text: String,
+    },
+    /// The whole answer.
+    Answer {
+        /// Agent-made text: escape it.
+        text: String,
+    },
+    /// It was refused.
+    Refused {
+        /// Which rule, why.
+        refusal: Refusal,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        why: String,
+    },
+}

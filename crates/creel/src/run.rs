@@ -1,0 +1,321 @@
+//! One tenant's jail and guard, put together.
+//!
+//! Owns the order in which things come up: folders, certificate authority, jail with its planted sockets, guard on them,
+//! and only then the first instruction inside. It knows nothing of who asked: the warden runs OpenClaw in it, `creel
+//! jail` a command.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use creel_guard::Tenant;
+use creel_jail::{Bind, Disk, InitEvent, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan, SlotLock};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::cli::MISSING_LAYER;
+use crate::config::Config;
+use crate::guard_child::{GuardChild, GuardKit, Wishes};
+use crate::protocol::GuardSetup;
+use crate::provider::Provider;
+use crate::site::TenantSite;
+
+/// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
+pub(crate) const AGENT: u64 = 1;
+
+/// Where the host keeps the roots that it trusts (Debian's ca-certificates).
+const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Why something could not be started, for people, with the exit code of CONTRACT.md.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// Why, and the way out.
+    pub(crate) why: String,
+}
+
+impl Failure {
+    /// A failure of Creel or of the host that no layer's name fits.
+    pub(crate) fn host(why: impl std::fmt::Display) -> Self {
+        Self { code: 1, why: why.to_string() }
+    }
+}
+
+impl From<creel_jail::Error> for Failure {
+    fn from(error: creel_jail::Error) -> Self {
+        let code = match &error {
+            creel_jail::Error::Missing { .. } => MISSING_LAYER,
+            _ if error.is_operators() => crate::cli::USAGE,
+            _ => 1,
+        };
+        Self { code, why: error.to_string() }
+    }
+}
+
+/// What is to be built.
+pub(crate) struct Order<'a> {
+    pub(crate) tenant: Tenant,
+    pub(crate) place: TenantSite,
+    pub(crate) slot: SlotLock,
+    pub(crate) config: &'a Config,
+    pub(crate) provider: Provider,
+    pub(crate) secrets: Zeroizing<Vec<u8>>,
+    pub(crate) control: OwnedFd,
+    pub(crate) disk: Disk,
+    pub(crate) runtime: Option<PathBuf>,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) files: Vec<MadeFile>,
+    pub(crate) secrets_socket: bool,
+    pub(crate) degraded: Vec<String>,
+}
+
+/// A jail with its guard.
+pub(crate) struct Running {
+    pub(crate) jail: Jail,
+    pub(crate) kit: GuardKit,
+    pub(crate) guard: Option<GuardChild>,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) secrets: Option<OwnedFd>,
+    _slot: SlotLock,
+}
+
+/// What the jail's init reports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InitNews {
+    /// A process runs.
+    Started {
+        /// Its id.
+        id: u64,
+        /// Its process id as the host sees it, 0 when unknown.
+        host_pid: i32,
+    },
+    /// A process ended.
+    Ended {
+        /// Its id.
+        id: u64,
+        /// Its exit code, 128+N when signal N ended it, 126 or 127 when it never ran.
+        code: i32,
+    },
+    /// The jail is gone.
+    Gone,
+}
+
+/// Where news go, each with the number of the run it is from.
+pub(crate) type News = mpsc::UnboundedSender<(u64, InitNews)>;
+
+/// Builds a jail and starts its guard. Nothing runs inside yet but its init.
+///
+/// # Errors
+/// [`Failure`]; whatever was begun is taken down again.
+pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Result<Running, Failure> {
+    let exe = own_exe()?;
+    let slot = order.slot.slot();
+    order.place.make(slot.guard_id()).map_err(Failure::host)?;
+    let ca = make_ca(&exe, slot.guard_id(), &order.place.guard())?;
+    let mut files = order.files;
+    files.extend(trust(&ca)?);
+    let limits = order.config.limits();
+    let plan = Plan {
+        name: order.tenant.as_str().to_owned(),
+        slot,
+        limits: Limits {
+            cpus: limits.cpus,
+            memory_bytes: limits.memory,
+            pids: limits.processes,
+            nofile: limits.open_files,
+        },
+        disk: order.disk,
+        files,
+        runtime: order.runtime,
+        binds: order.binds,
+        exe: exe.clone(),
+        secrets_socket: order.secrets_socket,
+        degraded: order.degraded,
+        hostname: "creel".to_owned(),
+    };
+    let launched = Jail::launch(&plan)?;
+    let kit = GuardKit {
+        setup: GuardSetup {
+            tenant: order.tenant,
+            config: order.config.text().to_owned(),
+            config_name: order.config.name().to_owned(),
+            cas: order.config.cas(),
+            provider: order.provider,
+            ledger: order.place.ledger(),
+            home: order.place.guard(),
+            life: life()?,
+            uid: slot.guard_id(),
+            own_addresses: own_addresses(),
+        },
+        secrets: order.secrets,
+        control: order.control,
+        planted: launched.planted.into_fds(),
+        token: None,
+    };
+    let guard = match GuardChild::start(&exe, &kit, number, wishes).await {
+        Ok(guard) => guard,
+        Err(error) => {
+            let _ = launched.jail.kill();
+            return Err(Failure::host(error));
+        }
+    };
+    Ok(Running {
+        jail: launched.jail,
+        kit,
+        guard: Some(guard),
+        layers: launched.layers,
+        secrets: launched.secrets,
+        _slot: order.slot,
+    })
+}
+
+impl Running {
+    /// Starts a process inside, as the agent, with the three descriptors (none with a terminal).
+    ///
+    /// # Errors
+    /// When the jail's init is gone.
+    pub(crate) fn spawn(&self, what: InitRequest, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.jail.init().send(&what, fds).map_err(io::Error::other)
+    }
+
+    /// Takes everything down: first the jail, at once and whole, then the guard, which writes its last records.
+    ///
+    /// # Errors
+    /// When something of the jail is left; it names what.
+    pub(crate) async fn end(self) -> Result<(), Failure> {
+        let Self { jail, guard, .. } = self;
+        let killed = jail.kill().map_err(Failure::from);
+        if let Some(guard) = guard {
+            guard.finish().await;
+        }
+        killed
+    }
+}
+
+/// Reads what the jail's init reports for as long as it lives.
+///
+/// # Errors
+/// When the runtime can't watch the link.
+pub(crate) fn listen(jail: &Jail, number: u64, news: News, ttys: Option<mpsc::UnboundedSender<OwnedFd>>) -> io::Result<()> {
+    let link = jail.init().duplicate().map_err(io::Error::other)?;
+    let watched = tokio::io::unix::AsyncFd::new(link)?;
+    tokio::spawn(async move {
+        loop {
+            let Ok(mut ready) = watched.readable().await else { break };
+            match watched.get_ref().recv() {
+                Ok(Some((event, fds))) => {
+                    if let InitEvent::Tty { .. } = event
+                        && let (Some(ttys), Some(fd)) = (&ttys, fds.into_iter().next())
+                    {
+                        let _ = ttys.send(fd);
+                    }
+                    if let Some(item) = translate(&event) {
+                        let _ = news.send((number, item));
+                    }
+                }
+                Ok(None) => ready.clear_ready(),
+                Err(_) => break,
+            }
+        }
+        let _ = news.send((number, InitNews::Gone));
+    });
+    Ok(())
+}
+
+fn translate(event: &InitEvent) -> Option<InitNews> {
+    match *event {
+        InitEvent::Started { id, host_pid, .. } => Some(InitNews::Started { id, host_pid: host_pid.unwrap_or(0) }),
+        InitEvent::Exited { id, code, signal } => {
+            let code = code.or(signal.map(|signal| 128 + signal)).unwrap_or(125);
+            Some(InitNews::Ended { id, code })
+        }
+        InitEvent::NotStarted { id, errno, .. } => {
+            let missing = errno == rustix::io::Errno::NOENT.raw_os_error();
+            Some(InitNews::Ended { id, code: if missing { 127 } else { 126 } })
+        }
+        InitEvent::Tty { .. } => None,
+    }
+}
+
+/// `creel stage`, hidden.
+pub(crate) fn stage() -> ExitCode {
+    crate::cli::exit(creel_jail::stage_main())
+}
+
+/// `creel init`, hidden.
+pub(crate) fn init() -> ExitCode {
+    crate::cli::exit(creel_jail::init_main())
+}
+
+/// The program that runs now, by a path that others can start.
+pub(crate) fn own_exe() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::host(format!("the own program can't be found: {error}")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this function owns the start of the one-shot CA maker")]
+fn make_ca(exe: &Path, uid: u32, folder: &Path) -> Result<String, Failure> {
+    let made = std::process::Command::new(exe)
+        .arg("make-ca")
+        .arg(uid.to_string())
+        .arg(folder)
+        .env_clear()
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(Failure::host)?;
+    if !made.status.success() {
+        return Err(Failure::host("the tenant's certificate authority can't be made; the log says why"));
+    }
+    String::from_utf8(made.stdout).map_err(Failure::host)
+}
+
+/// The files that make the tenant's authority trusted with no act of the user.
+fn trust(ca: &str) -> Result<Vec<MadeFile>, Failure> {
+    let roots = std::fs::read_to_string(HOST_ROOTS).map_err(|error| {
+        Failure::host(format!("`{HOST_ROOTS}`: {error}; install `ca-certificates` (`make setup` does)"))
+    })?;
+    let bundle = format!("{}\n{ca}", roots.trim_end());
+    let file = |path: &str, text: String| MadeFile {
+        path: PathBuf::from(path),
+        bytes: text.into_bytes(),
+        mode: 0o444,
+        owner: Owner::Root,
+    };
+    Ok(vec![file("/etc/ssl/certs/ca-certificates.crt", bundle), file("/etc/ssl/creel-ca.pem", ca.to_owned())])
+}
+
+/// A word for this jail's life.
+fn life() -> Result<String, Failure> {
+    let mut random = [0u8; 8];
+    getrandom::fill(&mut random).map_err(Failure::host)?;
+    Ok(format!("{:016x}", u64::from_le_bytes(random)))
+}
+
+/// Every address of this host.
+fn own_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    interfaces
+        .filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+            v4.or(address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+        })
+        .collect()
+}
+
+/// Three descriptors that lead nowhere.
+///
+/// # Errors
+/// When `/dev/null` can't be opened.
+pub(crate) fn nowhere() -> io::Result<[OwnedFd; 3]> {
+    let null: OwnedFd = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into();
+    Ok([null.try_clone()?, null.try_clone()?, null])
+}
+
+/// Borrows a list of descriptors.
+pub(crate) fn borrow(fds: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
+    fds.iter().map(AsFd::as_fd).collect()
+}

@@ -1,0 +1,9 @@
+//! Jails of their own: what `creel jail` promises, and what leaves it. They need root and a built `creel` (`cargo build`).
+//! A binary apart from `road.rs`, whose search for leftovers must meet no other test's jail.
+
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "jails/egress.rs"]
+mod egress;
+#[path = "jails/jail.rs"]
+mod jail;

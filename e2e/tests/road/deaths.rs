@@ -1,0 +1,92 @@
+//! What dies, and what must hold then. Called from the story in `road.rs`.
+
+use std::process::Command;
+use std::time::Duration;
+
+use creel_testkit::Creel;
+
+fn status(creel: &Creel) -> serde_json::Value {
+    let ran = creel.run(&["status", "--json"]).unwrap();
+    serde_json::from_str(&ran.out).unwrap_or_default()
+}
+
+fn kill(pid: i64) {
+    assert!(pid > 1);
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+/// Whatever of a jail can be seen on the host: processes, mounts, loop devices, control groups, sockets.
+pub(crate) fn leftovers() -> Vec<String> {
+    let mut found = Vec::new();
+    let own = std::process::id().to_string();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let uid = status.lines().find(|line| line.starts_with("Uid:")).and_then(|line| line.split_whitespace().nth(1));
+        if uid.and_then(|uid| uid.parse::<u32>().ok()).is_some_and(|uid| uid >= 1_879_048_192) {
+            found.push(format!("process {}", entry.path().display()));
+        }
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let ours = ["creel warden", "creel stage", "creel init", "creel guard"].iter().any(|name| line.contains(name));
+        if ours && entry.file_name() != *own {
+            found.push(format!("process {line}"));
+        }
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    found.extend(mounts.lines().filter(|line| line.contains("creel-e2e/road")).map(str::to_owned));
+    for entry in std::fs::read_dir("/sys/block").unwrap().flatten() {
+        let backing = std::fs::read_to_string(entry.path().join("loop/backing_file")).unwrap_or_default();
+        if backing.contains("creel-e2e/road") {
+            found.push(format!("loop device for {}", backing.trim()));
+        }
+    }
+    let groups = Command::new("find").args(["/sys/fs/cgroup", "-maxdepth", "3", "-name", "creel-*default*"]).output().unwrap();
+    found.extend(String::from_utf8_lossy(&groups.stdout).lines().map(str::to_owned));
+    found
+}
+
+/// Waits up to two seconds.
+pub(crate) fn nothing_is_left() {
+    for _ in 0..20 {
+        if leftovers().is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("left over: {:#?}", leftovers());
+}
+
+pub(crate) fn the_guard_dies_and_comes_back(creel: &Creel, port: u16) {
+    let before = status(creel)["tenants"][0]["guard_pid"].as_i64().unwrap();
+    // Load: a loop of requests inside, while the guard is killed.
+    let load = format!(
+        "RUN: (for i in $(seq 1 200); do curl -s --max-time 2 https://origin.test:{port}/load-$i >/dev/null && echo ok >> load.txt || echo no >> load.txt; sleep 0.05; done) >/dev/null 2>&1 & echo started"
+    );
+    creel.run(&["say", &load]).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    kill(before);
+    let mut after = before;
+    for _ in 0..100 {
+        after = status(creel)["tenants"][0]["guard_pid"].as_i64().unwrap_or(before);
+        if after != before && after > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_ne!(after, before, "the guard came back");
+    let said = creel.run(&["say", &format!("FETCH: https://origin.test:{port}/after-the-guard")]).unwrap();
+    assert!(said.out.contains("hello from ORIGIN"), "{said:?}");
+    assert_eq!(creel.run(&["ledger", "verify"]).unwrap().code, 0);
+}
+
+pub(crate) fn the_warden_dies_and_takes_the_jail_along(creel: &Creel) {
+    let pid = status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap();
+    kill(pid);
+    for _ in 0..20 {
+        if !leftovers().iter().any(|left| left.starts_with("process")) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("processes outlived the warden: {:#?}", leftovers());
+}
