@@ -52,7 +52,7 @@ impl Folder {
     /// Opens the regular file `name`, with `more` flags; a new one has mode 0600.
     pub(crate) fn file(&self, name: &str, more: OFlags) -> Result<File, Error> {
         let path = self.path.join(name);
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed("open", &path))?;
         let stat = rustix::fs::fstat(&fd).map_err(failed("look at", &path))?;
         if !is_private_file(&stat) {

@@ -10,5 +10,6 @@ mod folder;
 pub mod net;
 mod seccomp;
 pub mod slot;
+pub mod volume;
 
 pub use error::Error;
