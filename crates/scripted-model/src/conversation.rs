@@ -1,0 +1,147 @@
+//! What came in since the model last spoke.
+//!
+//! Owns [`Conversation`], read from either wire format. It keeps what people said apart from what tools returned and
+//! never mixes the two. `helpful` and `script` read it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::reply::tokens;
+
+/// The part of a request that the scripted model looks at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Conversation {
+    pub(crate) model: String,
+    pub(crate) stream: bool,
+    /// Whether a streamed answer ends with usage figures (OpenAI's `stream_options.include_usage`).
+    pub(crate) include_usage: bool,
+    /// Names of the tools offered.
+    pub(crate) tools: Vec<String>,
+    /// User texts after the last assistant message, oldest first.
+    pub(crate) said: Vec<String>,
+    /// Tool results after the last assistant message, oldest first.
+    pub(crate) results: Vec<String>,
+    pub(crate) prompt_tokens: usize,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    model: String,
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: bool,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    tools: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    #[serde(default)]
+    content: Value,
+}
+
+impl Conversation {
+    /// Reads a request body of either format.
+    ///
+    /// # Errors
+    /// A text for the model-shaped error.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let body: Body = serde_json::from_slice(bytes).map_err(|error| format!("the body is not readable: {error}"))?;
+        if body.messages.is_empty() {
+            return Err("`messages` is empty; send at least one".to_owned());
+        }
+        let mut talk = Self {
+            model: body.model,
+            stream: body.stream,
+            include_usage: body.stream_options.is_some_and(|options| options.include_usage),
+            tools: body.tools.iter().filter_map(tool_name).collect(),
+            prompt_tokens: tokens(bytes.len()),
+            ..Self::default()
+        };
+        let spoke = body.messages.iter().rposition(|message| message.role == "assistant");
+        for message in body.messages.iter().skip(spoke.map_or(0, |at| at + 1)) {
+            talk.hear(message);
+        }
+        Ok(talk)
+    }
+
+    fn hear(&mut self, message: &Message) {
+        match (message.role.as_str(), &message.content) {
+            ("tool", content) => self.results.push(flat(content)),
+            ("user", Value::Array(blocks)) => {
+                for block in blocks {
+                    if block.get("type").and_then(Value::as_str) == Some("tool_result") {
+                        self.results.push(flat(block.get("content").unwrap_or(&Value::Null)));
+                    } else {
+                        self.said.push(flat(block));
+                    }
+                }
+            }
+            ("user", content) => self.said.push(flat(content)),
+            _ => {}
+        }
+    }
+}
+
+/// `tools[].function.name` (OpenAI) or `tools[].name` (Anthropic).
+fn tool_name(tool: &Value) -> Option<String> {
+    let tool = tool.get("function").unwrap_or(tool);
+    tool.get("name").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The text in a content value: a string, a text block, or a list of blocks.
+fn flat(content: &Value) -> String {
+    match content {
+        Value::String(text) => text.clone(),
+        Value::Array(blocks) => blocks.iter().map(flat).collect::<Vec<_>>().join("\n"),
+        Value::Object(block) => block.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_came_after_the_model_last_spoke() {
+        let talk = Conversation::read(
+            br#"{"model":"m","stream":true,"stream_options":{"include_usage":true},
+            "tools":[{"type":"function","function":{"name":"exec"}},{"name":"write"}],
+            "messages":[{"role":"user","content":"old"},{"role":"assistant","content":null,"tool_calls":[]},
+            {"role":"tool","tool_call_id":"1","content":"out"},{"role":"user","content":[{"type":"text","text":"ctx"}]}]}"#,
+        )
+        .unwrap();
+        assert_eq!(talk.said, ["ctx"]);
+        assert_eq!(talk.results, ["out"]);
+        assert_eq!(talk.tools, ["exec", "write"]);
+        assert!(talk.stream && talk.include_usage);
+    }
+
+    #[test]
+    fn anthropic_results_are_no_user_text() {
+        let talk = Conversation::read(
+            br#"{"messages":[{"role":"assistant","content":[]},{"role":"user","content":[
+            {"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"RUN: x"}]},{"type":"text","text":"hi"}]}]}"#,
+        )
+        .unwrap();
+        assert_eq!((talk.said, talk.results), (vec!["hi".to_owned()], vec!["RUN: x".to_owned()]));
+    }
+
+    #[test]
+    fn unreadable_bodies_are_named() {
+        for bad in [&b"{"[..], b"[]", b"{}", br#"{"messages":[]}"#] {
+            assert!(Conversation::read(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+use super::*;
+
+fn post(path: &str, body: &Value) -> Request<Bytes> {
+    Request::post(path).body(Bytes::from(body.to_string())).unwrap()
+}
+
+async fn text(response: Response<Body>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn ask(stream: bool) -> Value {
+    json!({ "model": "m", "stream": stream, "stream_options": { "include_usage": true },
+        "tools": [{ "name": "exec" }], "messages": [{ "role": "user", "content": "RUN: id" }] })
+}
+
+#[tokio::test]
+async fn openai_whole() {
+    let response = ScriptedModel::helpful().respond(&post("/v1/chat/completions", &ask(false)));
+    let value: Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(value["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(value["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"], r#"{"command":"id"}"#);
+    assert!(value["usage"]["prompt_tokens"].as_u64().unwrap() > 10);
+}
+
+#[tokio::test]
+async fn openai_streamed() {
+    let response = ScriptedModel::helpful().respond(&post("/v1/chat/completions", &ask(true)));
+    assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream");
+    let stream = text(response).await;
+    let events: Vec<&str> =
+        stream.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap()).collect();
+    assert_eq!(events.last(), Some(&"[DONE]"));
+    let chunks: Vec<Value> = events.iter().filter_map(|event| serde_json::from_str(event).ok()).collect();
+    assert_eq!(chunks.len(), events.len() - 1);
+    let arguments: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk.pointer("/choices/0/delta/tool_calls/0/function/arguments").and_then(Value::as_str))
+        .collect();
+    assert_eq!(arguments, r#"{"command":"id"}"#);
+    assert!(chunks.last().unwrap()["usage"]["total_tokens"].is_u64());
+}
+
+#[tokio::test]
+async fn anthropic_both_ways() {
+    let model = ScriptedModel::helpful();
+    let value: Value =
+        serde_json::from_str(&text(model.respond(&post("/v1/messages?beta=true", &ask(false)))).await).unwrap();
+    assert_eq!((&value["stop_reason"], &value["content"][0]["input"]["command"]), (&json!("tool_use"), &json!("id")));
+    let stream = text(model.respond(&post("/v1/messages", &ask(true)))).await;
+    for kind in ["message_start", "content_block_start", "input_json_delta", "content_block_stop", "message_stop"] {
+        assert!(stream.contains(kind), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn models_and_faults() {
+    let model = ScriptedModel::helpful();
+    let get = |path: &str| Request::get(path).body(Bytes::new()).unwrap();
+    assert!(text(model.respond(&get("/v1/models"))).await.contains(r#""object":"list""#));
+    let mut anthropic = get("/v1/models");
+    anthropic.headers_mut().insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+    assert!(text(model.respond(&anthropic)).await.contains("has_more"));
+    assert_eq!(model.respond(&get("/v1/files")).status(), StatusCode::NOT_FOUND);
+    assert_eq!(model.respond(&get("/v1/messages")).status(), StatusCode::METHOD_NOT_ALLOWED);
+    let bad = model.respond(&post("/v1/messages", &json!({})));
+    assert_eq!(bad.status(), StatusCode::BAD_REQUEST);
+    assert!(text(bad).await.contains(r#""type":"error""#));
+}
+
+#[tokio::test]
+async fn a_script_hangs_up() {
+    let script = Script::parse("name = \"x\"\n[[step]]\nreply = [{ text = \"a\" }, { hang_up = true }]").unwrap();
+    let response = ScriptedModel::hijacked(script).respond(&post("/v1/messages", &ask(true)));
+    assert!(response.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn it_serves_a_socket() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(listener, ScriptedModel::helpful()));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("scripted-1"), "{answer}");
+    server.abort();
+}
