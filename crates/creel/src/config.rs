@@ -5,6 +5,7 @@
 //! command line, the warden and the guard read it.
 
 mod check;
+mod choose;
 mod credential;
 mod raw;
 mod render;
@@ -14,6 +15,7 @@ mod size;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod wire;
 
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +23,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use creel_guard::{HostName, Target, Tenant};
+use creel_guard::{Target, Tenant};
+use creel_policy::{HostPattern, PathGlob};
+use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 
 pub use self::render::{reference, sample, schema};
@@ -30,32 +34,22 @@ pub use self::settings::{Legal, Section, Setting};
 pub use self::size::Size;
 use crate::provider::ProviderKind;
 
-/// The exit code for a configuration that is none (CONTRACT.md).
-pub const EXIT_CODE: u8 = 2;
-
-/// A configuration that holds only legal values.
+/// A configuration that holds only legal values, with the texts that it was read from: the guard reads them again,
+/// where no file can be opened.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Whose jail it is.
-    pub tenant: Tenant,
-    /// What the jail may use.
-    pub limits: Limits,
-    /// Where the agent may go, in the order of the file.
-    pub egress: Vec<Allow>,
-    /// Which model the agent gets.
-    pub model: Model,
-    /// Which tools the model may call.
-    pub tools: Tools,
-    /// What is on disk before it is released.
-    pub durability: Durability,
-    /// The state folder, absolute.
-    pub state: PathBuf,
-    /// OpenClaw itself.
-    pub openclaw: OpenClaw,
-    /// When the agent is started anew.
-    pub restart: Restart,
-    /// What is legal and yet unlikely to be meant, one line each.
-    pub warnings: Vec<String>,
+    name: PathBuf,
+    text: String,
+    tenant: Tenant,
+    limits: Limits,
+    egress: Vec<Allow>,
+    model: Model,
+    tools: Tools,
+    durability: Durability,
+    state: PathBuf,
+    openclaw: OpenClaw,
+    restart: Restart,
+    warnings: Vec<String>,
 }
 
 /// What the jail may use of this machine.
@@ -64,9 +58,9 @@ pub struct Limits {
     /// Cores.
     pub cpus: f64,
     /// Bytes of memory.
-    pub memory: u64,
+    pub memory_bytes: u64,
     /// Bytes of disk.
-    pub disk: u64,
+    pub disk_bytes: u64,
     /// Processes and threads.
     pub processes: u64,
     /// Open files of each process.
@@ -77,7 +71,7 @@ pub struct Limits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
     /// Which.
-    pub host: Host,
+    pub host: HostPattern,
     /// TCP ports, sorted, at least one.
     pub ports: Vec<u16>,
     /// Connect here, whatever the name resolves to.
@@ -89,28 +83,7 @@ pub struct Allow {
     /// The HTTP methods; `None` for all.
     pub methods: Option<Vec<String>>,
     /// The path patterns; `None` for all.
-    pub paths: Option<Vec<String>>,
-}
-
-/// Which hosts a rule names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// This one.
-    Exact(HostName),
-    /// All below this one, never itself.
-    Below(HostName),
-    /// This address.
-    Address(IpAddr),
-}
-
-impl std::fmt::Display for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exact(name) => write!(f, "{name}"),
-            Self::Below(name) => write!(f, "*.{name}"),
-            Self::Address(address) => write!(f, "{}", Target::Address(*address)),
-        }
-    }
+    pub paths: Option<Vec<PathGlob>>,
 }
 
 /// Certificates that vouch for a host.
@@ -118,8 +91,10 @@ impl std::fmt::Display for Host {
 pub struct Ca {
     /// The path as it is written in the file.
     pub path: PathBuf,
-    /// The PEM text.
+    /// The PEM text, as it is handed to the guard.
     pub pem: String,
+    /// The certificates in it, at least one.
+    pub certificates: Vec<CertificateDer<'static>>,
 }
 
 /// Which model the agent gets.
@@ -202,51 +177,125 @@ pub struct Restart {
     pub window: Duration,
 }
 
-/// The name of the configuration that is looked for where Creel is started.
-pub const FILE_NAME: &str = "creel.toml";
+impl Config {
+    /// Reads the configuration at `path`; without one, the defaults: nothing may leave but requests to the model.
+    ///
+    /// # Errors
+    /// The [`Report`] of everything that is wrong with it; exit code 2 (CONTRACT.md).
+    pub fn of(path: Option<&Path>) -> Result<Self, Report> {
+        let Some(path) = path else { return parse(Path::new(""), "", &no_files) };
+        let text = read_bounded(path).map_err(|why| Report::unreadable(path, &why))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        parse(path, &text, &|file: &Path| read_bounded(&base.join(file)))
+    }
 
-/// A configuration as text, with the files that it names: what it takes to read it again where no file can be opened.
-#[derive(Clone, Debug, Default)]
-pub struct Source {
-    /// The file's name, for messages; empty when there is no file.
-    pub name: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// The PEM files that it names: path as written → text.
-    pub cas: Vec<(PathBuf, String)>,
-}
+    /// Reads what [`Config::text`], [`Config::name`] and [`Config::cas`] gave, opening no file.
+    ///
+    /// # Errors
+    /// The [`Report`] of everything that is wrong with it.
+    pub fn again(name: &Path, text: &str, cas: &[(PathBuf, String)]) -> Result<Self, Report> {
+        parse(name, text, &|file: &Path| {
+            let found = cas.iter().find(|(path, _)| path == file);
+            found.map(|(_, pem)| pem.clone()).ok_or_else(|| "it was not handed over".to_owned())
+        })
+    }
 
-/// Reads the configuration at `path`; without one, the defaults: nothing may leave but requests to the model.
-///
-/// # Errors
-/// The [`Report`] of everything that is wrong with it.
-pub fn load(path: Option<&Path>) -> Result<Config, Report> {
-    load_source(path).map(|(config, _)| config)
-}
+    /// The file's text; empty for the defaults.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 
-/// [`load`], together with the texts it was read from, for a process that can't open files.
-///
-/// # Errors
-/// The [`Report`] of everything that is wrong with it.
-pub fn load_source(path: Option<&Path>) -> Result<(Config, Source), Report> {
-    let Some(path) = path else { return parse(Path::new(""), "", &no_files).map(|config| (config, Source::default())) };
-    let text = read_bounded(path).map_err(|why| Report::unreadable(path, &why))?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    let config = parse(path, &text, &|file: &Path| read_bounded(&base.join(file)))?;
-    let cas = config.cas().map(|ca| (ca.path.clone(), ca.pem.clone())).collect();
-    Ok((config, Source { name: path.to_owned(), text, cas }))
-}
+    /// The file's name, for messages; empty for the defaults.
+    #[must_use]
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
 
-/// Reads `source` again, opening no file.
-///
-/// # Errors
-/// The [`Report`] of everything that is wrong with it.
-pub fn parse_source(source: &Source) -> Result<Config, Report> {
-    let Source { name, text, cas } = source;
-    parse(name, text, &|file: &Path| {
-        let found = cas.iter().find(|(path, _)| path == file);
-        found.map(|(_, pem)| pem.clone()).ok_or_else(|| "it was not handed over".to_owned())
-    })
+    /// The `ca` files that it names: path as written → PEM text, each once.
+    #[must_use]
+    pub fn cas(&self) -> Vec<(PathBuf, String)> {
+        let mut cas: Vec<(PathBuf, String)> = Vec::new();
+        for ca in self.egress.iter().filter_map(|allow| allow.ca.as_ref()).chain(self.model.ca.as_ref()) {
+            if !cas.iter().any(|(path, _)| *path == ca.path) {
+                cas.push((ca.path.clone(), ca.pem.clone()));
+            }
+        }
+        cas
+    }
+
+    /// Whose jail it is.
+    #[must_use]
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// What the jail may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Where the agent may go, in the order of the file.
+    #[must_use]
+    pub fn egress(&self) -> &[Allow] {
+        &self.egress
+    }
+
+    /// `host:port` of each rule, for people.
+    #[must_use]
+    pub fn approved_hosts(&self) -> Vec<String> {
+        let each = |allow: &Allow| allow.ports.iter().map(|port| format!("{}:{port}", allow.host)).collect::<Vec<_>>();
+        self.egress.iter().flat_map(each).collect()
+    }
+
+    /// Which model the agent gets, as far as the file says; [`Config::provider`] chooses.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Which tools the model may call.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// What is on disk before it is released.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// The state folder, absolute.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// The bundled plugins of OpenClaw that may load.
+    #[must_use]
+    pub fn openclaw_plugins(&self) -> &[String] {
+        &self.openclaw.plugins
+    }
+
+    /// How OpenClaw is started and stopped.
+    #[must_use]
+    pub fn openclaw(&self) -> &OpenClaw {
+        &self.openclaw
+    }
+
+    /// When the agent is started anew.
+    #[must_use]
+    pub fn restart(&self) -> Restart {
+        self.restart
+    }
+
+    /// What is legal and yet unlikely to be meant, one line each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
 }
 
 fn no_files(_: &Path) -> Result<String, String> {
@@ -271,7 +320,7 @@ fn parse(name: &Path, text: &str, files: &Files<'_>) -> Result<Config, Report> {
     let walk::Findings { mut faults, masks } = found;
     let read: Result<raw::RawConfig, _> = serde::Deserialize::deserialize(Deserializer::from(tree));
     let config = match read {
-        Ok(raw) => check::check(raw, name, files, &mut faults),
+        Ok(raw) => check::check(raw, name, text, files, &mut faults),
         Err(error) => {
             let what = format!("this can't be read: {}", error.message());
             faults.push(Fault::new(error.span().unwrap_or(0..0), what, "see `creel init-config` for the form"));
@@ -281,13 +330,6 @@ fn parse(name: &Path, text: &str, files: &Files<'_>) -> Result<Config, Report> {
     match config {
         Some(config) if faults.is_empty() => Ok(config),
         _ => Err(Report::new(name, text, faults, &masks)),
-    }
-}
-
-impl Config {
-    /// The certificates that the file names, the model's included.
-    pub fn cas(&self) -> impl Iterator<Item = &Ca> {
-        self.egress.iter().filter_map(|allow| allow.ca.as_ref()).chain(self.model.ca.as_ref())
     }
 }
 

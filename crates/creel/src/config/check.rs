@@ -6,12 +6,13 @@
 mod egress;
 mod model;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use creel_guard::Tenant;
+use creel_policy::never;
 
 use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
 use super::report::Fault;
@@ -38,7 +39,13 @@ struct Checker<'a> {
 }
 
 /// Checks `raw`; `None` when it can't be made into a configuration.
-pub(super) fn check(raw: RawConfig, name: &Path, files: &Files<'_>, faults: &mut Vec<Fault>) -> Option<Config> {
+pub(super) fn check(
+    raw: RawConfig,
+    name: &Path,
+    text: &str,
+    files: &Files<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Config> {
     let RawConfig { tenant, limits, egress, model, tools, ledger, state, openclaw, restart } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
@@ -55,6 +62,8 @@ pub(super) fn check(raw: RawConfig, name: &Path, files: &Files<'_>, faults: &mut
     let restart = restart_of(restart);
     let warnings = checker.warnings;
     Some(Config {
+        name: name.to_owned(),
+        text: text.to_owned(),
         tenant: tenant?,
         limits,
         egress,
@@ -97,8 +106,8 @@ impl Checker<'_> {
         }
         Limits {
             cpus: cpus.value,
-            memory: memory.value.0,
-            disk: disk.value.0,
+            memory_bytes: memory.value.0,
+            disk_bytes: disk.value.0,
             processes: processes.value,
             open_files: open_files.value,
         }
@@ -168,7 +177,7 @@ impl Checker<'_> {
             return None;
         };
         let canonical = parsed.to_canonical();
-        if let Some(why) = never_reachable(canonical) {
+        if let Some(why) = never(canonical) {
             let what = format!("`{name}` can't be `{parsed}`: {why}");
             self.fault(address.span.clone(), what, "no rule opens it; name the address of the service itself");
             return None;
@@ -190,12 +199,14 @@ impl Checker<'_> {
                 self.fault(ca.span.clone(), format!("`{name}` names a file that holds a private key"), help);
                 None
             }
-            Ok(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => {
-                let help = "legal is a PEM file: it holds `-----BEGIN CERTIFICATE-----`";
-                self.fault(ca.span.clone(), format!("`{name}` names a file without a certificate"), help);
-                None
-            }
-            Ok(pem) => Some(Ca { path, pem }),
+            Ok(pem) => match creel_doors::upstream::read_pem(pem.as_bytes()) {
+                Ok(certificates) if !certificates.is_empty() => Some(Ca { path, certificates, pem }),
+                _ => {
+                    let help = "legal is a PEM file: `-----BEGIN CERTIFICATE-----` and what follows";
+                    self.fault(ca.span.clone(), format!("`{name}` names a file without a certificate"), help);
+                    None
+                }
+            },
         }
     }
 }
@@ -208,24 +219,6 @@ fn restart_of(restart: RawRestart) -> Restart {
         attempts: attempts.value,
         window: Duration::from_secs(window.value),
     }
-}
-
-/// Why no rule can open this address. The policy closes the same addresses and more, whatever the configuration says.
-fn never_reachable(address: IpAddr) -> Option<&'static str> {
-    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
-    if address.is_unspecified() || address.is_multicast() || broadcast {
-        return Some("it is no address of one machine");
-    }
-    let metadata = match address {
-        IpAddr::V4(v4) => {
-            // 168.63.129.16, 100.100.100.200 and 192.0.0.192 serve metadata at Azure, Alibaba and Oracle.
-            let known = [[168, 63, 129, 16], [100, 100, 100, 200], [192, 0, 0, 192]].map(Ipv4Addr::from);
-            v4.is_link_local() || known.contains(&v4)
-        }
-        // fe80::/10 (RFC 4291, section 2.5.6); fd00:ec2::254 serves metadata at AWS.
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254],
-    };
-    metadata.then_some("it is link-local or serves a cloud's metadata, and so its credentials")
 }
 
 /// A text of the file as it is shown in a message.

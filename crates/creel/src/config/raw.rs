@@ -93,7 +93,7 @@ section! {
         /// starts at the configuration file.
         ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
             why "the host system's roots are enough for public hosts", example "\"ca.pem\"";
-        /// Plain HTTP is all right too.
+        /// Plain HTTP is all right too. On port 80 it always is: a rule that lists that port means it.
         http: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "plain HTTP can be read and changed on the way";
         /// The HTTP methods. Without this: all.

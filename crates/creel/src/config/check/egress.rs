@@ -2,15 +2,14 @@
 //!
 //! Owns the forms of hosts, methods and paths, and the contradictions between rules. `check` calls it.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-
 use creel_guard::HostName;
+use creel_policy::{HostPattern, PathGlob, never};
+use std::collections::HashMap;
 
 use super::{Checker, short};
+use crate::config::Allow;
 use crate::config::raw::{RawAllow, RawEgress};
 use crate::config::size::Placed;
-use crate::config::{Allow, Host};
 
 /// Far more than a person writes; what one look-up walks through stays small.
 const RULES_LIMIT: usize = 10_000;
@@ -24,7 +23,7 @@ impl Checker<'_> {
             return Vec::new();
         }
         let mut rules: Vec<Allow> = Vec::new();
-        let mut by_host: HashMap<Host, Vec<usize>> = HashMap::new();
+        let mut by_host: HashMap<HostPattern, Vec<usize>> = HashMap::new();
         for raw in allow {
             let span = raw.value.host.as_ref().and_then(|host| host.span.clone()).or_else(|| raw.span.clone());
             let Some(rule) = self.rule(raw) else { continue };
@@ -43,7 +42,7 @@ impl Checker<'_> {
         let RawAllow { host, ports, address, ca, http, methods, paths } = raw.value;
         let ports = self.ports(&ports.value);
         let pinned = address.as_ref().and_then(|address| self.address("address", address));
-        let ca = ca.and_then(|ca| self.ca("ca", &ca));
+        let vouched = ca.as_ref().and_then(|ca| self.ca("ca", ca));
         let methods = methods.map(|methods| self.methods(&methods));
         let paths = paths.map(|paths| self.paths(&paths));
         let Some(host) = host else {
@@ -54,60 +53,51 @@ impl Checker<'_> {
             return None;
         };
         let named = self.host(&host)?;
-        if let (Host::Address(_), Some(address)) = (&named, &address) {
+        if let (HostPattern::Address(_), Some(address)) = (&named, &address) {
             let help = "an address needs no pin: take `address` out";
             self.fault(address.span.clone(), "`address` contradicts a `host` that is an address itself", help);
         }
-        Some(Allow { host: named, ports, address: pinned, ca, http: http.value, methods, paths })
+        if let (HostPattern::Address(_), Some(ca)) = (&named, &ca) {
+            let help = "name the host and pin it: `host = \"origin.test\"` with `address = …`";
+            self.fault(ca.span.clone(), "`ca` needs a host name to vouch for", help);
+        }
+        Some(Allow { host: named, ports, address: pinned, ca: vouched, http: http.value, methods, paths })
     }
 
-    fn host(&mut self, host: &Placed<String>) -> Option<Host> {
+    fn host(&mut self, host: &Placed<String>) -> Option<HostPattern> {
         let text = host.value.as_str();
         let refuse = |checker: &mut Self, why: &str, help: &str| {
             checker.fault(host.span.clone(), format!("`host` can't be `{}`: {why}", short(text)), help);
             None
         };
-        if text == "*" || text == "*." {
-            return refuse(self, "that would open everything", "name each host, or `*.example.com` for one domain");
-        }
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            let address = address.to_canonical();
-            return match super::never_reachable(address) {
-                Some(why) => refuse(self, why, "no rule opens it"),
-                None if address.is_loopback() => {
-                    let help = "for a service of the host, name it and pin it: `host = \"origin.test\"` with \
-                                `address = \"127.0.0.1\"`";
-                    refuse(self, "in the jail that is the jail itself", help)
-                }
-                None => Some(Host::Address(address)),
-            };
-        }
         if text.contains("://") || text.contains('/') || text.contains('@') {
             return refuse(self, "it is no host name", "write the host alone: no scheme, no user, no path");
         }
         if let Some((name, port)) = text.rsplit_once(':')
+            && !name.contains(':')
             && port.parse::<u16>().is_ok()
         {
             let help = format!("write `host = \"{}\"` and `ports = [{port}]`", short(name));
             return refuse(self, "a port stands elsewhere", &help);
         }
-        let (name, wild) = text.strip_prefix("*.").map_or((text, false), |rest| (rest, true));
-        if name.contains('*') {
-            return refuse(self, "a `*` may only stand alone in front", "for instance `*.example.com`");
-        }
-        match HostName::parse(name) {
-            Err(why) => refuse(self, &why.to_string(), "for instance `api.example.com` or `*.example.com`"),
-            Ok(name) if wild && !name.as_str().contains('.') => {
-                refuse(self, "that would open a whole top-level domain", "name a domain below it")
+        let inside = "give the service another name and pin its `address`: `host = \"origin.test\"` with \
+                      `address = \"127.0.0.1\"`";
+        match HostPattern::parse(text) {
+            Err(why) => {
+                let help = "legal is `api.example.com`, `*.example.com` or an address";
+                self.fault(host.span.clone(), format!("`host` can't be {why}"), help);
+                None
             }
-            Ok(name) if name.as_str() == "localhost" || name.as_str().ends_with(".localhost") => refuse(
-                self,
-                "in the jail that is the jail itself",
-                "give the service another name and pin its `address`",
-            ),
-            Ok(name) if wild => Some(Host::Below(name)),
-            Ok(name) => Some(Host::Exact(name)),
+            Ok(HostPattern::Address(address)) if address.is_loopback() => {
+                refuse(self, "in the jail that is the jail itself", inside)
+            }
+            Ok(HostPattern::Address(address)) if never(address).is_some() => {
+                refuse(self, never(address).unwrap_or_default(), "no rule opens it")
+            }
+            Ok(HostPattern::Exact(name) | HostPattern::Below(name)) if is_local(&name) => {
+                refuse(self, "in the jail that is the jail itself", inside)
+            }
+            Ok(pattern) => Some(pattern),
         }
     }
 
@@ -140,15 +130,19 @@ impl Checker<'_> {
         methods.value.iter().map(|method| method.value.clone()).collect()
     }
 
-    fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>) -> Vec<String> {
+    fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>) -> Vec<PathGlob> {
         self.not_empty("paths", paths);
+        let mut globs = Vec::with_capacity(paths.value.len());
         for path in &paths.value {
-            if let Err(why) = path_pattern(&path.value) {
-                let what = format!("`paths` can't hold `{}`: {why}", short(&path.value));
-                self.fault(path.span.clone(), what, "for instance `/v1/**`: `*` is one segment, `**` any number");
+            match PathGlob::parse(&path.value) {
+                Ok(glob) => globs.push(glob),
+                Err(why) => {
+                    let help = "for instance `/v1/**`: `*` is any part of one segment, `**` any number of segments";
+                    self.fault(path.span.clone(), format!("`paths` can't hold this: {why}"), help);
+                }
             }
         }
-        paths.value.iter().map(|path| path.value.clone()).collect()
+        globs
     }
 
     fn not_empty(&mut self, name: &str, list: &Placed<Vec<Placed<String>>>) {
@@ -159,24 +153,9 @@ impl Checker<'_> {
     }
 }
 
-/// Rules read one canonical path (HARDENING.md 7), so a pattern must be one too.
-fn path_pattern(path: &str) -> Result<(), &'static str> {
-    if !path.starts_with('/') {
-        return Err("it does not start with `/`");
-    }
-    if path.len() > 1024 {
-        return Err("it is longer than 1024 bytes");
-    }
-    if path.contains(['?', '#', '\\', ';', '%']) || path.chars().any(|c| c.is_control() || c == ' ') {
-        return Err("it holds a character that no canonical path has");
-    }
-    if path.split('/').any(|segment| segment == "." || segment == "..") || path.contains("//") {
-        return Err("it is not canonical");
-    }
-    if path.split('/').any(|segment| segment.contains("**") && segment != "**") {
-        return Err("`**` stands for whole segments");
-    }
-    Ok(())
+/// `localhost` and all below it (RFC 6761, section 6.3).
+fn is_local(name: &HostName) -> bool {
+    name.as_str() == "localhost" || name.as_str().ends_with(".localhost")
 }
 
 /// What is wrong with `later` when `earlier` names the same host.

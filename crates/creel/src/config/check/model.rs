@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use creel_guard::{HostName, Target};
+use creel_policy::never;
 
 use super::{Checker, short};
 use crate::config::raw::RawModel;
@@ -68,7 +69,7 @@ impl Checker<'_> {
             Target::Address(address) => Some(*address),
             Target::Host(_) => None,
         };
-        if let Some(why) = literal.and_then(super::never_reachable) {
+        if let Some(why) = literal.and_then(never) {
             let what = format!("`model.base_url` can't be `{}`: {why}", short(&url.value));
             self.fault(url.span.clone(), what, "no setting opens it");
             return None;

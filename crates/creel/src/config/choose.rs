@@ -1,0 +1,89 @@
+//! Which provider the agent gets, out of the configuration and the environment.
+//!
+//! Owns that choice. It learns whether a key is present, never the key. `creel up` calls it once.
+
+use super::Config;
+use crate::provider::{Provider, ProviderKind};
+
+/// The model that is asked for when the configuration names none: the middle one of each provider.
+fn usual_model(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::Scripted => "scripted-1",
+        ProviderKind::Openai => "gpt-5.4",
+        ProviderKind::Anthropic => "claude-sonnet-5",
+    }
+}
+
+impl Config {
+    /// The provider: as configured, else the one whose key `has_key` finds, else the scripted model.
+    ///
+    /// # Errors
+    /// A text for people: two keys and no word which, a key that is missing, a script that can't be read.
+    pub fn provider(&self, has_key: &dyn Fn(ProviderKind) -> bool) -> Result<Provider, String> {
+        let model = &self.model;
+        let kind = match model.provider {
+            Some(kind) => kind,
+            None => by_key(has_key)?,
+        };
+        if let Some(variable) = kind.key_variable()
+            && model.base_url.is_none()
+            && !has_key(kind)
+        {
+            return Err(format!("`provider = \"{}\"` needs a key: set `{variable}` for `creel up`", kind.name()));
+        }
+        let script = match (&model.script, kind) {
+            (Some(path), ProviderKind::Scripted) => Some(super::read_bounded(path)?),
+            (Some(path), _) => {
+                let path = path.display();
+                return Err(format!("`{path}` is for the scripted model, but a key chose `{}`", kind.name()));
+            }
+            (None, _) => None,
+        };
+        Ok(Provider {
+            kind,
+            model: model.model.clone().unwrap_or_else(|| usual_model(kind).to_owned()),
+            base_url: model.base_url.as_ref().map(ToString::to_string),
+            script,
+        })
+    }
+}
+
+fn by_key(has_key: &dyn Fn(ProviderKind) -> bool) -> Result<ProviderKind, String> {
+    match (has_key(ProviderKind::Openai), has_key(ProviderKind::Anthropic)) {
+        (false, false) => Ok(ProviderKind::Scripted),
+        (true, false) => Ok(ProviderKind::Openai),
+        (false, true) => Ok(ProviderKind::Anthropic),
+        (true, true) => {
+            let why = "`OPENAI_API_KEY` and `ANTHROPIC_API_KEY` are both set: say which with `provider = …` under \
+                       `[model]`, or unset one";
+            Err(why.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ProviderKind::{self, Anthropic, Openai, Scripted};
+    use crate::config::Config;
+
+    fn chosen(text: &str, keys: &[ProviderKind]) -> Result<(ProviderKind, String), String> {
+        let config = Config::again("c".as_ref(), text, &[]).unwrap();
+        let provider = config.provider(&|kind| keys.contains(&kind))?;
+        Ok((provider.kind, provider.model))
+    }
+
+    #[test]
+    fn the_key_chooses_unless_the_file_does() {
+        assert_eq!(chosen("", &[]).unwrap().0, Scripted);
+        assert_eq!(chosen("", &[Anthropic]).unwrap().0, Anthropic);
+        assert!(chosen("", &[Openai, Anthropic]).unwrap_err().contains("both set"));
+        let file = "[model]\nprovider = \"openai\"\nmodel = \"m\"\n";
+        assert_eq!(chosen(file, &[Openai, Anthropic]).unwrap(), (Openai, "m".to_owned()));
+        assert!(chosen(file, &[Anthropic]).unwrap_err().contains("OPENAI_API_KEY"));
+        let own = "base_url = \"http://127.0.0.1:9000/v1\"\n";
+        assert_eq!(chosen(&format!("{file}{own}"), &[]).unwrap().0, Openai);
+        let script = "[model]\nscript = \"none.toml\"\n";
+        assert!(chosen(script, &[Openai]).unwrap_err().contains("scripted model"));
+        assert!(chosen(script, &[]).unwrap_err().contains("none.toml"));
+    }
+}

@@ -1,0 +1,87 @@
+//! The configuration in the terms of those who read it: policy and doors.
+//!
+//! Owns the translation, one function a reader. Each destructures what it translates, so that a new setting that nobody
+//! reads does not compile. The guard calls it when it starts and at each reload.
+
+use std::net::IpAddr;
+
+use creel_doors::egress;
+use creel_guard::Target;
+use creel_policy::{EgressAllow, HostPattern, ModelProvider, ModelRules, ToolRules};
+
+use super::{Allow, BaseUrl, Config, Model, Tools};
+use crate::provider::{Provider, ProviderKind};
+
+impl Config {
+    /// What the rules read. `generation` counts reloads, `own_addresses` are this host's.
+    #[must_use]
+    pub fn policy(&self, generation: u64, provider: &Provider, own_addresses: Vec<IpAddr>) -> creel_policy::Config {
+        let Tools { deny, ask } = &self.tools;
+        creel_policy::Config {
+            generation,
+            egress_allow: self.egress.iter().map(allow).collect(),
+            model: ModelRules { providers: vec![self.model_rules(provider)] },
+            tools: ToolRules { deny: deny.clone(), ask: ask.clone() },
+            own_addresses,
+        }
+    }
+
+    /// What the egress door knows of each rule with a name: where to connect and whom to trust.
+    #[must_use]
+    pub fn egress_door(&self) -> egress::Config {
+        egress::Config { hosts: self.egress.iter().filter_map(host_settings).collect() }
+    }
+
+    /// Where the provider is, and over what; `None` for the scripted model.
+    #[must_use]
+    pub fn provider_url(&self, provider: &Provider) -> Option<BaseUrl> {
+        let public = |host: &str, path: &str| {
+            let host = creel_guard::HostName::parse(host).ok()?;
+            Some(BaseUrl { tls: true, host: Target::Host(host), port: 443, path: path.to_owned() })
+        };
+        match (&self.model.base_url, provider.kind) {
+            (_, ProviderKind::Scripted) => None,
+            (Some(url), _) => Some(url.clone()),
+            (None, ProviderKind::Openai) => public("api.openai.com", "/v1"),
+            (None, ProviderKind::Anthropic) => public("api.anthropic.com", ""),
+        }
+    }
+
+    fn model_rules(&self, provider: &Provider) -> ModelProvider {
+        let Model { provider: _, model: _, base_url: _, address, ca: _, script: _ } = &self.model;
+        let host = self.provider_url(provider).and_then(|url| match url.host {
+            Target::Host(host) => Some(host),
+            Target::Address(_) => None,
+        });
+        ModelProvider {
+            name: provider.kind.name().to_owned(),
+            secret: provider.kind.key_variable().map(ToOwned::to_owned),
+            models: None,
+            host,
+            address: *address,
+        }
+    }
+}
+
+fn allow(allow: &Allow) -> EgressAllow {
+    let Allow { host, ports, address, ca: _, http, methods, paths } = allow;
+    EgressAllow {
+        host: host.clone(),
+        ports: ports.clone(),
+        address: *address,
+        http: *http,
+        methods: methods.clone(),
+        paths: paths.clone(),
+    }
+}
+
+fn host_settings(allow: &Allow) -> Option<egress::HostSettings> {
+    let Allow { host, ports, address, ca, http: _, methods: _, paths: _ } = allow;
+    let pattern = match host {
+        HostPattern::Exact(name) => egress::HostPattern::Exact(name.clone()),
+        HostPattern::Below(suffix) => egress::HostPattern::Below(suffix.clone()),
+        HostPattern::Address(_) => return None,
+    };
+    let ca = ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default();
+    Some(egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca })
+}
