@@ -47,6 +47,12 @@ impl Rulings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).partial
     }
 
+    /// Every ruling that is left.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Ruling> {
+        self.0.lock().unwrap().queue.drain(..).collect()
+    }
+
     fn push(&self, ruling: Ruling) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).queue.push_back(ruling);
     }

@@ -1,0 +1,158 @@
+//! The DNS door over real sockets.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use creel_doors::Shutdown;
+use creel_doors::dns::{self, Dns, Sockets};
+use creel_doors::names::Names;
+use creel_guard::{Deed, Outcome};
+use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use crate::fakes::{Book, Rules, guard, owes_a_secret, tenant};
+
+fn door(rules: Rules) -> (Dns, Arc<Book>, Arc<Names>) {
+    let book = Arc::new(Book::default());
+    let names = Arc::new(Names::new(Box::new(|_| Ok(()))));
+    (Dns::new(guard(rules, &book), tenant(), Arc::clone(&names)), book, names)
+}
+
+fn approving(host: &str) -> Rules {
+    Rules { approved: vec![host.to_owned()], ..Rules::default() }
+}
+
+fn question(name: &str, kind: RecordType) -> Message {
+    let mut message = Message::new(77, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+    message
+}
+
+async fn ask(door: &Dns, message: &Message) -> Message {
+    Message::from_vec(&door.answer(&message.to_vec().unwrap()).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_approved_name_gets_its_two_addresses_and_nothing_else() {
+    let (door, book, _) = door(approving("origin.test"));
+    let a = ask(&door, &question("oRiGin.TEST.", RecordType::A)).await;
+    assert_eq!((a.metadata.id, a.metadata.response_code), (77, ResponseCode::NoError));
+    assert_eq!(a.queries[0].name().to_ascii(), "oRiGin.TEST.", "the case of the question is kept");
+    assert_eq!(a.answers[0].data, RData::A(Ipv4Addr::new(198, 18, 0, 2).into()));
+    assert!(a.answers[0].ttl <= 5);
+    let v6 = ask(&door, &question("origin.test.", RecordType::AAAA)).await;
+    let expected: Ipv6Addr = "fd00:c4ee:1::2".parse().unwrap();
+    assert_eq!(v6.answers[0].data, RData::AAAA(expected.into()));
+    for kind in
+        [RecordType::HTTPS, RecordType::SVCB, RecordType::TXT, RecordType::MX, RecordType::CNAME, RecordType::ANY]
+    {
+        let answer = ask(&door, &question("origin.test.", kind)).await;
+        assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 0), "{kind}");
+    }
+    assert!(book.rows().iter().all(|row| row.verdict == "allow" && row.outcome == Some(Outcome::done())));
+}
+
+#[tokio::test]
+async fn everything_else_does_not_exist_and_is_recorded() {
+    let (door, book, names) = door(approving("origin.test"));
+    for name in ["evil.test.", "origin.test.evil.io.", "x.origin.test.", "_dmarc.origin.test.", "1.2.3.4.", "."] {
+        for kind in [RecordType::A, RecordType::TXT, RecordType::NULL] {
+            let answer = ask(&door, &question(name, kind)).await;
+            assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0), "{name}");
+        }
+    }
+    assert_eq!(book.story(), vec!["deny dns/not-approved"; 18]);
+    let Deed::Resolve(resolve) = &book.rows()[9].action.deed else { panic!("no look-up") };
+    assert_eq!((resolve.name.as_str(), resolve.host.is_none()), ("_dmarc.origin.test.", true));
+    assert_eq!(names.journal(), "", "a refused name takes no place");
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_closed_and_a_secret_that_has_no_slot_give_no_address() {
+    let (closed, book, names) = door(approving("origin.test"));
+    book.closed.store(true, Ordering::SeqCst);
+    let answer = ask(&closed, &question("origin.test.", RecordType::A)).await;
+    assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NXDomain, 0));
+    assert_eq!(names.journal(), "");
+
+    let (owing, book, names) = door(Rules { owes: owes_a_secret(), ..approving("origin.test") });
+    let answer = ask(&owing, &question("origin.test.", RecordType::A)).await;
+    assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::ServFail, 0));
+    assert_eq!(names.journal(), "");
+    assert!(matches!(book.rows()[0].outcome, Some(Outcome::Failed { .. })));
+}
+
+#[tokio::test]
+async fn what_is_no_question_is_not_judged() {
+    let (door, book, _) = door(approving("origin.test"));
+    let good = question("origin.test.", RecordType::A).to_vec().unwrap();
+    let mut response = good.clone();
+    response[2] |= 0x80;
+    let mut two = good.clone();
+    two[5] = 2;
+    let mut update = good.clone();
+    update[2] = 0x28;
+    let mut truncated = good.clone();
+    truncated.truncate(20);
+    let mut chaos = good.clone();
+    *chaos.last_mut().unwrap() = 3;
+    assert_eq!(door.answer(&response).await, None, "a response is never answered");
+    assert_eq!(door.answer(&good[..11]).await, None);
+    assert_eq!(door.answer(&[&good[..], &[0; 4096]].concat()).await, None, "too long");
+    for (message, code) in [
+        (two, ResponseCode::FormErr),
+        (update, ResponseCode::NotImp),
+        (truncated, ResponseCode::FormErr),
+        (chaos, ResponseCode::Refused),
+        (question("origin.test.", RecordType::AXFR).to_vec().unwrap(), ResponseCode::Refused),
+    ] {
+        let answer = Message::from_vec(&door.answer(&message).await.unwrap()).unwrap();
+        assert_eq!((answer.metadata.id, answer.metadata.response_code), (77, code));
+    }
+    assert_eq!(book.rows().len(), 0);
+}
+
+#[tokio::test]
+async fn it_answers_over_udp_and_tcp_on_both_families() {
+    let (door, _, _) = door(approving("origin.test"));
+    let udp = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("[::1]:0").await.unwrap()];
+    let tcp = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("[::1]:0").await.unwrap()];
+    let at = udp.each_ref().map(|socket| socket.local_addr().unwrap());
+    let tcp_at = tcp.each_ref().map(|listener| listener.local_addr().unwrap());
+    let (trigger, shutdown) = Shutdown::pair();
+    let serving = tokio::spawn(dns::serve(door, Sockets { udp: udp.into(), tcp: tcp.into() }, shutdown));
+    let message = question("origin.test.", RecordType::A).to_vec().unwrap();
+    for (at, local) in at.into_iter().zip(["127.0.0.1:0", "[::1]:0"]) {
+        let client = UdpSocket::bind(local).await.unwrap();
+        let mut buffer = [0; 512];
+        let exchange = async {
+            client.send_to(&message, at).await.unwrap();
+            client.recv_from(&mut buffer).await.unwrap()
+        };
+        let (length, from) = tokio::time::timeout(Duration::from_secs(10), exchange).await.unwrap();
+        assert_eq!(from, at);
+        assert_eq!(Message::from_vec(&buffer[..length]).unwrap().answers.len(), 1);
+    }
+    for at in tcp_at {
+        let mut client = TcpStream::connect(at).await.unwrap();
+        let framed = [&(message.len() as u16).to_be_bytes(), message.as_slice()].concat();
+        // Two questions in one write, answered one after the other.
+        client.write_all(&[framed.clone(), framed].concat()).await.unwrap();
+        for _ in 0..2 {
+            let length = client.read_u16().await.unwrap();
+            let mut answer = vec![0; usize::from(length)];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(Message::from_vec(&answer).unwrap().answers.len(), 1);
+        }
+        // A message that is announced too long ends the connection.
+        client.write_all(&[0xFF, 0xFF]).await.unwrap();
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+    trigger.pull();
+    serving.await.unwrap();
+}

@@ -1,0 +1,333 @@
+//! The egress door over real sockets.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use creel_doors::egress::{Config, HostPattern, HostSettings};
+use creel_guard::{Deed, Obligations, Outcome, Target};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::fakes::{Row, Rules, owes_a_secret};
+use crate::world::{Origin, World, approving, exchange, get, pinned};
+
+fn send(row: &Row) -> &creel_guard::Send {
+    match &row.action.deed {
+        Deed::Send(send) => send,
+        other => panic!("no send: {other:?}"),
+    }
+}
+
+fn settled(rows: &[Row]) -> bool {
+    !rows.is_empty() && rows.iter().all(|row| row.verdict == "deny" || row.outcome.is_some())
+}
+
+#[tokio::test]
+async fn an_approved_request_goes_through_and_is_settled_with_its_figures() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let answer = world.https(origin.port, get("/a?3", origin.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nooo"), "{answer}");
+    let lower = answer.to_ascii_lowercase();
+    assert!(!lower.contains("alt-svc") && !lower.contains("keep-alive: timeout"), "{answer}");
+    assert!(lower.contains("set-cookie: a=1") && lower.contains("set-cookie: b=2"), "{answer}");
+    let rows = world.book.until("settled", settled).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].outcome, Some(Outcome::Done { sent: 0, received: 3, status: Some(200) }));
+    assert_eq!(rows[0].facts.addresses, [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+    assert_eq!(send(&rows[0]).to_string(), format!("GET https://origin.test:{}/a?3", origin.port));
+    assert_eq!(send(&rows[0]).body, Some(0));
+    assert_eq!(world.resolver.asked.load(Ordering::SeqCst), 0, "a pinned name is not resolved");
+}
+
+#[tokio::test]
+async fn bodies_stream_both_ways_and_only_end_to_end_headers_pass() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let port = origin.port;
+    let body = "x".repeat(300_000);
+    let request = format!(
+        "POST /up?200000 HTTP/1.1\r\nHost: ORIGIN.test.:{port}\r\ncontent-length: 300000\r\nexpect: 100-continue\r\n\
+         connection: close, x-private\r\nx-private: 1\r\nproxy-authorization: basic eA==\r\nte: trailers\r\n\
+         x-http-method-override: DELETE\r\nauthorization: Bearer mine\r\n\r\n{body}"
+    );
+    let answer = world.https(port, request).await;
+    assert!(answer.contains("HTTP/1.1 200 OK"), "{answer:.300}");
+    assert_eq!(answer.rsplit("\r\n\r\n").next().unwrap().len(), 200_000);
+    let got = origin.got();
+    assert_eq!((got[0].line.as_str(), got[0].body), ("POST /up?200000", 300_000));
+    let mut names: Vec<&str> = got[0].headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "content-length", "host"]);
+    assert_eq!(got[0].headers["host"], format!("origin.test:{port}"));
+    let rows = world.book.until("settled", settled).await;
+    assert_eq!(rows[0].outcome, Some(Outcome::Done { sent: 300_000, received: 200_000, status: Some(200) }));
+    // Chunks in, chunks out.
+    let chunked = format!(
+        "PUT /c HTTP/1.1\r\nhost: origin.test:{port}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+         4\r\nabcd\r\n1\r\ne\r\n0\r\n\r\n"
+    );
+    assert!(world.https(port, chunked).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(origin.got()[1].body, 5);
+    assert_eq!(send(&world.book.rows()[1]).body, None);
+}
+
+#[tokio::test]
+async fn one_connection_carries_many_requests_and_each_is_judged() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let port = origin.port;
+    let keep = format!("GET /1 HTTP/1.1\r\nhost: origin.test:{port}\r\n\r\n");
+    let body = format!("POST /2 HTTP/1.1\r\nhost: origin.test:{port}\r\ncontent-length: 3\r\n\r\nabc");
+    let answer = world.https(port, format!("{keep}{body}{}", get("/3", port))).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 3, "{answer}");
+    let lines: Vec<String> = origin.got().into_iter().map(|got| got.line).collect();
+    assert_eq!(lines, ["GET /1", "POST /2", "GET /3"]);
+    assert_eq!(world.book.rows().len(), 3);
+}
+
+#[tokio::test]
+async fn a_reload_reaches_the_next_request_on_an_open_connection() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let port = origin.port;
+    let mut stream = world.tls("origin.test", port, "origin.test").await.unwrap();
+    stream.write_all(format!("GET /1 HTTP/1.1\r\nhost: origin.test:{port}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    world.config.send_replace(Arc::new(Config::default()));
+    let answer = exchange(stream, get("/2", port)).await;
+    assert!(answer.contains("HTTP/1.1 403 Forbidden"), "{answer}");
+    assert_eq!(origin.got().len(), 1);
+    assert_eq!(world.resolver.asked.load(Ordering::SeqCst), 0, "a name that is no longer approved is not resolved");
+}
+
+#[tokio::test]
+async fn a_refusal_can_be_read_and_names_its_rule() {
+    let origin = Origin::new(true).await;
+    let world = World::new(Rules::default(), vec![pinned("origin.test", &origin)]).await;
+    let answer = world.https(origin.port, get("/secret", origin.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden"), "{answer}");
+    assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+    let problem: serde_json::Value = serde_json::from_str(answer.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+    assert_eq!(problem["rule"], "egress/not-approved");
+    assert_eq!(problem["instance"], "creel:record:1");
+    assert_eq!(problem["status"], 403);
+    assert!(!answer.contains("not for the agent"));
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn literal_addresses_are_judged_as_such() {
+    let origin = Origin::with_name(true, "192.0.2.7").await;
+    let world = World::new(Rules::default(), vec![]).await;
+    for (address, host) in [("192.0.2.7", "192.0.2.7"), ("2001:db8::1", "[2001:db8::1]")] {
+        let stream = world.connect_to(SocketAddr::new(address.parse().unwrap(), 443)).await;
+        let stream = world.shake(stream, address).await.unwrap();
+        let answer = exchange(stream, format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        let row = world.book.rows().pop().unwrap();
+        assert_eq!(send(&row).to, Target::Address(address.parse().unwrap()));
+        assert_eq!((row.rule.as_str(), row.facts.addresses), ("egress/not-approved", vec![address.parse().unwrap()]));
+    }
+    // A TLS server name has no place at a literal address.
+    let stream = world.connect_to("192.0.2.7:443".parse().unwrap()).await;
+    assert!(world.shake(stream, "origin.test").await.is_err());
+    world.book.until("recorded", |rows| rows.last().is_some_and(|row| row.rule == "egress/sni-mismatch")).await;
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn names_that_disagree_are_refused() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let port = origin.port;
+    assert!(world.tls("origin.test", port, "other.test").await.is_err());
+    world.book.until("recorded", |rows| rows.len() == 1).await;
+    for host in ["other.test", "origin.test:1", "origin.test.evil.io", "127.0.0.1", "origin.test"] {
+        let answer = world.https(port, format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
+    }
+    let absolute = |uri: &str| format!("GET {uri} HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: close\r\n\r\n");
+    for (uri, status) in [
+        (format!("https://other.test:{port}/"), 421),
+        (format!("http://origin.test:{port}/"), 400),
+        (format!("https://me@origin.test:{port}/"), 400),
+        ("ftp://origin.test/".to_owned(), 400),
+        (format!("https://origin.test:{port}/ok"), 200),
+    ] {
+        let answer = world.https(port, absolute(&uri)).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{uri}: {answer}");
+    }
+    let lines: Vec<String> = origin.got().into_iter().map(|got| got.line).collect();
+    assert_eq!(lines, ["GET /ok"], "the absolute form never travels");
+    let mut flaws = world.book.story();
+    flaws.dedup();
+    let expected =
+        ["deny egress/sni-mismatch", "deny egress/host-mismatch", "deny egress/bad-request", "allow egress/allow"];
+    assert_eq!(flaws, expected);
+}
+
+#[tokio::test]
+async fn upgrades_and_tunnels_are_refused() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let port = origin.port;
+    for request in [
+        format!("GET /ws HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nhost: origin.test:{port}\r\nupgrade: h2c\r\nhttp2-settings: AA\r\n\r\n"),
+        format!("CONNECT origin.test:{port} HTTP/1.1\r\nhost: origin.test:{port}\r\n\r\n"),
+    ] {
+        let answer = world.https(port, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{request}: {answer}");
+    }
+    assert_eq!(world.book.story(), vec!["deny egress/upgrade"; 3]);
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn nothing_leaves_when_the_ledger_is_closed() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    world.book.closed.store(true, Ordering::SeqCst);
+    let answer = world.https(origin.port, get("/", origin.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("guard/ledger-unwritable"), "{answer}");
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn every_resolved_address_is_judged_and_only_judged_ones_are_reached() {
+    let origin = Origin::new(true).await;
+    let settings = HostSettings { address: None, ..pinned("origin.test", &origin) };
+    let rules = Rules { closed: vec!["10.0.0.1".parse().unwrap()], ..approving("origin.test") };
+    let world = World::new(rules, vec![settings]).await;
+    *world.resolver.addresses.lock().unwrap() = vec![Ipv4Addr::LOCALHOST.into(), "10.0.0.1".parse().unwrap()];
+    let answer = world.https(origin.port, get("/", origin.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("egress/closed-range"), "{answer}");
+    assert_eq!(origin.connections(), 0);
+    *world.resolver.addresses.lock().unwrap() = vec![Ipv4Addr::LOCALHOST.into()];
+    assert!(world.https(origin.port, get("/", origin.port)).await.starts_with("HTTP/1.1 200"));
+    *world.resolver.addresses.lock().unwrap() = vec![];
+    let answer = world.https(origin.port, get("/", origin.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("egress/unresolvable"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_cant_prove_its_name_gets_nothing() {
+    let wrong_name = Origin::with_name(true, "other.test").await;
+    let unknown_root = Origin::new(true).await;
+    let plain = Origin::new(false).await;
+    for (origin, ca) in [(&wrong_name, true), (&unknown_root, false), (&plain, true)] {
+        let mut settings = pinned("origin.test", origin);
+        if !ca {
+            settings.ca = vec![];
+        }
+        let world = World::new(approving("origin.test"), vec![settings]).await;
+        let answer = world.https(origin.port, get("/", origin.port)).await;
+        assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+        assert!(matches!(world.book.rows()[0].outcome, Some(Outcome::Failed { .. })));
+        assert_eq!(origin.got().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn plain_http_goes_through_as_such() {
+    let origin = Origin::new(false).await;
+    let world = World::reaching(&origin).await;
+    let stream = world.connect("origin.test", origin.port).await;
+    assert!(exchange(stream, get("/p", origin.port)).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(send(&world.book.rows()[0]).scheme, "http");
+}
+
+#[tokio::test]
+async fn edges_and_strange_protocols_are_recorded_and_closed() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    for (address, rule) in [
+        ("127.0.0.1:981", "planted-socket"),
+        ("[::1]:22", "planted-socket"),
+        ("[::ffff:127.0.0.1]:80", "planted-socket"),
+        ("0.0.0.0:80", "planted-socket"),
+        ("198.18.77.1:443", "unassigned-address"),
+        ("[fd00:c4ee:1::99]:443", "unassigned-address"),
+    ] {
+        let stream = world.connect_to(address.parse().unwrap()).await;
+        assert_eq!(exchange(stream, get("/", 80)).await, "", "{address}");
+        let row = world.book.rows().pop().unwrap();
+        assert_eq!((row.rule.clone(), send(&row).method.clone()), (format!("egress/{rule}"), None), "{address}");
+    }
+    for (bytes, rule) in [
+        (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "not-http"),
+        (b"\x00\x01\x02", "not-http"),
+        (b"EHLO me\r\n", "not-http"),
+        (b"\x16\x03\x01\x00\x05hello", "tls-handshake"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad-request"),
+    ] {
+        let stream = world.connect("origin.test", origin.port).await;
+        exchange(stream, bytes).await;
+        let row = world.book.rows().pop().unwrap();
+        assert_eq!(row.rule, format!("egress/{rule}"), "{}", bytes.escape_ascii());
+        assert_eq!(send(&row).path, "");
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[tokio::test]
+async fn obligations_are_met_or_the_act_is_refused() {
+    let origin = Origin::new(true).await;
+    let post = format!(
+        "POST / HTTP/1.1\r\nhost: origin.test:{}\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+        origin.port
+    );
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nhost: origin.test:{}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+         5\r\nhello\r\n0\r\n\r\n",
+        origin.port
+    );
+    let few = Obligations { max_bytes: Some(4), ..Obligations::default() };
+    let soon = Obligations { deadline_ms: Some(50), ..Obligations::default() };
+    for (owes, request, status) in [
+        (owes_a_secret(), &post, 500),
+        (few.clone(), &post, 413),
+        (few, &chunked, 413),
+        (soon, &get("/never", origin.port), 504),
+    ] {
+        let rules = Rules { owes, ..approving("origin.test") };
+        let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
+        let answer = world.https(origin.port, request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        let rows = world.book.rows();
+        assert!(matches!(&rows[0].outcome, Some(Outcome::Failed { .. })), "{rows:?}");
+    }
+    assert!(origin.got().iter().all(|got| got.line == "GET /never"));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_settled_as_abandoned() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let mut stream = world.tls("origin.test", origin.port, "origin.test").await.unwrap();
+    stream.write_all(get("/never", origin.port).as_bytes()).await.unwrap();
+    while origin.got().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(stream);
+    let rows = world.book.until("settled", settled).await;
+    assert_eq!(rows[0].outcome, Some(Outcome::Abandoned));
+}
+
+#[tokio::test]
+async fn patterns_match_on_label_boundaries() {
+    let host = |name: &str| Target::Host(creel_guard::HostName::parse(name).unwrap());
+    let below = HostPattern::parse("*.example.com").unwrap();
+    assert!(below.matches(&host("a.example.com")) && below.matches(&host("a.b.example.com")));
+    for other in ["example.com", "evilexample.com", "example.com.evil.io"] {
+        assert!(!below.matches(&host(other)), "{other}");
+    }
+    assert!(HostPattern::parse("192.0.2.1").unwrap().matches(&Target::Address("192.0.2.1".parse().unwrap())));
+    assert!(HostPattern::parse("*.").is_err() && HostPattern::parse("a..b").is_err());
+}

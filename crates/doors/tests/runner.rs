@@ -1,0 +1,16 @@
+//! The doors over real sockets: one binary, one module a door.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests connect and fail loudly"
+)]
+
+mod dns;
+mod egress;
+mod fakes;
+mod smuggling;
+mod world;

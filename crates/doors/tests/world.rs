@@ -1,0 +1,266 @@
+//! An egress door on a real socket, a real TLS origin, and a client that trusts the tenant's CA.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use creel_doors::Shutdown;
+use creel_doors::ca::Ca;
+use creel_doors::egress::{self, Config, Egress, HostPattern, HostSettings};
+use creel_doors::names::Names;
+use creel_doors::shutdown::Trigger;
+use creel_doors::stream::Io;
+use creel_doors::upstream::{Client, Resolve, Trust};
+use creel_guard::{BoxFuture, HostName};
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::fakes::{Book, Rules, guard, tenant};
+
+/// What an origin got.
+#[derive(Clone, Debug)]
+pub(crate) struct Got {
+    pub(crate) line: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: usize,
+}
+
+/// An upstream, TLS or plain.
+pub(crate) struct Origin {
+    pub(crate) port: u16,
+    pub(crate) ca: CertificateDer<'static>,
+    pub(crate) got: Arc<Mutex<Vec<Got>>>,
+    pub(crate) connections: Arc<AtomicUsize>,
+}
+
+impl Origin {
+    pub(crate) async fn new(tls: bool) -> Self {
+        Self::with_name(tls, "origin.test").await
+    }
+
+    pub(crate) async fn with_name(tls: bool, name: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (ca, config) = certificate(name);
+        let origin =
+            Self { port: listener.local_addr().unwrap().port(), ca, got: Arc::default(), connections: Arc::default() };
+        let (got, connections) = (Arc::clone(&origin.got), Arc::clone(&origin.connections));
+        let acceptor = tokio_rustls::TlsAcceptor::from(config);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (got, acceptor) = (Arc::clone(&got), acceptor.clone());
+                tokio::spawn(async move {
+                    let io: Box<dyn Io> = if tls {
+                        let Ok(stream) = acceptor.accept(stream).await else { return };
+                        Box::new(stream)
+                    } else {
+                        Box::new(stream)
+                    };
+                    let service = service_fn(|request| answer(request, Arc::clone(&got)));
+                    let _ =
+                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(io), service).await;
+                });
+            }
+        });
+        origin
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (parts, mut body) = request.into_parts();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        length += frame?.data_ref().map_or(0, Bytes::len);
+    }
+    let line = format!("{} {}", parts.method, parts.uri);
+    got.lock().unwrap().push(Got { line, headers: parts.headers, body: length });
+    if parts.uri.path() == "/never" {
+        std::future::pending::<()>().await;
+    }
+    let size = parts.uri.query().and_then(|size| size.parse().ok()).unwrap_or(5);
+    let response = Response::builder()
+        .header("alt-svc", "h3=\":443\"")
+        .header("keep-alive", "timeout=5")
+        .header("set-cookie", "a=1")
+        .header("set-cookie", "b=2")
+        .body(Full::new(Bytes::from(vec![b'o'; size])));
+    Ok(response.unwrap())
+}
+
+fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerConfig>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let leaf_key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&leaf_key, &issuer).unwrap();
+    let private = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], private)
+        .unwrap();
+    (ca.der().clone(), Arc::new(config))
+}
+
+/// Answers from a table and counts.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) addresses: Mutex<Vec<IpAddr>>,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl Resolve for Table {
+    fn resolve<'a>(&'a self, _host: &'a HostName) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::ready(Ok(self.addresses.lock().unwrap().clone())))
+    }
+}
+
+/// A door and what stands around it.
+pub(crate) struct World {
+    pub(crate) book: Arc<Book>,
+    pub(crate) names: Arc<Names>,
+    pub(crate) resolver: Arc<Table>,
+    pub(crate) config: watch::Sender<Arc<Config>>,
+    pub(crate) ca: Arc<Ca>,
+    destination: Arc<Mutex<SocketAddr>>,
+    door: SocketAddr,
+    folder: PathBuf,
+    _trigger: Trigger,
+}
+
+impl World {
+    /// A door that judges by `rules` and reaches `hosts`.
+    pub(crate) async fn new(rules: Rules, hosts: Vec<HostSettings>) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("creel-doors-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let ca = Arc::new(Ca::open(&folder, &tenant()).unwrap());
+        let book = Arc::new(Book::default());
+        let names = Arc::new(Names::new(Box::new(|_| Ok(()))));
+        let resolver = Arc::new(Table::default());
+        let (config, receiver) = watch::channel(Arc::new(Config { hosts }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let door = listener.local_addr().unwrap();
+        let destination = Arc::new(Mutex::new(door));
+        let original = Arc::clone(&destination);
+        let egress = Egress {
+            guard: guard(rules, &book),
+            tenant: tenant(),
+            names: Arc::clone(&names),
+            ca: Arc::clone(&ca),
+            client: Client::new(Trust::new(&[]).unwrap()),
+            resolver: Arc::clone(&resolver) as Arc<dyn Resolve>,
+            config: receiver,
+            original: Arc::new(move |_| Ok(*original.lock().unwrap())),
+        };
+        let (trigger, shutdown) = Shutdown::pair();
+        tokio::spawn(egress::serve_transparent(egress, vec![listener], shutdown));
+        Self { book, names, resolver, config, ca, destination, door, folder, _trigger: trigger }
+    }
+
+    /// A door that reaches `origin` under the name `origin.test`, pinned.
+    pub(crate) async fn reaching(origin: &Origin) -> Self {
+        Self::new(approving("origin.test"), vec![pinned("origin.test", origin)]).await
+    }
+
+    /// A connection that the kernel would have turned round on its way to `address`.
+    pub(crate) async fn connect_to(&self, address: SocketAddr) -> TcpStream {
+        *self.destination.lock().unwrap() = address;
+        TcpStream::connect(self.door).await.unwrap()
+    }
+
+    /// The same, on its way to the name that stands for an approved host.
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> TcpStream {
+        let (v4, _) = self.names.assign(&HostName::parse(host).unwrap()).unwrap();
+        self.connect_to(SocketAddr::new(v4.into(), port)).await
+    }
+
+    /// A TLS connection to `host` that says `sni`.
+    pub(crate) async fn tls(&self, host: &str, port: u16, sni: &str) -> std::io::Result<Box<dyn Io>> {
+        let stream = self.connect(host, port).await;
+        self.shake(stream, sni).await
+    }
+
+    /// The client's half of a TLS handshake that trusts the tenant's CA alone.
+    pub(crate) async fn shake(&self, stream: TcpStream, sni: &str) -> std::io::Result<Box<dyn Io>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.ca.certificate().clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let name = ServerName::try_from(sni.to_owned()).unwrap();
+        Ok(Box::new(tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+    }
+
+    /// Sends `bytes` over TLS to `origin.test` and reads until the door closes.
+    pub(crate) async fn https(&self, port: u16, bytes: impl AsRef<[u8]>) -> String {
+        let stream = self.tls("origin.test", port, "origin.test").await.unwrap();
+        exchange(stream, bytes).await
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Writes, then reads to the end. Fails after 20 s; a reset counts as an end.
+pub(crate) async fn exchange(mut stream: impl Io, bytes: impl AsRef<[u8]>) -> String {
+    let work = async {
+        let _ = stream.write_all(bytes.as_ref()).await;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..length]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    tokio::time::timeout(Duration::from_secs(20), work).await.expect("the door kept the connection open")
+}
+
+pub(crate) fn approving(host: &str) -> Rules {
+    Rules { approved: vec![host.to_owned()], ..Rules::default() }
+}
+
+pub(crate) fn pinned(host: &str, origin: &Origin) -> HostSettings {
+    HostSettings {
+        pattern: HostPattern::parse(host).unwrap(),
+        ports: vec![origin.port],
+        address: Some(Ipv4Addr::LOCALHOST.into()),
+        ca: vec![origin.ca.clone()],
+    }
+}
+
+/// A request for `origin.test` that ends its connection.
+pub(crate) fn get(path: &str, port: u16) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: close\r\n\r\n")
+}
