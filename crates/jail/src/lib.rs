@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cgroup;
 mod error;
 mod folder;
 pub mod net;
