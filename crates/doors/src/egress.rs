@@ -18,7 +18,7 @@ mod tests;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Send as SendDeed, Target, Tenant};
@@ -43,6 +43,7 @@ use crate::upstream::{Client, Place, Resolve, Scheme};
 use config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT, MAX_CONNECTIONS, PAUSE};
 use enforce::Admitted;
 use gate::{Gate, Ruling, Rulings};
+use refuse::Ground;
 use see::{Aim, Seen};
 
 /// Says where a connection was going before the kernel turned it round (`SO_ORIGINAL_DST`).
@@ -142,7 +143,7 @@ impl Egress {
         let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
         let start = match timeout(HANDSHAKE_LIMIT, hello).await {
             Ok(Ok(start)) => start,
-            Ok(Err(_)) | Err(_) => return self.record(&aim, Flaw::TlsHandshake).await,
+            Ok(Err(_)) | Err(_) => return self.record(&aim, Flaw::BadTls).await,
         };
         if !aim.agrees_with_sni(start.client_hello().server_name()) {
             return self.record(&aim, Flaw::SniMismatch).await;
@@ -151,16 +152,16 @@ impl Egress {
             Ok(config) => config,
             Err(error) => {
                 tracing::error!(%error, "no certificate for the agent's client");
-                return self.record(&aim, Flaw::TlsHandshake).await;
+                return self.record(&aim, Flaw::BadTls).await;
             }
         };
         match timeout(HANDSHAKE_LIMIT, start.into_stream(config)).await {
             Ok(Ok(stream)) => self.http(aim, Scheme::Https, stream).await,
             Ok(Err(error)) => {
                 tracing::debug!(%error, to = %aim.to, "the agent's TLS handshake failed");
-                self.record(&aim, Flaw::TlsHandshake).await;
+                self.record(&aim, Flaw::BadTls).await;
             }
-            Err(_) => self.record(&aim, Flaw::TlsHandshake).await,
+            Err(_) => self.record(&aim, Flaw::BadTls).await,
         }
     }
 
@@ -191,42 +192,45 @@ impl Egress {
 
     /// One request: seen, judged, carried out or refused.
     async fn request(&self, aim: &Aim, scheme: Scheme, ruling: Ruling, request: Request<Incoming>) -> Response<Body> {
-        let Seen { send, mut flaw, head } = see::request(aim, scheme, request.method(), request.uri(), ruling);
-        let place = self.place(aim, scheme, &mut flaw).await;
+        let Seen { send, flaw, head } = see::request(aim, scheme, request.method(), request.uri(), ruling);
+        let (place, ground) = match flaw {
+            Some(flaw) => (None, Ground::Flaw(flaw)),
+            None => self.place(aim, scheme).await,
+        };
         let facts = Facts {
-            addresses: place.addresses.clone(),
+            addresses: place.as_ref().map_or_else(Vec::new, |place| place.addresses.clone()),
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             ..Facts::default()
         };
-        match (self.guard.admit(self.action(send), facts).await, head) {
-            (Ok(permit), Some(head)) if flaw.is_none() => {
+        match (self.guard.admit(self.action(send), facts).await, head, place) {
+            (Ok(permit), Some(head), Some(place)) if flaw.is_none() => {
                 let authority = aim.authority(scheme);
                 enforce::carry_out(&self.client, permit, Admitted { request, head, authority, place }).await
             }
-            (Ok(permit), _) => enforce::decline(permit),
-            (Err(refusal), _) => refuse::refusal(&refusal, flaw),
+            (Ok(permit), _, _) => enforce::decline(permit),
+            (Err(refusal), _, _) => refuse::refusal(&refusal, ground),
         }
     }
 
-    /// Where a request would go. Only names that the operator approved are resolved: a name is bytes that leave, too.
-    async fn place(&self, aim: &Aim, scheme: Scheme, flaw: &mut Option<Flaw>) -> Place {
+    /// Where a request would go, and what a refusal would then be about. Only names that the operator approved are
+    /// resolved: a name is bytes that leave, too.
+    async fn place(&self, aim: &Aim, scheme: Scheme) -> (Option<Place>, Ground) {
         let config = Arc::clone(&self.config.borrow());
         let settings = config.settings(&aim.to, aim.port);
         let addresses = match (&aim.to, settings) {
-            _ if flaw.is_some() => Vec::new(),
             (Target::Address(address), _) => vec![*address],
-            (Target::Host(_), None) => Vec::new(),
+            (Target::Host(_), None) => return (None, Ground::Rule),
             (Target::Host(_), Some(HostSettings { address: Some(pinned), .. })) => vec![*pinned],
             (Target::Host(host), Some(_)) => self.resolver.resolve(host).await.unwrap_or_else(|error| {
                 tracing::debug!(%error, %host, "an approved name does not resolve");
-                Vec::<IpAddr>::new()
+                Vec::new()
             }),
         };
-        if addresses.is_empty() && settings.is_some() && flaw.is_none() {
-            *flaw = Some(Flaw::Unresolvable);
+        if addresses.is_empty() {
+            return (None, Ground::Unresolved);
         }
         let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
-        Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }
+        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), Ground::Rule)
     }
 
     /// Records a connection that goes no further. Were it admitted, the dropped permit says that nothing came of it.

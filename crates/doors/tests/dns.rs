@@ -13,6 +13,7 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
 
 use crate::fakes::{Book, Rules, guard, owes_a_secret, tenant};
 
@@ -155,4 +156,32 @@ async fn it_answers_over_udp_and_tcp_on_both_families() {
     }
     trigger.pull();
     serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_questions_at_once_stay_bounded_and_are_answered_in_the_end() {
+    let book = Arc::new(Book { slow: Some(Semaphore::new(0)), ..Book::default() });
+    let names = Arc::new(Names::new(Box::new(|_| Ok(()))));
+    let door = Dns::new(guard(approving("origin.test"), &book), tenant(), names);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (at, tcp_at) = (udp.local_addr().unwrap(), listener.local_addr().unwrap());
+    let (_trigger, shutdown) = Shutdown::pair();
+    tokio::spawn(dns::serve(door, Sockets { udp: vec![udp], tcp: vec![listener] }, shutdown));
+    let message = question("origin.test.", RecordType::A).to_vec().unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for _ in 0..1000 {
+        client.send_to(&message, at).await.unwrap();
+    }
+    book.until("128 at work", |rows| rows.len() == 128).await;
+    // One more over TCP waits for its turn like all others.
+    let mut stream = TcpStream::connect(tcp_at).await.unwrap();
+    let framed = [&(message.len() as u16).to_be_bytes(), message.as_slice()].concat();
+    stream.write_all(&framed).await.unwrap();
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(book.rows().len(), 128);
+    book.slow.as_ref().unwrap().add_permits(2000);
+    assert!(stream.read_u16().await.unwrap() > 0);
 }

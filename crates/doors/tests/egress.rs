@@ -213,7 +213,7 @@ async fn every_resolved_address_is_judged_and_only_judged_ones_are_reached() {
     assert!(world.https(origin.port, get("/", origin.port)).await.starts_with("HTTP/1.1 200"));
     *world.resolver.addresses.lock().unwrap() = vec![];
     let answer = world.https(origin.port, get("/", origin.port)).await;
-    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("egress/unresolvable"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 502") && answer.contains("egress/deny-unresolved"), "{answer}");
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn edges_and_strange_protocols_are_recorded_and_closed() {
         (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "not-http"),
         (b"\x00\x01\x02", "not-http"),
         (b"EHLO me\r\n", "not-http"),
-        (b"\x16\x03\x01\x00\x05hello", "tls-handshake"),
+        (b"\x16\x03\x01\x00\x05hello", "bad-tls"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad-request"),
     ] {
         let stream = world.connect("origin.test", origin.port).await;

@@ -25,7 +25,9 @@ pub(crate) struct Row {
 pub(crate) struct Book {
     pub(crate) rows: Mutex<Vec<Row>>,
     pub(crate) closed: AtomicBool,
-    changed: tokio::sync::Notify,
+    /// Each record waits for a permit of this, when it is there.
+    pub(crate) slow: Option<tokio::sync::Semaphore>,
+    pub(crate) changed: tokio::sync::Notify,
 }
 
 impl Book {
@@ -72,7 +74,12 @@ impl Ledger for Book {
             Ok(RecordId(rows.len() as u64))
         };
         self.changed.notify_waiters();
-        Box::pin(std::future::ready(answer))
+        Box::pin(async move {
+            if let Some(slow) = &self.slow {
+                slow.acquire().await.unwrap().forget();
+            }
+            answer
+        })
     }
 
     fn settled(&self, record: RecordId, outcome: Outcome) {
@@ -104,13 +111,14 @@ impl Rules {
         let to = match &action.deed {
             Deed::Resolve(resolve) => resolve.host.as_ref().map(ToString::to_string),
             Deed::Send(send) => {
-                if facts.addresses.is_empty() {
-                    return Err(format!("{door}/not-approved"));
-                }
-                Some(match &send.to {
+                let to = match &send.to {
                     Target::Host(host) => host.to_string(),
                     Target::Address(address) => address.to_string(),
-                })
+                };
+                if facts.addresses.is_empty() && self.approved.contains(&to) {
+                    return Err(format!("{door}/deny-unresolved"));
+                }
+                Some(to)
             }
             _ => Some("*".to_owned()),
         };

@@ -52,11 +52,11 @@ pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitte
     }
 }
 
-/// A permit for what this door found flawed: policy must refuse it, so it is never carried out.
+/// A permit for what this door found flawed, or for nowhere to go: policy must refuse both, so it is never carried out.
 pub(super) fn decline(permit: Permit) -> Response<Body> {
     let record = permit.record();
     let (_, receipt) = permit.redeem();
-    give_up(receipt, record, &Error::Bug("a flawed request was admitted".to_owned()))
+    give_up(receipt, record, &Error::Bug("a request that can't be carried out was admitted".to_owned()))
 }
 
 fn give_up(receipt: Receipt, record: RecordId, error: &Error) -> Response<Body> {

@@ -24,16 +24,27 @@ struct Problem<'a> {
     next: &'a str,
 }
 
+/// Why an answer is a refusal, as far as its status goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// What the door found wrong with the bytes.
+    Flaw(Flaw),
+    /// A rule, and nothing else.
+    Rule,
+    /// An approved name had no address.
+    Unresolved,
+}
+
 /// Renders a refusal. What can't be read, or may not stay open, closes the connection.
-pub(super) fn refusal(refusal: &Refusal, flaw: Option<Flaw>) -> Response<Body> {
-    let status = match flaw {
-        Some(Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
-        Some(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
-        Some(Flaw::Unresolvable) => StatusCode::BAD_GATEWAY,
-        Some(Flaw::PlantedSocket | Flaw::TlsHandshake | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
+pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
+    let status = match ground {
+        Ground::Flaw(Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
+        Ground::Flaw(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
+        Ground::Flaw(Flaw::BadTls | Flaw::PlantedSocket | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
         // The ledger's own trouble passes; what a rule says stays.
-        None if refusal.record == 0 => StatusCode::SERVICE_UNAVAILABLE,
-        None => StatusCode::FORBIDDEN,
+        _ if refusal.record == 0 => StatusCode::SERVICE_UNAVAILABLE,
+        Ground::Unresolved => StatusCode::BAD_GATEWAY,
+        Ground::Rule => StatusCode::FORBIDDEN,
     };
     let problem = Problem {
         r#type: "creel:refusal",
@@ -44,7 +55,7 @@ pub(super) fn refusal(refusal: &Refusal, flaw: Option<Flaw>) -> Response<Body> {
         rule: Some(refusal.rule.as_str()),
         next: "don't retry; if this is needed for the task, ask the operator to approve it",
     };
-    render(status, &problem, flaw.is_some())
+    render(status, &problem, matches!(ground, Ground::Flaw(_)))
 }
 
 /// Renders an admitted act that could not be carried out.

@@ -18,6 +18,8 @@ use crate::upstream::Scheme;
 pub enum Flaw {
     /// A request that is malformed, ambiguous or too long.
     BadRequest,
+    /// The TLS handshake failed.
+    BadTls,
     /// The request's host is not where the connection goes.
     HostMismatch,
     /// Neither TLS nor HTTP.
@@ -26,12 +28,8 @@ pub enum Flaw {
     PlantedSocket,
     /// The TLS server name is not where the connection goes.
     SniMismatch,
-    /// The TLS handshake failed.
-    TlsHandshake,
     /// A synthetic address that stands for no name.
     UnassignedAddress,
-    /// An approved name that does not resolve.
-    Unresolvable,
     /// The request wants to become another protocol.
     Upgrade,
 }
@@ -42,13 +40,12 @@ impl Flaw {
     pub fn word(self) -> &'static str {
         match self {
             Self::BadRequest => "bad-request",
+            Self::BadTls => "bad-tls",
             Self::HostMismatch => "host-mismatch",
             Self::NotHttp => "not-http",
             Self::PlantedSocket => "planted-socket",
             Self::SniMismatch => "sni-mismatch",
-            Self::TlsHandshake => "tls-handshake",
             Self::UnassignedAddress => "unassigned-address",
-            Self::Unresolvable => "unresolvable",
             Self::Upgrade => "upgrade",
         }
     }
