@@ -1,0 +1,84 @@
+# Creel, from a checkout. Everything is built with the dev profile into target/, once, for `make up` and the tests alike.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.DEFAULT_GOAL := help
+
+CREEL := target/debug/creel
+# Cases of each property test in `make fuzz`; an ordinary test run takes 256.
+CASES ?= 20000
+
+.PHONY: help setup build check test up down bench fuzz
+
+help:
+	cat <<'END'
+	make setup  what running and testing need from the system (root; Debian or Ubuntu; quick when nothing is missing)
+	make up     setup, build, start a contained OpenClaw
+	make down   stop it; workspace, state and ledger stay
+	make check  format, lints, tidy, unit tests of the pure crates: before each commit
+	make test   every test, the ones that need root and a real OpenClaw included
+	make bench  the benches that exist
+	make fuzz   the fuzz targets that exist, and the property tests with CASES=$(CASES) cases each
+	END
+
+# The jail shows the host's /usr without /usr/local, so the agent's tools are looked for where packages put them.
+setup:
+	fail() { echo "setup: $$1" >&2; exit 1; }
+	[ "$$(id -u)" = 0 ] || fail "Creel builds namespaces, mounts and cgroups: run make as root"
+	[ "$$(uname -s)" = Linux ] || fail "Creel runs on Linux"
+	command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or later (https://rustup.rs)"
+	command -v npm >/dev/null || fail "npm is missing: install Node.js with npm, it fetches OpenClaw"
+	declare -A packages=(
+		[/usr/sbin/mkfs.ext4]=e2fsprogs [/usr/bin/curl]=curl [/usr/bin/git]=git [/usr/bin/python3]=python3
+		[/usr/bin/setpriv]=util-linux [/usr/bin/unshare]=util-linux [/usr/bin/cc]=gcc
+		[/etc/ssl/certs/ca-certificates.crt]=ca-certificates [/usr/include/stdio.h]=libc6-dev
+	)
+	missing=()
+	for file in "$${!packages[@]}"; do
+		[ -e "$$file" ] || missing+=("$${packages[$$file]}")
+	done
+	if [ "$${#missing[@]}" -gt 0 ]; then
+		command -v apt-get >/dev/null || fail "install these and run it again: $${missing[*]}"
+		echo "setup: installing $${missing[*]}"
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq </dev/null
+		apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null
+	fi
+	for file in "$${!packages[@]}"; do
+		[ -e "$$file" ] || fail "\`$$file\` is still missing: install $${packages[$$file]}"
+	done
+
+build:
+	cargo build --locked --workspace
+
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo run --locked --quiet -p xtask -- tidy
+	cargo test --locked --quiet -p creel-guard -p creel-policy -p creel-secrets -p creel-scripted-model -p xtask
+
+test: setup build
+	cargo test --locked --workspace
+
+up: setup build
+	$(CREEL) up
+
+down:
+	[ -x $(CREEL) ] || { echo "down: nothing is built here, so nothing of it runs" >&2; exit 5; }
+	$(CREEL) down
+
+bench:
+	if ! compgen -G 'crates/*/benches/*.rs' >/dev/null; then
+		echo "there is no bench yet"
+		exit 0
+	fi
+	cargo bench --locked --workspace
+
+fuzz:
+	if compgen -G 'fuzz/fuzz_targets/*.rs' >/dev/null; then
+		echo "fuzz targets exist, but this Makefile does not know how to run them: teach it" >&2
+		exit 1
+	fi
+	echo "there is no fuzz target yet; running the property tests with $(CASES) cases each"
+	PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw --lib
