@@ -1,0 +1,189 @@
+//! Puts frames behind each other on disk.
+//!
+//! Owns [`Appender`]: the open segment, the room kept in reserve, the change to the next segment. Never waits for
+//! anybody and knows no queue. Called by the writer's thread alone.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::frame::{self, CHAIN, HEADER, Kind, LARGEST, hex};
+use crate::head::{Head, Position};
+use crate::stored::{self, Opening};
+
+/// Room at the end of each segment that ordinary frames don't use, so that the ledger can say that it halted when the
+/// disk is full.
+const RESERVE: u64 = 8 * 1024;
+
+/// The smallest segment: the largest frame twice over.
+pub(crate) const SMALLEST_SEGMENT: u64 = 2 * LARGEST as u64 + RESERVE;
+
+/// The end of a ledger, open for writing.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    folder: Folder,
+    tenant: String,
+    segment_bytes: u64,
+    file: File,
+    head: Head,
+    /// Everything that write(2) has taken.
+    written: Position,
+    /// Everything that was appended.
+    next: Position,
+    /// The frames between the two.
+    buffer: Vec<u8>,
+    dirty: bool,
+}
+
+impl Appender {
+    /// Goes on at `at`, where `file` is open.
+    pub(crate) fn new(folder: Folder, tenant: &str, segment_bytes: u64, file: File, head: Head, at: Position) -> Self {
+        Self {
+            folder,
+            tenant: tenant.to_owned(),
+            segment_bytes,
+            file,
+            head,
+            written: at,
+            next: at,
+            buffer: Vec::new(),
+            dirty: false,
+        }
+    }
+
+    /// How many records there are.
+    pub(crate) fn records(&self) -> u64 {
+        self.next.records
+    }
+
+    /// Whether something was written that is not yet known to be on disk.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Appends a decision; returns its number.
+    pub(crate) fn decision(&mut self, passes: bool, body: &str) -> Result<u64, Error> {
+        let record = self.next.records + 1;
+        let kind = if passes { Kind::Admitted } else { Kind::Refused };
+        self.append(kind, record, stored::record(record, body).as_bytes())?;
+        Ok(record)
+    }
+
+    /// Appends how an act ended.
+    pub(crate) fn settlement(&mut self, record: u64, outcome: creel_guard::Outcome) -> Result<(), Error> {
+        self.append(Kind::Settled, record, stored::settlement(record, outcome).as_bytes())
+    }
+
+    /// Appends what the ledger has to say about itself.
+    pub(crate) fn note(&mut self, note: &str, why: &str) -> Result<(), Error> {
+        let record = self.next.records + 1;
+        self.append(Kind::Note, record, stored::note(record, note, why).as_bytes())
+    }
+
+    /// Hands what was appended to the system.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        if !self.buffer.is_empty() {
+            let path = self.folder.segment_path(self.written.segment);
+            self.file.write_all_at(&self.buffer, self.written.offset).map_err(Error::io("write", &path))?;
+            self.buffer.clear();
+            self.dirty = true;
+        }
+        self.written = self.next;
+        Ok(())
+    }
+
+    /// Puts what was written on disk, and then the head (fdatasync(2)).
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        if self.dirty {
+            let path = self.folder.segment_path(self.written.segment);
+            self.file.sync_data().map_err(Error::io("sync", &path))?;
+            self.head.write(&self.written).map_err(Error::io("write", &self.folder.head_path()))?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Says in the room kept in reserve that nothing more will be written, and why. Best effort: the ledger is closed
+    /// either way.
+    pub(crate) fn halt(mut self, why: &str) {
+        self.buffer.clear();
+        self.next = self.written;
+        let record = self.next.records + 1;
+        let note = stored::note(record, "halted", why);
+        // Whatever a failed write left behind the last whole frame.
+        let _ = self.wipe_behind(self.written.offset);
+        frame::write(&mut self.buffer, Kind::Note, record, note.as_bytes(), &mut self.next.chain);
+        self.next.records = record;
+        self.next.frames += 1;
+        self.next.offset += self.buffer.len() as u64;
+        self.dirty = true;
+        let _ = self.sync();
+    }
+
+    fn wipe_behind(&self, offset: u64) -> std::io::Result<()> {
+        let zeros = [0; 64 * 1024];
+        let len = self.file.metadata()?.len();
+        let mut at = offset;
+        while let Some(left) = len.checked_sub(at).filter(|left| *left > 0) {
+            let part = zeros.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&zeros);
+            self.file.write_all_at(part, at)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, kind: Kind, record: u64, payload: &[u8]) -> Result<(), Error> {
+        if payload.len() > LARGEST {
+            return Err(Error::TooLarge(payload.len()));
+        }
+        let frame_len = (HEADER + payload.len() + CHAIN) as u64;
+        if self.next.offset + frame_len + RESERVE > self.segment_bytes {
+            self.next_segment()?;
+        }
+        if self.next.offset == 0 {
+            self.open_segment()?;
+        }
+        self.put(kind, record, payload);
+        Ok(())
+    }
+
+    fn put(&mut self, kind: Kind, record: u64, payload: &[u8]) {
+        let before = self.buffer.len();
+        frame::write(&mut self.buffer, kind, record, payload, &mut self.next.chain);
+        self.next.offset += (self.buffer.len() - before) as u64;
+        self.next.frames += 1;
+        if kind.is_record() {
+            self.next.records = record;
+        }
+    }
+
+    fn open_segment(&mut self) -> Result<(), Error> {
+        let opening = Opening {
+            tenant: self.tenant.clone(),
+            segment: self.next.segment,
+            records: self.next.records,
+            frames: self.next.frames,
+            before: hex(&self.next.chain),
+        };
+        let text = serde_json::to_string(&opening)
+            .map_err(|error| Error::Unreadable { record: self.next.records, why: error.to_string() })?;
+        self.put(Kind::Segment, 0, text.as_bytes());
+        Ok(())
+    }
+
+    /// Makes the next segment before this one is given up, so that the reserve is there until the new one is.
+    fn next_segment(&mut self) -> Result<(), Error> {
+        self.sync()?;
+        let number = self.next.segment + 1;
+        let file = self.folder.create_segment(number, self.segment_bytes)?;
+        let old = std::mem::replace(&mut self.file, file);
+        // What is left of the old one's room is given back; that it fails harms nobody.
+        let _ = old.set_len(self.next.offset);
+        self.next.segment = number;
+        self.next.offset = 0;
+        self.written = self.next;
+        Ok(())
+    }
+}

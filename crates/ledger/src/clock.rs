@@ -1,0 +1,25 @@
+//! The two clocks that stand in each record.
+//!
+//! Owns reading them. The wall clock can be set; the boot clock only counts, and goes on while the host sleeps.
+
+use nix::time::{ClockId, clock_gettime};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+/// RFC 3339 in UTC with milliseconds.
+const FORM: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// Now, for instance `2026-11-22T10:40:05.123Z`.
+pub(crate) fn wall() -> String {
+    OffsetDateTime::now_utc().format(FORM).unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// Milliseconds since the host started (`CLOCK_BOOTTIME`, clock_gettime(2)).
+pub(crate) fn boot_ms() -> u64 {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |now| {
+        let (seconds, nanos) = (u64::try_from(now.tv_sec()).unwrap_or(0), u64::try_from(now.tv_nsec()).unwrap_or(0));
+        seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+    })
+}

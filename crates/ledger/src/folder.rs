@@ -1,0 +1,132 @@
+//! A ledger's folder: which files it holds, and every opening of one.
+//!
+//! Owns file names, modes and the lock. Never reads what is in them. Used by the writer and by readers.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+
+use crate::error::Error;
+
+/// A ledger's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Names a folder without looking at it.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the folder, with mode 0700, when there is none.
+    pub(crate) fn create(&self) -> Result<(), Error> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(Error::io("make", &self.path))
+    }
+
+    /// Whether a ledger lives here.
+    pub(crate) fn holds_a_ledger(&self) -> bool {
+        self.head_path().exists() || self.segment_path(1).exists() || self.segments().is_ok_and(|all| !all.is_empty())
+    }
+
+    pub(crate) fn head_path(&self) -> PathBuf {
+        self.path.join("head")
+    }
+
+    pub(crate) fn segment_path(&self, number: u32) -> PathBuf {
+        self.path.join(format!("{number:08}.seg"))
+    }
+
+    /// The numbers of the segments that are there, in order.
+    pub(crate) fn segments(&self) -> Result<Vec<u32>, Error> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
+            let name = entry.map_err(Error::io("read", &self.path))?.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".seg"));
+            numbers.extend(stem.filter(|stem| stem.len() == 8).and_then(|stem| stem.parse::<u32>().ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Takes the lock that keeps a second writer out; it is held until the file is dropped (flock(2)).
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let path = self.path.join("lock");
+        let file = options().create(true).truncate(false).open(&path).map_err(Error::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked(self.path.clone())),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
+        }
+    }
+
+    pub(crate) fn open_head(&self) -> Result<File, Error> {
+        let path = self.head_path();
+        options().create(true).truncate(false).open(&path).map_err(Error::io("open", &path))
+    }
+
+    pub(crate) fn open_segment(&self, number: u32) -> Result<File, Error> {
+        let path = self.segment_path(number);
+        options().open(&path).map_err(Error::io("open", &path))
+    }
+
+    /// Makes a segment with its room allocated; nothing of it is left when that fails.
+    pub(crate) fn create_segment(&self, number: u32, bytes: u64) -> Result<File, Error> {
+        let path = self.segment_path(number);
+        let file = options().create_new(true).open(&path).map_err(Error::io("make", &path))?;
+        let made = allocate(&file, 0, bytes).and_then(|()| file.sync_all()).and_then(|()| self.sync());
+        if let Err(source) = made {
+            // Best effort: an empty segment is harmless, and the first error is the one to tell.
+            let _ = fs::remove_file(&path);
+            return Err(Error::io("allocate room for", &path)(source));
+        }
+        Ok(file)
+    }
+
+    /// Puts the folder's own entries on disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        OpenOptions::new().read(true).open(&self.path)?.sync_all()
+    }
+}
+
+/// Opens a file for reading alone.
+pub(crate) fn open_to_read(path: &Path) -> Result<File, Error> {
+    OpenOptions::new().read(true).open(path).map_err(Error::io("open", path))
+}
+
+/// Makes sure that `bytes` from `from` on can be written without asking for room again (fallocate(2)); where the file
+/// system can't promise that, zeros are written, which comes close.
+pub(crate) fn allocate(file: &File, from: u64, bytes: u64) -> io::Result<()> {
+    let (Ok(start), Ok(len)) = (i64::try_from(from), i64::try_from(bytes)) else {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    };
+    match fallocate(file, FallocateFlags::empty(), start, len) {
+        Ok(()) => Ok(()),
+        Err(Errno::EOPNOTSUPP) => {
+            let zeros = [0; 64 * 1024];
+            let mut at = from;
+            while let Some(left) = (from + bytes).checked_sub(at).filter(|left| *left > 0) {
+                let chunk = zeros.get(..usize::try_from(left).unwrap_or(usize::MAX)).unwrap_or(&zeros);
+                file.write_all_at(chunk, at)?;
+                at += chunk.len() as u64;
+            }
+            Ok(())
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
