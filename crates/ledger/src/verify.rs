@@ -70,7 +70,7 @@ pub fn verify(path: &Path) -> Result<Verification, Error> {
     let mut walker = Walker::new(folder);
     let promises = found.as_ref().map_or(&[][..], |found| &found.whole);
     let mut answer = walk(&mut walker, promises.iter().map(|(_, position)| *position).collect())?;
-    if answer.ok && segments.last().is_some_and(|last| *last > walker.position().segment) {
+    if answer.first_bad.is_none() && segments.last().is_some_and(|last| *last > walker.position().segment) {
         answer = Verification::bad(answer.size, "a segment is missing");
     }
     Ok(if answer.ok { check_head(answer, found.as_ref()) } else { answer })

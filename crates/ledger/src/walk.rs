@@ -58,6 +58,8 @@ pub(crate) struct Walker {
     tenant: Option<String>,
     buffer: Vec<u8>,
     buffer_from: u64,
+    /// How much of the buffer holds what was read.
+    held: usize,
 }
 
 impl Walker {
@@ -70,6 +72,7 @@ impl Walker {
             tenant: None,
             buffer: Vec::new(),
             buffer_from: 0,
+            held: 0,
         }
     }
 
@@ -270,43 +273,40 @@ impl Walker {
     }
 
     fn forget(&mut self) {
-        self.buffer.clear();
+        self.held = 0;
         self.buffer_from = 0;
     }
 
     /// Bytes from `from` on: `wanted` of them, or fewer when the file ends before. What was read once is not read
-    /// again, unless it was too little.
+    /// again before [`Self::forget`], unless it was too little.
     fn look(&mut self, from: u64, wanted: usize) -> Result<&[u8], Error> {
         if self.file.is_none() {
             self.open()?;
         }
         let skip = from.checked_sub(self.buffer_from).and_then(|skip| usize::try_from(skip).ok());
-        let held = skip.and_then(|skip| self.buffer.len().checked_sub(skip)).unwrap_or(0);
-        // Empty space is looked at anew: a writer may have filled it.
-        let fresh = held >= wanted && skip.and_then(|skip| self.buffer.get(skip)).is_some_and(|byte| *byte != 0);
-        if !fresh {
+        if skip.and_then(|skip| self.held.checked_sub(skip)).is_none_or(|left| left < wanted) {
             self.fill(from, wanted.max(PIECE))?;
         }
         let skip = usize::try_from(from - self.buffer_from).unwrap_or(usize::MAX);
-        let rest = self.buffer.get(skip..).unwrap_or_default();
+        let rest = self.buffer.get(skip..self.held).unwrap_or_default();
         Ok(rest.get(..wanted).unwrap_or(rest))
     }
 
     fn fill(&mut self, from: u64, len: usize) -> Result<(), Error> {
-        self.buffer.clear();
-        self.buffer.resize(len, 0);
+        if self.buffer.len() < len {
+            self.buffer = vec![0; len];
+        }
         self.buffer_from = from;
-        let mut filled = 0;
+        self.held = 0;
         if let Some(file) = &self.file {
-            while let Some(rest) = self.buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-                let read = file.read_at(rest, from + filled as u64);
+            while let Some(rest) = self.buffer.get_mut(self.held..len).filter(|rest| !rest.is_empty()) {
+                let read = file.read_at(rest, from + self.held as u64);
                 match read.map_err(Error::io("read", &self.source_path()))? {
                     0 => break,
-                    read => filled += read,
+                    read => self.held += read,
                 }
             }
         }
-        self.buffer.truncate(filled);
         Ok(())
     }
 

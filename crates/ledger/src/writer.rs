@@ -26,7 +26,8 @@ pub(crate) fn run(queue: &Arc<Queue>, mut appender: Appender) {
             Duration::from_millis(SYNC_AFTER_MS.saturating_sub(waited).max(1))
         });
         let mut batch = queue.take(patience);
-        let last = batch.last;
+        // Whoever left before the answer has given the writer one more thing to write.
+        let last = batch.last && batch.items.is_empty() && batch.ends.is_empty();
         let done = commit(queue, &mut appender, &mut batch, &mut dirty_since);
         if let Err(error) = done.and_then(|()| if last { appender.sync() } else { Ok(()) }) {
             let why = error.to_string();
