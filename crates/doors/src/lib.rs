@@ -9,6 +9,7 @@ pub mod ca;
 pub mod dns;
 pub mod egress;
 mod error;
+pub mod model;
 pub mod names;
 pub mod shutdown;
 pub mod stream;

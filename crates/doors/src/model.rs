@@ -1,0 +1,262 @@
+//! The model door: prompts on their way out, tool calls on their way in.
+//!
+//! Takes requests of the two wire formats on sockets planted in the jail, reads them against allow-lists, has each one
+//! judged, sends the admitted ones to the provider with our key, and has every tool call in the answer judged before the
+//! agent receives it. It never decides, and nothing passes that it can't read. The guard process serves it.
+
+mod admit;
+mod call;
+pub mod config;
+mod enforce;
+mod flaw;
+mod headers;
+pub mod origin;
+mod refuse;
+mod relay;
+mod see;
+mod sse;
+mod stream;
+mod strict;
+mod whole;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use creel_guard::{Deed, Guard, Send as SendDeed, Target, Tenant};
+use creel_secrets::Broker;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+pub use config::{Config, Format, KeyHeader, Provider};
+pub use flaw::FlawKind;
+pub use origin::{Base, HttpOrigin, Origin};
+
+use crate::shutdown::Shutdown;
+use crate::stream::{Body, full};
+use admit::Admission;
+use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNECTIONS, PAUSE};
+use enforce::Admitted;
+use flaw::Flaw;
+use see::Endpoint;
+
+/// Hyper's buffer for a request's head (and a piece of its body).
+const BUFFER: usize = 64 * 1024;
+/// Lines of a request's head: OpenClaw sends some twenty.
+const HEAD_LINES: usize = 100;
+/// How much of an unknown path is recorded.
+const MAX_PATH_CHARS: usize = 512;
+
+/// What the model door of one jail works with.
+#[derive(Clone)]
+pub struct Model {
+    /// The one door to pass.
+    pub guard: Guard,
+    /// Whose jail it is.
+    pub tenant: Tenant,
+    /// Who answers prompts; read at each request.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Fills the key's header.
+    pub broker: Arc<dyn Broker>,
+}
+
+/// Serves `listeners` until `shutdown`.
+pub async fn serve(door: Model, listeners: Vec<TcpListener>, mut shutdown: Shutdown) {
+    let door = Arc::new(Open {
+        admission: Admission { guard: door.guard.clone(), tenant: door.tenant.clone() },
+        door,
+        bodies: Semaphore::new(BODY_BUDGET_MIB as usize),
+    });
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        loops.spawn(accept(Arc::clone(&door), listener, Arc::clone(&places)));
+    }
+    shutdown.wait().await;
+}
+
+async fn accept(door: Arc<Open>, listener: TcpListener, places: Arc<Semaphore>) {
+    let mut at_work = JoinSet::new();
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        while at_work.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let door = Arc::clone(&door);
+                at_work.spawn(async move {
+                    let _place = place;
+                    door.connection(stream).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the model door failed to accept");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The door at work.
+struct Open {
+    door: Model,
+    admission: Admission,
+    /// MiB of request bodies that may be in memory.
+    bodies: Semaphore,
+}
+
+/// Why a body is not at hand.
+enum Unread {
+    TooLong,
+    /// It broke off or came too slowly: there is nobody to answer, or nothing to judge.
+    Broken,
+}
+
+impl Open {
+    async fn connection(self: Arc<Self>, stream: TcpStream) {
+        let Ok(own) = stream.local_addr() else { return };
+        // Deltas are small and must not wait; an error here costs latency only.
+        let _ = stream.set_nodelay(true);
+        let service = service_fn(|request| {
+            let door = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(door.request(own, request).await) }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_LIMIT)
+            .max_headers(HEAD_LINES)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(%error, "a connection to the model door ended");
+        }
+    }
+
+    async fn request(&self, own: SocketAddr, request: Request<Incoming>) -> Response<Body> {
+        match see::endpoint(request.method(), request.uri(), request.headers()) {
+            Ok(Endpoint::Generate(format)) => self.generate(format, request).await,
+            Ok(Endpoint::Models(format)) => self.models(format),
+            Err(flaw) => self.stray(own, &request, flaw).await,
+        }
+    }
+
+    /// A request for no endpoint of this door.
+    async fn stray(&self, own: SocketAddr, request: &Request<Incoming>, flaw: Flaw) -> Response<Body> {
+        let send = SendDeed {
+            scheme: "http".to_owned(),
+            to: Target::Address(own.ip()),
+            port: own.port(),
+            method: Some(request.method().as_str().chars().take(32).collect()),
+            // A query may hold a key: it is not written down.
+            path: request.uri().path().chars().take(MAX_PATH_CHARS).collect(),
+            body: hyper::body::Body::size_hint(request.body()).exact(),
+        };
+        let format = see::guess(request.uri(), request.headers());
+        match self.admission.ask(Deed::Send(send), admit::facts(Some(&flaw))).await {
+            Ok(permit) => enforce::decline(format, permit),
+            Err(refusal) => refuse::refusal(format, &refusal, Some(&flaw)),
+        }
+    }
+
+    /// The models that the operator named. Answered here: nothing leaves, and the provider's own list stays unseen.
+    fn models(&self, format: Format) -> Response<Body> {
+        let config = Arc::clone(&self.door.config.borrow());
+        let models = config.provider(format).map(|provider| provider.models.as_slice()).unwrap_or_default();
+        let list = match format {
+            Format::OpenAi => {
+                let entry = |id| json!({ "id": id, "object": "model", "created": 0, "owned_by": "creel" });
+                json!({ "object": "list", "data": models.iter().map(entry).collect::<Vec<_>>() })
+            }
+            Format::Anthropic => {
+                let entry =
+                    |id| json!({ "type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z" });
+                json!({ "data": models.iter().map(entry).collect::<Vec<_>>(), "has_more": false,
+                    "first_id": models.first(), "last_id": models.last() })
+            }
+        };
+        let mut response = Response::new(full(list.to_string()));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// One prompt: seen, judged, carried out or refused.
+    async fn generate(&self, format: Format, request: Request<Incoming>) -> Response<Body> {
+        let config = Arc::clone(&self.door.config.borrow());
+        let Some(provider) = config.provider(format) else {
+            let flaw = FlawKind::UnknownEndpoint.at("no provider is configured for this format");
+            return self.refuse(format, Deed::Prompt(see::prompt(format, "", &[])), flaw).await;
+        };
+        let (head, body) = request.into_parts();
+        let declared = hyper::body::Body::size_hint(&body);
+        let declared = declared.upper().unwrap_or(MAX_BODY_BYTES as u64).max(declared.lower());
+        let mut prompt = see::prompt(format, &provider.name, &[]);
+        prompt.bytes = declared;
+        let too_long = || FlawKind::TooLarge.at(format!("the body is longer than {} MiB", MAX_BODY_BYTES >> 20));
+        if declared > MAX_BODY_BYTES as u64 {
+            return self.refuse(format, Deed::Prompt(prompt), too_long()).await;
+        }
+        // Never more permits than there are: 32 MiB of 64.
+        let share = u32::try_from(declared >> 20).unwrap_or(BODY_BUDGET_MIB - 1) + 1;
+        let Ok(share) = self.bodies.acquire_many(share).await else { return broken() };
+        let seen = match read(body).await {
+            Ok(bytes) => see::body(format, &provider.name, &bytes),
+            Err(Unread::TooLong) => return self.refuse(format, Deed::Prompt(prompt), too_long()).await,
+            Err(Unread::Broken) => return broken(),
+        };
+        drop(share);
+        let reading = match seen.reading {
+            Ok(reading) => reading,
+            Err(flaw) => return self.refuse(format, Deed::Prompt(seen.prompt), flaw).await,
+        };
+        let addresses = provider.origin.locate().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, provider = provider.name, "a model provider can't be located");
+            Vec::new()
+        });
+        let facts = creel_guard::Facts { addresses: addresses.clone(), ..admit::facts(None) };
+        match self.admission.ask(Deed::Prompt(seen.prompt), facts).await {
+            Err(refusal) => refuse::refusal(format, &refusal, None),
+            Ok(permit) => {
+                let admitted = Admitted {
+                    provider: provider.clone(),
+                    reading,
+                    addresses,
+                    headers: head.headers,
+                    broker: Arc::clone(&self.door.broker),
+                    admission: self.admission.clone(),
+                };
+                enforce::carry_out(permit, admitted).await
+            }
+        }
+    }
+
+    /// Has a flawed request recorded and refused.
+    async fn refuse(&self, format: Format, deed: Deed, flaw: Flaw) -> Response<Body> {
+        match self.admission.ask(deed, admit::facts(Some(&flaw))).await {
+            Ok(permit) => enforce::decline(format, permit),
+            Err(refusal) => refuse::refusal(format, &refusal, Some(&flaw)),
+        }
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Unread> {
+    match timeout(BODY_LIMIT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLong),
+        Ok(Err(_)) | Err(_) => Err(Unread::Broken),
+    }
+}
+
+fn broken() -> Response<Body> {
+    let mut response = Response::new(full("the request's body did not come\n"));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

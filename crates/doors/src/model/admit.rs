@@ -1,0 +1,90 @@
+//! The way to the one door to pass.
+//!
+//! Owns [`Admission`]: it hands this door's acts to the guard and waits for the answer, come what may: once asked, the
+//! guard finishes even if the agent hangs up, so that every recorded permit is redeemed or recorded as abandoned. Never
+//! decides. Called by the door and by `relay`.
+
+use std::collections::BTreeSet;
+
+use creel_guard::{
+    Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Refusal, RuleId, Tenant,
+};
+
+use super::call::{Proposed, Seen};
+use super::flaw::Flaw;
+use super::refuse;
+
+/// Whose acts are asked about, and who answers.
+#[derive(Clone)]
+pub(super) struct Admission {
+    pub(super) guard: Guard,
+    pub(super) tenant: Tenant,
+}
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) enum Ruled {
+    /// It may reach the agent; settle when it has.
+    Released(Receipt),
+    /// The text that stands in its place.
+    Refused(String),
+}
+
+/// The facts of an act of this door.
+pub(super) fn facts(flaw: Option<&Flaw>) -> Facts {
+    Facts { flaw: flaw.map(|flaw| flaw.kind.word().to_owned()), ..Facts::default() }
+}
+
+impl Admission {
+    /// Asks the guard.
+    pub(super) async fn ask(&self, deed: Deed, facts: Facts) -> Result<Permit, Refusal> {
+        let guard = self.guard.clone();
+        let action = Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Model, deed };
+        let asked = tokio::spawn(async move { guard.admit(action, facts).await });
+        asked.await.unwrap_or_else(|_| Err(refused_by_fault("the guard failed while it was asked")))
+    }
+
+    /// Asks about one call.
+    pub(super) async fn call(&self, proposed: &Proposed, offered: &BTreeSet<String>) -> Ruled {
+        let Seen { call, flaw } = proposed.see(offered);
+        let tool = call.tool.clone();
+        let bytes = call.arguments.len() as u64;
+        let refused = |refusal: &Refusal| Ruled::Refused(refuse::call_text(&tool, refusal, flaw.as_ref()));
+        match self.ask(Deed::Call(call), facts(flaw.as_ref())).await {
+            Err(refusal) => refused(&refusal),
+            Ok(permit) => {
+                let record = permit.record();
+                let (obligations, receipt) = permit.redeem();
+                match unmet(obligations, flaw.as_ref(), bytes) {
+                    None => Ruled::Released(receipt),
+                    Some(why) => {
+                        receipt.settle(Outcome::failed(why));
+                        let mut refusal = refused_by_fault(why);
+                        refusal.record = record.0;
+                        refused(&refusal)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why an admitted call can't be released all the same.
+fn unmet(obligations: Obligations, flaw: Option<&Flaw>, bytes: u64) -> Option<&'static str> {
+    // A call is released the moment it is admitted, which meets any deadline.
+    let Obligations { inject, max_bytes, deadline_ms: _ } = obligations;
+    if flaw.is_some() {
+        return Some("a flawed call was admitted");
+    }
+    if inject.is_some() {
+        return Some("a call goes to the agent, who must not see a secret");
+    }
+    if max_bytes.is_some_and(|max| bytes > max) {
+        return Some("its arguments are longer than was allowed");
+    }
+    None
+}
+
+fn refused_by_fault(why: &str) -> Refusal {
+    Refusal::new(RuleId::new("model/not-carried-out"), "it can't be done; ask your operator", why)
+}

@@ -1,0 +1,164 @@
+use super::*;
+use serde_json::json;
+
+fn openai(extra: Value) -> Value {
+    with(json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }), extra)
+}
+
+fn anthropic(extra: Value) -> Value {
+    with(json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] }), extra)
+}
+
+fn with(mut base: Value, extra: Value) -> Value {
+    base.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    base
+}
+
+fn check(format: Format, value: &Value, expected: Option<FlawKind>) {
+    let seen = body(format, "p", value.to_string().as_bytes());
+    assert_eq!(seen.reading.as_ref().err().map(|flaw| flaw.kind), expected, "{value}");
+    assert_eq!(seen.prompt.digest.len(), 64);
+}
+
+fn says(format: Format, content: Value, expected: Option<FlawKind>) {
+    let messages = json!({ "messages": [{ "role": "user", "content": [content] }] });
+    let value = if format == Format::OpenAi { openai(messages) } else { anthropic(messages) };
+    check(format, &value, expected);
+}
+
+#[test]
+fn what_openclaw_sends_passes() {
+    let tools = json!([{ "type": "function", "function": { "name": "exec", "description": "d", "parameters": {}, "strict": false } }]);
+    check(
+        Format::OpenAi,
+        &openai(json!({ "stream": true, "stream_options": { "include_usage": true }, "tools": tools,
+            "tool_choice": "auto", "max_completion_tokens": 8192, "store": false })),
+        None,
+    );
+    check(
+        Format::Anthropic,
+        &anthropic(
+            json!({ "stream": true, "system": [{ "type": "text", "text": "s", "cache_control": { "type": "ephemeral" } }],
+            "tools": [{ "name": "exec", "description": "d", "input_schema": {} }] }),
+        ),
+        None,
+    );
+    let turn = json!({ "messages": [
+        { "role": "assistant", "content": [{ "type": "tool_use", "id": "t", "name": "exec", "input": {} }] },
+        { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": "t", "is_error": false,
+            "content": [{ "type": "text", "text": "out" }] }] }] });
+    check(Format::Anthropic, &anthropic(turn), None);
+}
+
+#[test]
+fn the_provider_does_not_become_an_open_proxy() {
+    use FlawKind::{ServerTool, StoredState, UnknownKey};
+    for (extra, kind) in [
+        (json!({ "store": true }), StoredState),
+        (json!({ "previous_response_id": "r" }), StoredState),
+        (json!({ "background": true }), StoredState),
+        (json!({ "web_search_options": {} }), ServerTool),
+        (json!({ "tools": [{ "type": "web_search" }] }), ServerTool),
+        (json!({ "tools": [{ "type": "mcp", "server_url": "https://x" }] }), ServerTool),
+        (json!({ "Model": "x" }), UnknownKey),
+        (json!({ "functions": [] }), UnknownKey),
+    ] {
+        check(Format::OpenAi, &openai(extra), Some(kind));
+    }
+    for (extra, kind) in [
+        (json!({ "mcp_servers": [] }), ServerTool),
+        (json!({ "container": "c" }), StoredState),
+        (json!({ "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }), ServerTool),
+        (json!({ "tools": [{ "type": "code_execution_20250825", "name": "code_execution" }] }), ServerTool),
+        (json!({ "fetch": true }), UnknownKey),
+    ] {
+        check(Format::Anthropic, &anthropic(extra), Some(kind));
+    }
+}
+
+#[test]
+fn the_provider_fetches_nothing() {
+    use FlawKind::{StoredState, UnknownContent, UrlSource};
+    let image = |url: &str| json!({ "type": "image_url", "image_url": { "url": url } });
+    says(Format::OpenAi, image("data:image/png;base64,AA"), None);
+    for url in ["https://x/?d=1", "HTTP://x", " data:x", "", "file:///etc/passwd"] {
+        says(Format::OpenAi, image(url), Some(UrlSource));
+    }
+    says(
+        Format::OpenAi,
+        json!({ "type": "image_url", "image_url": { "url": "data:x", "URL": "https://x" } }),
+        Some(UnknownContent),
+    );
+    says(Format::OpenAi, json!({ "type": "file", "file": { "file_id": "f" } }), Some(StoredState));
+    let image = |source: Value| json!({ "type": "image", "source": source });
+    says(Format::Anthropic, image(json!({ "type": "base64", "media_type": "image/png", "data": "AA" })), None);
+    says(Format::Anthropic, image(json!({ "type": "url", "url": "https://x" })), Some(UrlSource));
+    says(Format::Anthropic, image(json!({ "type": "file", "file_id": "f" })), Some(StoredState));
+    let nested = json!({ "type": "tool_result", "tool_use_id": "t", "content": [image(json!({ "type": "url", "url": "https://x" }))] });
+    says(Format::Anthropic, nested, Some(UrlSource));
+    says(Format::Anthropic, json!({ "type": "server_tool_use", "id": "x" }), Some(FlawKind::ServerTool));
+    says(Format::Anthropic, json!({ "type": "container_upload", "file_id": "f" }), Some(StoredState));
+    says(Format::Anthropic, json!({ "type": "hologram" }), Some(UnknownContent));
+    let system = json!({ "system": [image(json!({ "type": "url", "url": "https://x" }))] });
+    check(Format::Anthropic, &anthropic(system), Some(UrlSource));
+}
+
+#[test]
+fn shapeless_bodies_are_refused() {
+    for bad in [
+        &b""[..],
+        b"[]",
+        b"{}",
+        br#"{"model":"m"}"#,
+        br#"{"model":"m","messages":"x"}"#,
+        br#"{"model":"","messages":[]}"#,
+        br#"{"model":"m","messages":[],"stream":"yes"}"#,
+        br#"{"model":"m","messages":[],"model":"n"}"#,
+        br#"{"model":"m","messages":[],"n":2}"#,
+        br#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"a b"}}]}"#,
+    ] {
+        let seen = body(Format::OpenAi, "p", bad);
+        assert_eq!(seen.reading.unwrap_err().kind, FlawKind::BadRequest, "{}", String::from_utf8_lossy(bad));
+    }
+}
+
+#[test]
+fn endpoints() {
+    let check = |method: Method, uri: &str, expected: Option<Endpoint>| {
+        let found = endpoint(&method, &uri.parse().unwrap(), &HeaderMap::new());
+        assert_eq!(found.ok(), expected, "{method} {uri}");
+    };
+    check(Method::POST, "/v1/chat/completions", Some(Endpoint::Generate(Format::OpenAi)));
+    check(Method::POST, "/v1/messages?beta=true", Some(Endpoint::Generate(Format::Anthropic)));
+    check(Method::GET, "/v1/models", Some(Endpoint::Models(Format::OpenAi)));
+    for (method, uri) in [
+        (Method::POST, "/v1/messages?key=x"),
+        (Method::POST, "/v1/chat/completions?beta=true"),
+        (Method::POST, "/v1/files"),
+        (Method::POST, "/v1/responses"),
+        (Method::POST, "/v1/messages/batches"),
+        (Method::POST, "//v1/messages"),
+        (Method::POST, "/v1/messages/"),
+        (Method::POST, "/v1/x/../messages"),
+        (Method::PUT, "/v1/messages"),
+        (Method::DELETE, "/v1/models"),
+        (Method::GET, "/v1/models/m"),
+    ] {
+        check(method, uri, None);
+    }
+}
+
+#[test]
+fn the_body_that_is_sent_is_written_anew() {
+    let seen = body(Format::OpenAi, "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n");
+    assert_eq!(&seen.reading.unwrap().body[..], br#"{"model":"m","messages":[],"seed":7}"#);
+    assert_eq!(seen.prompt.bytes, 36);
+}
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        let _seen = body(Format::OpenAi, "p", &bytes);
+        let _seen = body(Format::Anthropic, "p", &bytes);
+    }
+}

@@ -1,0 +1,131 @@
+//! A streamed answer, event by event, without IO.
+//!
+//! Owns [`Machine`]: which events pass at once, which are held until the calls in them are judged, and what stands in
+//! the place of a refused call. It never lets an event by that it can't read. `relay` feeds it and carries out its steps.
+
+mod anthropic;
+mod openai;
+
+use bytes::Bytes;
+
+use super::call::Proposed;
+use super::config::{Format, MAX_CALLS, MAX_HELD_BYTES};
+use super::sse::Event;
+
+/// What to do with an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Send these bytes on.
+    Pass(Bytes),
+    /// Nothing yet: it is held, or left out.
+    Wait,
+    /// Have these calls judged, then [`Machine::resolve`].
+    Judge(Vec<Proposed>),
+    /// The provider reports an error: send it scrubbed, then end.
+    Error(Bytes),
+}
+
+/// Tokens as the provider counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) input: u64,
+    pub(super) output: u64,
+}
+
+/// Reads one answer.
+#[derive(Debug)]
+pub(super) enum Machine {
+    OpenAi(openai::Stream),
+    Anthropic(anthropic::Stream),
+}
+
+impl Machine {
+    pub(super) fn new(format: Format) -> Self {
+        match format {
+            Format::OpenAi => Self::OpenAi(openai::Stream::default()),
+            Format::Anthropic => Self::Anthropic(anthropic::Stream::default()),
+        }
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// What is wrong with the stream, which then ends.
+    pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
+        match self {
+            Self::OpenAi(stream) => stream.feed(event),
+            Self::Anthropic(stream) => stream.feed(event),
+        }
+    }
+
+    /// Takes the answers to [`Step::Judge`], in order: `None` for a call that may pass, else the text in its place.
+    /// Returns the bytes to send.
+    pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
+        match self {
+            Self::OpenAi(stream) => stream.resolve(refused),
+            Self::Anthropic(stream) => stream.resolve(refused),
+        }
+    }
+
+    /// Whether something is held.
+    pub(super) fn is_holding(&self) -> bool {
+        match self {
+            Self::OpenAi(stream) => stream.is_holding(),
+            Self::Anthropic(stream) => stream.is_holding(),
+        }
+    }
+
+    /// Whether the format's own end was seen: nothing after it is read.
+    pub(super) fn is_done(&self) -> bool {
+        match self {
+            Self::OpenAi(stream) => stream.is_done(),
+            Self::Anthropic(stream) => stream.is_done(),
+        }
+    }
+
+    /// What the provider counted so far.
+    pub(super) fn usage(&self) -> Usage {
+        match self {
+            Self::OpenAi(stream) => stream.usage(),
+            Self::Anthropic(stream) => stream.usage(),
+        }
+    }
+}
+
+/// Bytes that wait for a judgement.
+#[derive(Debug)]
+struct Held<T> {
+    events: Vec<T>,
+    bytes: usize,
+}
+
+impl<T> Default for Held<T> {
+    fn default() -> Self {
+        Self { events: Vec::new(), bytes: 0 }
+    }
+}
+
+impl<T> Held<T> {
+    fn push(&mut self, event: T, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes;
+        if self.bytes > MAX_HELD_BYTES {
+            return Err("a tool call is too long to be judged".to_owned());
+        }
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<T> {
+        self.bytes = 0;
+        std::mem::take(&mut self.events)
+    }
+}
+
+/// Counts one more call of an answer.
+fn count_call(calls: &mut usize) -> Result<(), String> {
+    *calls += 1;
+    if *calls > MAX_CALLS { Err(format!("it proposes more than {MAX_CALLS} calls at once")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

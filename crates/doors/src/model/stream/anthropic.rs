@@ -1,0 +1,220 @@
+//! A streamed answer in Anthropic's form.
+//!
+//! Owns [`Stream`]. Blocks come one after the other, so each call is held and judged by itself; the text in a refused
+//! call's place keeps its block's index. Event and block types that it does not know never pass. Called by [`super`].
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Map, Value, json};
+
+use super::{Held, Step, Usage, count_call};
+use crate::model::call::Proposed;
+use crate::model::sse::Event;
+use crate::model::strict;
+
+/// One answer being read.
+#[derive(Debug, Default)]
+pub(in crate::model) struct Stream {
+    begun: bool,
+    done: bool,
+    block: Option<Block>,
+    /// The lowest index that the next block may have.
+    next: u64,
+    held: Held<Bytes>,
+    total: usize,
+    allowed: usize,
+    refused: usize,
+    usage: Usage,
+}
+
+#[derive(Debug)]
+struct Block {
+    index: u64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Text,
+    Thinking,
+    Redacted,
+    Call { call: Proposed, input_given: bool },
+}
+
+impl Stream {
+    pub(super) fn is_holding(&self) -> bool {
+        matches!(self.block, Some(Block { kind: Kind::Call { .. }, .. }))
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
+        let Some(data) = &event.data else { return self.keep(event.raw) };
+        let message = strict::parse_object(data.as_bytes()).map_err(|why| format!("an event can't be read: {why}"))?;
+        let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Some clients go by the field, some by the data.
+        if event.name.as_ref().is_some_and(|name| *name != kind) {
+            return Err("an event's name and type differ".to_owned());
+        }
+        if self.done {
+            return Ok(Step::Wait);
+        }
+        match kind.as_str() {
+            "ping" => Ok(Step::Pass(event.raw)),
+            "error" => Ok(Step::Error(event.raw)),
+            "message_start" if !self.begun => self.start(event.raw, &message),
+            _ if !self.begun => Err("an answer begins in its middle".to_owned()),
+            "content_block_start" => self.open(event.raw, &message),
+            "content_block_delta" => self.delta(event.raw, &message),
+            "content_block_stop" => self.close(event.raw, &message),
+            "message_delta" => self.ending(event.raw, message),
+            "message_stop" if self.block.is_none() => {
+                self.done = true;
+                Ok(Step::Pass(event.raw))
+            }
+            "message_start" | "message_stop" => Err("an answer's parts are out of order".to_owned()),
+            // Anthropic may add event types: clients must ignore those they don't know, and so nobody misses them.
+            _ => Ok(Step::Wait),
+        }
+    }
+
+    fn keep(&mut self, raw: Bytes) -> Result<Step, String> {
+        if !self.is_holding() {
+            return Ok(Step::Pass(raw));
+        }
+        let bytes = raw.len();
+        self.held.push(raw, bytes)?;
+        Ok(Step::Wait)
+    }
+
+    fn start(&mut self, raw: Bytes, event: &Map<String, Value>) -> Result<Step, String> {
+        let content = event.get("message").and_then(|message| message.get("content"));
+        if !matches!(content, None | Some(Value::Null)) && content != Some(&json!([])) {
+            return Err("an answer begins with content in it".to_owned());
+        }
+        self.begun = true;
+        self.count(event.get("message").and_then(|message| message.get("usage")));
+        Ok(Step::Pass(raw))
+    }
+
+    fn count(&mut self, usage: Option<&Value>) {
+        let tokens = |key: &str| usage.and_then(|usage| usage.get(key)).and_then(Value::as_u64);
+        self.usage.input = tokens("input_tokens").unwrap_or(self.usage.input);
+        self.usage.output = tokens("output_tokens").unwrap_or(self.usage.output);
+    }
+
+    fn open(&mut self, raw: Bytes, event: &Map<String, Value>) -> Result<Step, String> {
+        let index = event.get("index").and_then(Value::as_u64).ok_or("a block has no index")?;
+        if self.block.is_some() || index < self.next {
+            return Err("blocks are mixed".to_owned());
+        }
+        let block = event.get("content_block").and_then(Value::as_object).ok_or("a block has no content")?;
+        let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kind = match text("type").as_str() {
+            "text" => Kind::Text,
+            "thinking" => Kind::Thinking,
+            "redacted_thinking" => Kind::Redacted,
+            "tool_use" => {
+                count_call(&mut self.total)?;
+                let (arguments, input_given) = match block.get("input") {
+                    None | Some(Value::Null) => (String::new(), false),
+                    Some(Value::Object(input)) if input.is_empty() => (String::new(), false),
+                    Some(input) => (input.to_string(), true),
+                };
+                let call = Proposed { id: text("id"), name: text("name"), arguments, free_text: false };
+                if call.id.is_empty() || call.name.is_empty() {
+                    return Err("a call begins without id and name".to_owned());
+                }
+                Kind::Call { call, input_given }
+            }
+            _ => return Err("it holds a block of a kind that is not known here".to_owned()),
+        };
+        self.next = index.saturating_add(1);
+        self.block = Some(Block { index, kind });
+        self.keep(raw)
+    }
+
+    fn delta(&mut self, raw: Bytes, event: &Map<String, Value>) -> Result<Step, String> {
+        let block = self.block.as_mut().filter(|block| Some(block.index) == event.get("index").and_then(Value::as_u64));
+        let block = block.ok_or("a piece belongs to no open block")?;
+        let delta = event.get("delta").and_then(Value::as_object).ok_or("a piece has no content")?;
+        let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
+        match (&mut block.kind, kind) {
+            (Kind::Text, "text_delta" | "citations_delta") | (Kind::Thinking, "thinking_delta" | "signature_delta") => {
+            }
+            (Kind::Call { input_given: true, .. }, _) => return Err("a call's input comes twice".to_owned()),
+            (Kind::Call { call, .. }, "input_json_delta") => match delta.get("partial_json") {
+                Some(Value::String(piece)) => call.arguments.push_str(piece),
+                _ => return Err("a piece of a call is no text".to_owned()),
+            },
+            _ => return Err("a piece does not fit its block".to_owned()),
+        }
+        self.keep(raw)
+    }
+
+    fn close(&mut self, raw: Bytes, event: &Map<String, Value>) -> Result<Step, String> {
+        let index = event.get("index").and_then(Value::as_u64);
+        match &self.block {
+            Some(block) if Some(block.index) == index => {}
+            _ => return Err("the end of a block belongs to no open block".to_owned()),
+        }
+        let step = self.keep(raw)?;
+        match &self.block {
+            // The block stays open until it is judged.
+            Some(Block { kind: Kind::Call { call, .. }, .. }) => Ok(Step::Judge(vec![call.clone()])),
+            _ => {
+                self.block = None;
+                Ok(step)
+            }
+        }
+    }
+
+    fn ending(&mut self, raw: Bytes, mut event: Map<String, Value>) -> Result<Step, String> {
+        if self.block.is_some() {
+            return Err("an answer ends within a block".to_owned());
+        }
+        self.count(event.get("usage"));
+        let reason = event.get_mut("delta").and_then(|delta| delta.get_mut("stop_reason"));
+        match reason {
+            Some(reason) if self.refused > 0 && self.allowed == 0 && reason.as_str() == Some("tool_use") => {
+                *reason = "end_turn".into();
+                let mut out = BytesMut::new();
+                write(&mut out, &Value::Object(event));
+                Ok(Step::Pass(out.freeze()))
+            }
+            _ => Ok(Step::Pass(raw)),
+        }
+    }
+
+    pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
+        let index = self.block.take().map_or(0, |block| block.index);
+        let held = self.held.take();
+        let mut out = BytesMut::new();
+        let text = match refused.first() {
+            Some(None) => {
+                self.allowed += 1;
+                held.iter().for_each(|raw| out.extend_from_slice(raw));
+                return out.freeze();
+            }
+            Some(Some(text)) => text.as_str(),
+            // What was not answered is refused.
+            None => "(Creel refused a call. The call was not made.)",
+        };
+        self.refused += 1;
+        let (start, delta, stop) = ("content_block_start", "content_block_delta", "content_block_stop");
+        write(&mut out, &json!({ "type": start, "index": index, "content_block": { "type": "text", "text": "" } }));
+        write(&mut out, &json!({ "type": delta, "index": index, "delta": { "type": "text_delta", "text": text } }));
+        write(&mut out, &json!({ "type": stop, "index": index }));
+        out.freeze()
+    }
+}
+
+fn write(out: &mut BytesMut, event: &Value) {
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
+}
