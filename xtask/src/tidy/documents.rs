@@ -35,6 +35,9 @@ pub(crate) fn paths_exist(tree: &Tree) -> Vec<Finding> {
                     findings.push(Finding::new(document, number, format!("`{path}` does not exist")));
                 }
             }
+            for test in quoted(line).filter(|part| part.contains(".rs::")) {
+                findings.extend(missing(tree, test).map(|fault| Finding::new(document, number, fault)));
+            }
             for link in links(line) {
                 let path = resolve(document, link);
                 if !tree.has(&path) {
@@ -145,7 +148,7 @@ mod tests {
             "`crates/guard/` and `crates/gone.rs`\n`make check`, `a/b`, [x](docs/y.md), [z](https://x/y), `GONE.md`\n";
         let tree = Tree::made(&[("README.md", text), ("crates/guard/src/lib.rs", "")]);
         let found = paths_exist(&tree);
-        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [1, 2, 2], "{found:?}");
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [1, 2, 2, 3], "{found:?}");
         let tree = Tree::made(&[("docs/a.md", "[x](b.md#y) [z](../README.md)"), ("docs/b.md", ""), ("README.md", "")]);
         assert_eq!(paths_exist(&tree), []);
     }

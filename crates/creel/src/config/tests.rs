@@ -332,6 +332,16 @@ fn committed_texts_are_up_to_date() {
 }
 
 #[test]
+fn the_configuration_in_the_readme_is_one() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        read(block).unwrap_or_else(|report| panic!("{report}"));
+    }
+}
+
+#[test]
 fn the_schema_knows_ranges_and_words() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
     let limits = schema.pointer("/$defs/RawLimits/properties").unwrap();
