@@ -158,18 +158,27 @@ impl Netlink {
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    /// Sends a dump request and hands each answer's payload to `each`.
-    pub(crate) fn dump(&self, mut request: Message, mut each: impl FnMut(&[u8])) -> io::Result<()> {
-        let flags = u16_at(&request.bytes, 6).unwrap_or(0) | REQUEST | DUMP;
+    /// Sends a request for all there is of something, and hands each answer's payload to `each`.
+    pub(crate) fn dump(&self, mut request: Message, each: impl FnMut(&[u8])) -> io::Result<()> {
+        let flags = u16_at(&request.bytes, 6).unwrap_or(0) | DUMP;
         request.patch(6, &flags.to_ne_bytes());
-        send(&self.fd, &request.finish(1, false), SendFlags::empty())?;
+        self.answers(&request.finish(1, false), each)
+    }
+
+    /// Sends a request for one thing, and hands the answer's payload to `each`.
+    pub(crate) fn ask(&self, request: Message, each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.answers(&request.finish(1, true), each)
+    }
+
+    fn answers(&self, request: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        send(&self.fd, request, SendFlags::empty())?;
         for _ in 0..MAX_DATAGRAMS {
             let datagram = self.receive()?;
             for reply in replies(&datagram) {
                 let reply = reply?;
                 match reply.kind {
                     MESSAGE_DONE => return Ok(()),
-                    MESSAGE_ERROR => reply.status()?,
+                    MESSAGE_ERROR => return reply.status(),
                     _ => each(reply.payload),
                 }
             }

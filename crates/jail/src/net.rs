@@ -10,6 +10,7 @@ mod rules;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::time::Duration;
 
 use creel_jail_sys::netlink::{nft, route};
 
@@ -54,9 +55,25 @@ pub fn build_in_this_namespace() -> Result<PlantedSockets, Error> {
         set(Path::new(path), value)?;
     }
     route::loopback_only(&OWN_ADDRESSES).map_err(Error::host("set up the jail's loopback interface", KERNEL))?;
+    wait_for_addresses()?;
     let sockets = PlantedSockets::bind()?;
     nft::install(&rules::table()).map_err(Error::host("install the jail's nftables rules", KERNEL))?;
     Ok(sockets)
+}
+
+/// IPv6 puts a new address's route in from a work queue (net/ipv6/addrconf.c, addrconf_dad_work); until then answers to it
+/// are lost.
+fn wait_for_addresses() -> Result<(), Error> {
+    for address in &OWN_ADDRESSES {
+        let mut rounds = 0..2000;
+        while !route::is_local(address).map_err(Error::host(format!("look for the route to {address}"), KERNEL))? {
+            if rounds.next().is_none() {
+                return Err(Error::unfit(format!("the address {address} does not come up in the jail"), KERNEL));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
 }
 
 const KERNEL: &str = "run Creel as root on a kernel with IPv6 and nf_tables (NF_TABLES_INET, NFT_NAT, NFT_REDIR, \

@@ -42,6 +42,27 @@ pub fn interfaces_up() -> io::Result<Vec<u32>> {
     if readable { Ok(up) } else { Err(malformed()) }
 }
 
+/// Whether packets to `address` are delivered here, as the routes stand now.
+pub fn is_local(address: &IpAddr) -> io::Result<bool> {
+    const GET_ROUTE: u16 = 26;
+    const RTA_DST: u16 = 1;
+    const LOCAL: u8 = 2;
+    let (family, prefix, bytes) = parts(address);
+    // struct rtmsg, of which a question needs the family and the length
+    let mut request = Message::new(GET_ROUTE, REQUEST, &[family, prefix, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    request.attribute(RTA_DST, &bytes);
+    let mut local = false;
+    Netlink::open(Family::Route)?.ask(request, |payload| local = payload.get(7) == Some(&LOCAL))?;
+    Ok(local)
+}
+
+fn parts(address: &IpAddr) -> (u8, u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(v4) => (FAMILY_V4, 32, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (FAMILY_V6, 128, v6.octets().to_vec()),
+    }
+}
+
 fn link_up() -> Message {
     // struct ifinfomsg: family, pad, type, index, flags, change mask
     let mut fixed = vec![0; 4];
@@ -52,10 +73,7 @@ fn link_up() -> Message {
 }
 
 fn address(address: &IpAddr) -> Message {
-    let (family, prefix, bytes) = match address {
-        IpAddr::V4(v4) => (FAMILY_V4, 32, v4.octets().to_vec()),
-        IpAddr::V6(v6) => (FAMILY_V6, 128, v6.octets().to_vec()),
-    };
+    let (family, prefix, bytes) = parts(address);
     // struct ifaddrmsg: family, prefix length, flags, scope, index. IFA_F_NODAD: there is nobody to collide with.
     const NO_DUPLICATE_DETECTION: u8 = 2;
     let mut fixed = vec![family, prefix, NO_DUPLICATE_DETECTION, 0];

@@ -67,10 +67,14 @@ fn a_lock_is_not_inherited_by_programs() {
     let lock = Slot::claim(&state.0, "one").unwrap();
     let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
     drop(lock);
-    let again = Slot::claim(&state.0, "one");
+    // Another test may just be starting a program, and has a copy of everything until that runs.
+    let free = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        Slot::claim(&state.0, "one").is_ok()
+    });
     child.kill().unwrap();
     child.wait().unwrap();
-    again.unwrap();
+    assert!(free, "the child keeps the lock");
 }
 
 #[test]
