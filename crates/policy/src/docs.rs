@@ -11,8 +11,8 @@ use crate::examples::POLICY;
 use crate::rule::RuleDoc;
 use crate::rules;
 
-/// Answers that come from the guard itself, before or after any rule.
-static OF_THE_GUARD: [RuleDoc; 7] = [
+/// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
+static ELSEWHERE: [RuleDoc; 12] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
         summary: "A person would have to answer, and this edition of Creel can't ask one yet, so the answer is No.\n",
@@ -23,6 +23,12 @@ static OF_THE_GUARD: [RuleDoc; 7] = [
         id: "approval/silence",
         summary: "A person was asked and nobody answered in time. Silence is No.\n",
         how_to_allow: "let the agent try again, and answer the question",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "control/obligation",
+        summary: "The act was allowed under a condition that the control door can't meet, so it was not done.\n",
+        how_to_allow: "report it with the record; nothing in the configuration allows it",
         examples: &[],
     },
     RuleDoc {
@@ -55,6 +61,30 @@ static OF_THE_GUARD: [RuleDoc; 7] = [
         how_to_allow: "make room on the disk that holds the state folder, then restart the guard",
         examples: &[],
     },
+    RuleDoc {
+        id: "guard/no-answer",
+        summary: "No guard runs for this tenant, or it did not answer in time. Without its answer nothing is done.\n",
+        how_to_allow: "wait until the guard is back: the warden starts it again by itself",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "ledger/halted",
+        summary: "The ledger could not be written any more and said so in its last record. Nothing happens after it.\n",
+        how_to_allow: "make room on the disk that holds the state folder, then restart the guard",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "ledger/recovered",
+        summary: "The ledger was opened after a crash: a write that was torn, behind all that was on disk, was cut off.\n",
+        how_to_allow: "nothing is refused; the record says what was cut off",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "model/not-carried-out",
+        summary: "The act was allowed under a condition that the model door can't meet, so it was not done.\n",
+        how_to_allow: "report it with the record; nothing in the configuration allows it",
+        examples: &[],
+    },
 ];
 
 /// The rule of this id.
@@ -63,9 +93,9 @@ pub fn explain(rule_id: &str) -> Option<&'static RuleDoc> {
     rule_docs().find(|doc| doc.id == rule_id)
 }
 
-/// Every rule: those of the doors in their written order, then the guard's own.
+/// Every rule: those of the doors in their written order, then the answers that are no rule's.
 pub fn rule_docs() -> impl Iterator<Item = &'static RuleDoc> {
-    Door::ALL.into_iter().flat_map(of_door).chain(&OF_THE_GUARD)
+    Door::ALL.into_iter().flat_map(of_door).chain(&ELSEWHERE)
 }
 
 fn of_door(door: Door) -> impl Iterator<Item = &'static RuleDoc> {
@@ -89,8 +119,8 @@ pub fn rules_markdown() -> String {
         let _ = write!(page, "\n## The {door} door\n");
         of_door(door).for_each(|doc| describe(&mut page, doc));
     }
-    page.push_str("\n## The guard itself\n");
-    OF_THE_GUARD.iter().for_each(|doc| describe(&mut page, doc));
+    page.push_str("\n## Answers that are no rule's\n");
+    ELSEWHERE.iter().for_each(|doc| describe(&mut page, doc));
     page
 }
 
@@ -139,20 +169,35 @@ mod tests {
         assert!(explain("egress/none-such").is_none());
     }
 
-    #[test]
-    fn every_answer_of_the_guard_is_explained() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guard/src");
-        let text: String =
-            ["admit.rs", "traits.rs"].map(|file| std::fs::read_to_string(source.join(file)).unwrap()).concat();
-        let named: HashSet<&str> = text
-            .split('"')
-            .filter(|part| part.starts_with("guard/") || part.starts_with("approval/"))
-            .filter(|part| part.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b == b'/'))
-            .collect();
-        assert!(named.len() >= OF_THE_GUARD.len(), "{named:?}");
-        for id in named {
-            assert!(explain(id).is_some(), "{id}");
+    /// Rust sources below a folder, without tests.
+    fn sources(folder: &Path) -> String {
+        let mut text = String::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                text.push_str(&sources(&path));
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs") {
+                let file = std::fs::read_to_string(&path).unwrap();
+                text.push_str(file.split("#[cfg(test)]").next().unwrap());
+            }
         }
+        text
+    }
+
+    #[test]
+    fn every_answer_given_elsewhere_is_explained() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut found = 0;
+        for folder in ["guard", "ledger", "doors", "creel"] {
+            let text = sources(&crates.join(folder).join("src"));
+            for place in ["RuleId::new(\"", "deny(\""] {
+                for id in text.split(place).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                    assert!(explain(id).is_some(), "{folder}: {id}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found >= 7, "{found}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod allow_approved;
 mod default_deny;
 mod deny_tunnel_shape;
+mod names_full;
 mod not_a_name;
 mod not_approved;
 mod unknown_flaw;
@@ -15,6 +16,7 @@ use super::DoorRules;
 
 pub(super) static RULES: DoorRules = DoorRules {
     in_order: &[
+        &names_full::RULE,
         &unknown_flaw::RULE,
         &not_a_name::RULE,
         &not_approved::RULE,

@@ -6,13 +6,24 @@
 mod allow_call;
 mod allow_provider;
 mod ask_tool;
+mod bad_arguments;
+mod bad_request;
+mod call_too_large;
 mod default_deny;
 mod deny_closed_range;
 mod deny_tool;
 mod deny_unresolved;
+mod server_tool;
+mod stored_state;
+mod too_large;
+mod unknown_content;
+mod unknown_endpoint;
 mod unknown_flaw;
+mod unknown_key;
 mod unknown_model;
 mod unknown_provider;
+mod unknown_tool;
+mod url_source;
 
 use creel_guard::{Action, Call, Deed, Prompt};
 
@@ -22,6 +33,17 @@ use crate::judge::Policy;
 
 pub(super) static RULES: DoorRules = DoorRules {
     in_order: &[
+        &bad_arguments::RULE,
+        &bad_request::RULE,
+        &call_too_large::RULE,
+        &server_tool::RULE,
+        &stored_state::RULE,
+        &too_large::RULE,
+        &unknown_content::RULE,
+        &unknown_endpoint::RULE,
+        &unknown_key::RULE,
+        &unknown_tool::RULE,
+        &url_source::RULE,
         &unknown_flaw::RULE,
         &unknown_provider::RULE,
         &unknown_model::RULE,

@@ -7,14 +7,13 @@ use crate::judge::Policy;
 use crate::rule::{Finding, rule, shown};
 
 rule! {
-    /// The provider's entry lists its models, and the request names another one. A request that names none (the list
-    /// of models) passes.
+    /// The provider's entry lists its models, and the request names another one.
     "model/unknown-model",
     to_agent: "this model is not approved; ask your operator",
     how_to_allow: "name the model in `[model]`",
     examples: [
         ("prompt openai gpt-5-pro", "deny model/unknown-model"),
-        ("prompt openai at 1.1.1.1", "allow model/allow-provider"),
+        ("prompt openai at 1.1.1.1", "deny model/unknown-model"),
         ("prompt scripted anything", "allow model/allow-provider"),
     ],
     judge: unknown_model,
@@ -23,6 +22,6 @@ rule! {
 fn unknown_model(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
     let model = &prompted(action)?.model;
     let models = provider(action, policy)?.models.as_ref()?;
-    let known = model.is_empty() || models.contains(model);
-    (!known).then(|| Finding::deny(format!("the model `{}` is not among the provider's", shown(model))))
+    (!models.contains(model))
+        .then(|| Finding::deny(format!("the model `{}` is not among the provider's", shown(model))))
 }
