@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn dead_paths_are_found() {
-        let text =
-            "`crates/guard/` and `crates/gone.rs`\n`make check`, `a/b`, [x](docs/y.md), [z](https://x/y), `GONE.md`\n";
+        let text = "`crates/guard/` and `crates/gone.rs`\n`make check`, `a/b`, [x](docs/y.md), [z](https://x/y), \
+                    `GONE.md`\n`crates/guard/src/lib.rs::gone`\n";
         let tree = Tree::made(&[("README.md", text), ("crates/guard/src/lib.rs", "")]);
         let found = paths_exist(&tree);
         assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [1, 2, 2, 3], "{found:?}");
