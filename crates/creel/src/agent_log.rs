@@ -31,6 +31,6 @@ pub(crate) fn open(site: &Site) -> io::Result<OwnedFd> {
 }
 
 fn copy(from: &mut File, mut to: File) {
-    let _ = io::copy(&mut from.by_ref().take(LIMIT), &mut to).and_then(|_| to.flush());
+    let _ = io::copy(&mut Read::take(&mut *from, LIMIT), &mut to).and_then(|_| to.flush());
     let _ = io::copy(from, &mut io::sink());
 }

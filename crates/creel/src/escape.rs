@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// `text` with every control, format and private-use character written as `\u{…}`, bidi overrides included.
 #[must_use]
-pub fn for_terminal(text: &str) -> String {
+pub(crate) fn for_terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -23,7 +23,7 @@ pub fn for_terminal(text: &str) -> String {
 
 /// [`for_terminal`] on one line: line feeds and tabs are escaped too.
 #[must_use]
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     for_terminal(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 

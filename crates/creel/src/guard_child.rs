@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(4);
 
 /// What the guard wants of whoever started it, or its end.
 #[derive(Debug)]
-pub enum GuardWish {
+pub(crate) enum GuardWish {
     /// A stream to the gateway, to be answered by `Connected { id }`.
     Connect {
         /// The question's id.
@@ -37,26 +37,26 @@ pub enum GuardWish {
 }
 
 /// Where wishes go, each with the number of the guard that has it.
-pub type Wishes = mpsc::UnboundedSender<(u64, GuardWish)>;
+pub(crate) type Wishes = mpsc::UnboundedSender<(u64, GuardWish)>;
 
 /// Everything a guard is started with; kept, so that the next one gets the very same sockets.
 #[derive(Debug)]
-pub struct GuardKit {
+pub(crate) struct GuardKit {
     /// What it is built from.
-    pub setup: GuardSetup,
+    pub(crate) setup: GuardSetup,
     /// JSON lines of `{name, value}`.
-    pub secrets: zeroize::Zeroizing<Vec<u8>>,
+    pub(crate) secrets: zeroize::Zeroizing<Vec<u8>>,
     /// The tenant's control listener.
-    pub control: OwnedFd,
+    pub(crate) control: OwnedFd,
     /// The planted sockets, in their fixed order.
-    pub planted: Vec<OwnedFd>,
+    pub(crate) planted: Vec<OwnedFd>,
     /// The token of the gateway that runs, for the next guard.
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// A running guard.
 #[derive(Debug)]
-pub struct GuardChild {
+pub(crate) struct GuardChild {
     child: Child,
     link: Arc<Link>,
     pending: Arc<Pending>,
@@ -74,9 +74,10 @@ impl GuardChild {
     ///
     /// # Errors
     /// When it can't be started, says that it can't, or does not answer in time.
-    pub async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
+    pub(crate) async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
         let (ours, theirs) = Seq::pair()?;
-        let child = spawn(exe, theirs.into_fd())?;
+        let child = creel_jail_sys::process::spawn_with_link(exe, "guard", &theirs)?;
+        drop(theirs);
         let link = Arc::new(Link::new(ours)?);
         let mut guard = Self { child, link, pending: Arc::default() };
         let started = tokio::time::timeout(PATIENCE, guard.hand_over(kit)).await;
@@ -107,7 +108,7 @@ impl GuardChild {
 
     /// The process id.
     #[must_use]
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap_or_default()
     }
 
@@ -115,7 +116,7 @@ impl GuardChild {
     ///
     /// # Errors
     /// The refusal; also when the guard does not answer.
-    pub async fn admit(&self, action: Action) -> Result<Ticket, Refusal> {
+    pub(crate) async fn admit(&self, action: Action) -> Result<Ticket, Refusal> {
         let ticket = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending.admits).insert(ticket, sender);
@@ -133,7 +134,7 @@ impl GuardChild {
     }
 
     /// Lets the guard ask OpenClaw over `stream` whether it is ready. `false` when nobody answers.
-    pub async fn is_ready(&self, stream: OwnedFd) -> bool {
+    pub(crate) async fn is_ready(&self, stream: OwnedFd) -> bool {
         let id = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending.health).insert(id, sender);
@@ -150,12 +151,12 @@ impl GuardChild {
     ///
     /// # Errors
     /// When the link is broken.
-    pub async fn tell(&self, message: &ToGuard, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) async fn tell(&self, message: &ToGuard, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.link.send(message, fds).await
     }
 
     /// Lets it write its last records and end; kills it when that takes too long.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         let _ = rustix::net::shutdown(self.link.seq(), rustix::net::Shutdown::Write);
         for _ in 0..100 {
             if !matches!(self.child.try_wait(), Ok(None)) {
@@ -167,7 +168,7 @@ impl GuardChild {
     }
 
     /// Kills it at once.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -182,24 +183,18 @@ impl Drop for GuardChild {
 /// An admitted act of a person or of Creel, to be settled when it is over.
 #[derive(Debug)]
 #[must_use = "a ticket that is never settled leaves its record open"]
-pub struct Ticket {
+pub(crate) struct Ticket {
     number: u64,
     link: Arc<Link>,
 }
 
 impl Ticket {
     /// Records how the act ended. A guard that died in between recorded it as abandoned already.
-    pub async fn settle(self, outcome: Outcome) {
+    pub(crate) async fn settle(self, outcome: Outcome) {
         if let Err(error) = self.link.send(&ToGuard::Settle { ticket: self.number, outcome }, &[]).await {
             tracing::warn!(%error, "an outcome could not be handed to the guard");
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this file owns the start of guards")]
-fn spawn(exe: &Path, link: OwnedFd) -> io::Result<Child> {
-    // The link is the child's standard input: the one descriptor that every program agrees on.
-    Command::new(exe).arg("guard").env_clear().stdin(Stdio::from(link)).stdout(Stdio::null()).spawn()
 }
 
 async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wishes) {

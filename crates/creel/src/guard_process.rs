@@ -10,7 +10,7 @@ mod model;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -60,9 +60,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Reads the first message from the link, which is our standard input.
+/// Reads the first message from the link, which was put at the agreed descriptor.
 fn take() -> io::Result<Handed> {
-    let link = Seq::from_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
+    let link = Seq::from_fd(creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD)?)?;
     let (bytes, fds) = link.recv()?;
     let ToGuard::Start = serde_json::from_slice(&bytes)? else { return Err(io::Error::other("it spoke out of turn")) };
     let mut fds = fds.into_iter();
@@ -78,34 +78,44 @@ fn run(handed: Handed) -> Result<(), String> {
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
     let config =
         Config::again(&setup.config_name, &setup.config, &setup.cas).map_err(|report| report.to_string())?;
-    let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read: READ.map(Into::into).to_vec() };
+    // What is not there needs no right: a resolver's folder, say.
+    let read = READ.map(PathBuf::from).into_iter().filter(|path| path.exists()).collect();
+    let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    runtime.block_on(serve(link, &setup, &config, secrets, control, planted))
+    let ledger = FileLedger::open(&setup.ledger, &setup.tenant, OpenOptions::default())
+        .map_err(|error| format!("the ledger can't be opened: {error}"))?;
+    let ledger = Arc::new(ledger);
+    let hands = Hands { secrets, control, planted, ledger: Arc::clone(&ledger) };
+    let ended = runtime.block_on(serve(link, &setup, &config, hands));
+    // Whatever was still under way is abandoned, and the ledger writes that down before it closes.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    drop(ledger);
+    ended
+}
+
+/// What the doors are opened with.
+struct Hands {
+    secrets: Zeroizing<Vec<u8>>,
+    control: OwnedFd,
+    planted: Vec<OwnedFd>,
+    ledger: Arc<FileLedger>,
 }
 
 /// What the guard reads of the host: name resolution and the roots that it trusts.
 const READ: [&str; 7] = ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/run/nscd", "/dev/urandom"];
 
-async fn serve(
-    link: Seq,
-    setup: &GuardSetup,
-    config: &Config,
-    secrets: Zeroizing<Vec<u8>>,
-    control: OwnedFd,
-    planted: Vec<OwnedFd>,
-) -> Result<(), String> {
+async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> Result<(), String> {
+    let Hands { secrets, control, planted, ledger } = hands;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let ledger = FileLedger::open(&setup.ledger, &setup.tenant, OpenOptions::default())
-        .map_err(|error| format!("the ledger can't be opened: {error}"))?;
-    let ledger = Arc::new(ledger);
+    let policy = config.policy(1, &setup.provider, setup.own_addresses.clone());
     let guard = Guard::new(
-        Arc::new(creel_policy::Policy::new(config.policy(1, &setup.provider, setup.own_addresses.clone()))),
-        Arc::clone(&ledger) as Arc<dyn creel_guard::Ledger>,
+        Arc::new(creel_policy::Policy::new(policy)),
+        ledger,
         Arc::new(creel_guard::NoOneToAsk),
         Arc::new(NoBreakers),
         Arc::new(TokioTimer),
@@ -121,7 +131,6 @@ async fn serve(
     for task in tasks {
         let _ = task.await;
     }
-    ledger.close();
     ended
 }
 

@@ -16,14 +16,14 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use crate::protocol::InsideTask;
 
 /// Where the workspace lies in the jail.
-pub const WORKSPACE: &str = "/workspace";
+pub(crate) const WORKSPACE: &str = "/workspace";
 
 /// The most entries that a listing shows.
 const LONGEST_LISTING: usize = 10_000;
 
 /// The command line, as the jail's init runs it, for `task`.
 #[must_use]
-pub fn argv(task: &InsideTask) -> Vec<String> {
+pub(crate) fn argv(task: &InsideTask) -> Vec<String> {
     let words: &[&str] = match task {
         InsideTask::List { path } => &["ws-ls", path],
         InsideTask::Get { path } => &["ws-get", path],
@@ -37,7 +37,7 @@ pub fn argv(task: &InsideTask) -> Vec<String> {
 ///
 /// # Errors
 /// What the kernel said, with the path.
-pub fn list(path: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn list(path: &str, out: &mut dyn Write) -> io::Result<()> {
     let folder = open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
     let mut names: Vec<(Vec<u8>, FileType)> = Vec::new();
     for entry in Dir::read_from(&folder)? {
@@ -51,7 +51,7 @@ pub fn list(path: &str, out: &mut dyn Write) -> io::Result<()> {
         }
         names.push((name, entry.file_type()));
     }
-    names.sort();
+    names.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, kind) in names {
         let size = rustix::fs::statat(&folder, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW)
             .map_or(0, |found| found.st_size);
@@ -70,7 +70,7 @@ pub fn list(path: &str, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// What the kernel said, with the path; also when it is no regular file.
-pub fn get(path: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn get(path: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut file = regular(open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?, path)?;
     io::copy(&mut file, out)?;
     out.flush()
@@ -80,7 +80,7 @@ pub fn get(path: &str, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// # Errors
 /// What the kernel said, with the path; the file is then as it was.
-pub fn put(path: &str, input: &mut dyn Read) -> io::Result<()> {
+pub(crate) fn put(path: &str, input: &mut dyn Read) -> io::Result<()> {
     let (folder, name) = split(path)?;
     let folder = open(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
     if let Ok(found) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)

@@ -4,5 +4,21 @@
 
 #![forbid(unsafe_code)]
 
+mod agent_log;
+pub mod cli;
+mod clock;
 pub mod config;
+mod escape;
+mod guard_child;
+mod guard_process;
+mod inside;
+mod link;
+mod logging;
+mod outside;
+mod probe;
+mod protocol;
 pub mod provider;
+mod run;
+mod site;
+mod terminal;
+mod warden;

@@ -5,7 +5,7 @@
 //! command line use it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use creel_jail_sys::seqpacket::Seq;
 use serde::Serialize;
@@ -14,8 +14,18 @@ use tokio::io::unix::AsyncFd;
 
 /// An async message socket.
 #[derive(Debug)]
-pub struct Link {
-    io: AsyncFd<Seq>,
+pub(crate) struct Link {
+    io: AsyncFd<Raw>,
+}
+
+/// The socket as the runtime wants to see it.
+#[derive(Debug)]
+struct Raw(Seq);
+
+impl AsRawFd for Raw {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
 }
 
 impl Link {
@@ -23,26 +33,26 @@ impl Link {
     ///
     /// # Errors
     /// When the runtime can't watch it.
-    pub fn new(seq: Seq) -> io::Result<Self> {
+    pub(crate) fn new(seq: Seq) -> io::Result<Self> {
         seq.set_nonblocking(true)?;
-        Ok(Self { io: AsyncFd::new(seq)? })
+        Ok(Self { io: watch(Raw(seq))? })
     }
 
     /// The socket itself.
     #[must_use]
-    pub fn seq(&self) -> &Seq {
-        self.io.get_ref()
+    pub(crate) fn seq(&self) -> &Seq {
+        &self.io.get_ref().0
     }
 
     /// Sends one message and its descriptors.
     ///
     /// # Errors
     /// When the far end is gone.
-    pub async fn send<T: Serialize + ?Sized>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub(crate) async fn send<T: Serialize + ?Sized>(&self, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         let bytes = serde_json::to_vec(message)?;
         loop {
             let mut ready = self.io.writable().await?;
-            if let Ok(result) = ready.try_io(|io| io.get_ref().send(&bytes, fds)) {
+            if let Ok(result) = ready.try_io(|io| io.get_ref().0.send(&bytes, fds)) {
                 return result;
             }
         }
@@ -52,10 +62,10 @@ impl Link {
     ///
     /// # Errors
     /// When the socket fails or the message is not of the expected form.
-    pub async fn recv<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    pub(crate) async fn recv<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
         loop {
             let mut ready = self.io.readable().await?;
-            let Ok(result) = ready.try_io(|io| io.get_ref().recv()) else { continue };
+            let Ok(result) = ready.try_io(|io| io.get_ref().0.recv()) else { continue };
             let (bytes, fds) = result?;
             if bytes.is_empty() {
                 return Ok(None);
@@ -66,9 +76,18 @@ impl Link {
     }
 }
 
+/// Watches a descriptor that its owner keeps open for as long as it is watched.
+///
+/// # Errors
+/// When the runtime can't watch it.
+#[expect(deprecated, reason = "what replaces it is unsafe; every type handed in here owns its descriptor")]
+pub(crate) fn watch<T: AsRawFd>(owner: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::new(owner)
+}
+
 /// A root-owned listening socket for message links.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     io: AsyncFd<OwnedFd>,
 }
 
@@ -77,16 +96,16 @@ impl Listener {
     ///
     /// # Errors
     /// When the runtime can't watch it.
-    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Self { io: AsyncFd::new(fd)? })
+        Ok(Self { io: watch(fd)? })
     }
 
     /// The next peer and its user id, by `SO_PEERCRED`.
     ///
     /// # Errors
     /// When accepting fails for another reason than a peer that went away.
-    pub async fn accept(&self) -> io::Result<(Link, u32)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Link, u32)> {
         loop {
             let mut ready = self.io.readable().await?;
             let accepted = ready.try_io(|io| {
@@ -108,7 +127,7 @@ impl Listener {
 ///
 /// # Errors
 /// When the folder can't be written or the path is too long for a Unix socket (107 bytes, unix(7)).
-pub fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
+pub(crate) fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
     match std::fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -125,7 +144,7 @@ pub fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// When nobody listens there.
-pub fn connect(path: &std::path::Path) -> io::Result<Link> {
+pub(crate) fn connect(path: &std::path::Path) -> io::Result<Link> {
     let fd = open_socket()?;
     rustix::net::connect(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
     Link::new(Seq::from_fd(fd)?)
@@ -140,7 +159,7 @@ fn open_socket() -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// When the kernel has no memory for it.
-pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+pub(crate) fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     use std::io::{Seek, Write};
     let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = std::fs::File::from(fd);
@@ -153,7 +172,7 @@ pub fn memory_file(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// When it is longer than `limit`.
-pub fn read_memory_file(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_memory_file(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::from(fd).take(limit + 1).read_to_end(&mut bytes)?;
@@ -161,10 +180,4 @@ pub fn read_memory_file(fd: OwnedFd, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("a memory file is longer than agreed"));
     }
     Ok(bytes)
-}
-
-/// Borrows each descriptor of a list.
-#[must_use]
-pub fn borrow(fds: &[OwnedFd]) -> Vec<BorrowedFd<'_>> {
-    fds.iter().map(AsFd::as_fd).collect()
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Command line → warden, over the root-owned socket in the run folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
-pub enum ToWarden {
+pub(crate) enum ToWarden {
     /// Tell me how the start goes, until the agent is ready or has failed.
     Watch,
     /// How do you do?
@@ -33,7 +33,7 @@ pub enum ToWarden {
 /// What our own helper does inside the jail.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(tag = "task", rename_all = "kebab-case")]
-pub enum InsideTask {
+pub(crate) enum InsideTask {
     /// List a folder of the workspace.
     List {
         /// Path below the workspace.
@@ -56,7 +56,7 @@ pub enum InsideTask {
 impl InsideTask {
     /// The act's name and detail in its record.
     #[must_use]
-    pub fn record(&self) -> (&'static str, &str) {
+    pub(crate) fn record(&self) -> (&'static str, &str) {
         match self {
             Self::List { path } => ("ws-ls", path),
             Self::Get { path } => ("ws-get", path),
@@ -69,7 +69,7 @@ impl InsideTask {
 /// Warden → command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
-pub enum FromWarden {
+pub(crate) enum FromWarden {
     /// A step of the start.
     Progress {
         /// One line.
@@ -97,75 +97,75 @@ pub enum FromWarden {
 
 /// What `creel status` shows; the field names are CONTRACT.md's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Status {
+pub(crate) struct Status {
     /// One entry a tenant.
-    pub tenants: Vec<TenantStatus>,
+    pub(crate) tenants: Vec<TenantStatus>,
     /// The ledger.
-    pub ledger: LedgerStatus,
+    pub(crate) ledger: LedgerStatus,
 }
 
 /// One tenant's status.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct TenantStatus {
+pub(crate) struct TenantStatus {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The agent.
-    pub agent: AgentStatus,
+    pub(crate) agent: AgentStatus,
     /// Each layer of the jail.
-    pub layers: Vec<LayerStatus>,
+    pub(crate) layers: Vec<LayerStatus>,
     /// Ids of the layers that this host can't enforce and the operator accepted.
-    pub degraded: Vec<String>,
+    pub(crate) degraded: Vec<String>,
     /// The model that the agent uses, with its provider.
-    pub model: String,
+    pub(crate) model: String,
     /// Where it may go, `host:port`.
-    pub approved_hosts: Vec<String>,
+    pub(crate) approved_hosts: Vec<String>,
     /// How often the guard was restarted since the start.
-    pub guard_restarts: u32,
+    pub(crate) guard_restarts: u32,
     /// How often the agent was restarted since the start.
-    pub agent_restarts: u32,
+    pub(crate) agent_restarts: u32,
     /// The guard's process, 0 while there is none.
-    pub guard_pid: i32,
+    pub(crate) guard_pid: i32,
     /// The warden's process.
-    pub warden_pid: i32,
+    pub(crate) warden_pid: i32,
     /// The jail's init as the host sees it, 0 while there is none.
-    pub init_pid: i32,
+    pub(crate) init_pid: i32,
 }
 
 /// The agent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct AgentStatus {
+pub(crate) struct AgentStatus {
     /// `starting`, `ready`, `unhealthy`, `restarting`, `stopping` or `stopped`.
-    pub state: String,
+    pub(crate) state: String,
     /// OpenClaw's version.
-    pub version: String,
+    pub(crate) version: String,
     /// The gateway's process as the host sees it, 0 when unknown.
-    pub pid: i32,
+    pub(crate) pid: i32,
     /// Seconds since it was started.
-    pub uptime_s: u64,
+    pub(crate) uptime_s: u64,
 }
 
 /// One layer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LayerStatus {
+pub(crate) struct LayerStatus {
     /// An id of CONTRACT.md.
-    pub id: String,
+    pub(crate) id: String,
     /// `enforced` or `degraded`.
-    pub status: String,
+    pub(crate) status: String,
 }
 
 /// The ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct LedgerStatus {
+pub(crate) struct LedgerStatus {
     /// Records.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Whether the whole chain was verified just now.
-    pub verified: bool,
+    pub(crate) verified: bool,
 }
 
 /// Warden → guard.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
-pub enum ToGuard {
+pub(crate) enum ToGuard {
     /// The first message. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets (a
     /// memory file of JSON lines), the control listener, then the planted sockets in their fixed order.
     Start,
@@ -205,7 +205,7 @@ pub enum ToGuard {
 /// Guard → warden.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
-pub enum FromGuard {
+pub(crate) enum FromGuard {
     /// All doors serve.
     Ready,
     /// It can't start.
@@ -236,33 +236,33 @@ pub enum FromGuard {
 
 /// What the guard is built from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GuardSetup {
+pub(crate) struct GuardSetup {
     /// The tenant.
-    pub tenant: creel_guard::Tenant,
+    pub(crate) tenant: creel_guard::Tenant,
     /// The text of `creel.toml`, judged legal by whoever started us; empty for "nothing may leave".
-    pub config: String,
+    pub(crate) config: String,
     /// Where relative paths of the configuration start, for messages only: the guard reads no file of it.
-    pub config_name: PathBuf,
+    pub(crate) config_name: PathBuf,
     /// The `ca` files that the configuration names: path as written there → PEM text.
-    pub cas: Vec<(PathBuf, String)>,
+    pub(crate) cas: Vec<(PathBuf, String)>,
     /// The provider that was chosen, with its secret's name.
-    pub provider: crate::provider::Provider,
+    pub(crate) provider: crate::provider::Provider,
     /// The ledger's folder.
-    pub ledger: PathBuf,
+    pub(crate) ledger: PathBuf,
     /// The guard's own folder: its certificate authority and its address book.
-    pub home: PathBuf,
+    pub(crate) home: PathBuf,
     /// The jail's life, a word of its own for each: the address book lasts as long.
-    pub life: String,
+    pub(crate) life: String,
     /// The user and group to become.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Addresses of this host, closed whatever the rules say.
-    pub own_addresses: Vec<std::net::IpAddr>,
+    pub(crate) own_addresses: Vec<std::net::IpAddr>,
 }
 
 /// Command line → guard, over the root-owned control socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
-pub enum ToControl {
+pub(crate) enum ToControl {
     /// One message to the agent.
     Say {
         /// The text.
@@ -275,7 +275,7 @@ pub enum ToControl {
 /// Guard → command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
-pub enum FromControl {
+pub(crate) enum FromControl {
     /// Another piece of the answer.
     Delta {
         /// Agent-made text: escape it.

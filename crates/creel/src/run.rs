@@ -6,12 +6,13 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use creel_guard::Tenant;
-use creel_jail::{Bind, Disk, InitEvent, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan, SlotLock};
+use creel_jail::{Bind, Disk, InitEvent, InitLink, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan};
+use creel_jail::slot::SlotLock;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -48,7 +49,7 @@ impl From<creel_jail::Error> for Failure {
     fn from(error: creel_jail::Error) -> Self {
         let code = match &error {
             creel_jail::Error::Missing { .. } => MISSING_LAYER,
-            _ if error.is_operators() => crate::cli::USAGE,
+            creel_jail::Error::Operator { .. } => crate::cli::USAGE,
             _ => 1,
         };
         Self { code, why: error.to_string() }
@@ -123,7 +124,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         slot,
         limits: Limits {
             cpus: limits.cpus,
-            memory_bytes: limits.memory,
+            memory_bytes: limits.memory_bytes,
             pids: limits.processes,
             nofile: limits.open_files,
         },
@@ -200,12 +201,11 @@ impl Running {
 /// # Errors
 /// When the runtime can't watch the link.
 pub(crate) fn listen(jail: &Jail, number: u64, news: News, ttys: Option<mpsc::UnboundedSender<OwnedFd>>) -> io::Result<()> {
-    let link = jail.init().duplicate().map_err(io::Error::other)?;
-    let watched = tokio::io::unix::AsyncFd::new(link)?;
+    let watched = crate::link::watch(Watched(jail.init().try_clone()?))?;
     tokio::spawn(async move {
         loop {
             let Ok(mut ready) = watched.readable().await else { break };
-            match watched.get_ref().recv() {
+            match watched.get_ref().0.recv() {
                 Ok(Some((event, fds))) => {
                     if let InitEvent::Tty { .. } = event
                         && let (Some(ttys), Some(fd)) = (&ttys, fds.into_iter().next())
@@ -225,6 +225,15 @@ pub(crate) fn listen(jail: &Jail, number: u64, news: News, ttys: Option<mpsc::Un
     Ok(())
 }
 
+/// The link to a jail's init, for the runtime to watch.
+struct Watched(InitLink);
+
+impl AsRawFd for Watched {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.fd().as_raw_fd()
+    }
+}
+
 fn translate(event: &InitEvent) -> Option<InitNews> {
     match *event {
         InitEvent::Started { id, host_pid, .. } => Some(InitNews::Started { id, host_pid: host_pid.unwrap_or(0) }),
@@ -240,14 +249,21 @@ fn translate(event: &InitEvent) -> Option<InitNews> {
     }
 }
 
-/// `creel stage`, hidden.
+/// `creel stage`, hidden: its link was put at the agreed descriptor.
 pub(crate) fn stage() -> ExitCode {
-    crate::cli::exit(creel_jail::stage_main())
+    with_link(creel_jail::stage_main)
 }
 
-/// `creel init`, hidden.
+/// `creel init`, hidden: its link was put at the agreed descriptor.
 pub(crate) fn init() -> ExitCode {
-    crate::cli::exit(creel_jail::init_main())
+    with_link(creel_jail::init_main)
+}
+
+fn with_link(work: fn(OwnedFd) -> i32) -> ExitCode {
+    match creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD) {
+        Ok(link) => crate::cli::exit(work(link)),
+        Err(_) => crate::cli::out::fail(crate::cli::USAGE, "this is a part of creel that only creel starts"),
+    }
 }
 
 /// The program that runs now, by a path that others can start.

@@ -10,62 +10,62 @@ use std::path::{Path, PathBuf};
 
 /// One installation: everything below one state folder.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub(crate) struct Site {
     root: PathBuf,
 }
 
 impl Site {
     /// The installation at `root`.
     #[must_use]
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
     /// The state folder.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The prepared runtime.
     #[must_use]
-    pub fn runtime(&self) -> PathBuf {
+    pub(crate) fn runtime(&self) -> PathBuf {
         self.root.join("runtime")
     }
 
     /// Sockets and locks.
     #[must_use]
-    pub fn run(&self) -> PathBuf {
+    pub(crate) fn run(&self) -> PathBuf {
         self.root.join("run")
     }
 
     /// The warden's socket.
     #[must_use]
-    pub fn warden_socket(&self) -> PathBuf {
+    pub(crate) fn warden_socket(&self) -> PathBuf {
         self.run().join("warden.sock")
     }
 
     /// A tenant's control socket, served by its guard.
     #[must_use]
-    pub fn control_socket(&self, tenant: &str) -> PathBuf {
+    pub(crate) fn control_socket(&self, tenant: &str) -> PathBuf {
         self.run().join(format!("{tenant}.sock"))
     }
 
     /// The warden's log.
     #[must_use]
-    pub fn warden_log(&self) -> PathBuf {
+    pub(crate) fn warden_log(&self) -> PathBuf {
         self.root.join("warden.log")
     }
 
     /// All tenants' folders.
     #[must_use]
-    pub fn tenants(&self) -> PathBuf {
+    pub(crate) fn tenants(&self) -> PathBuf {
         self.root.join("tenants")
     }
 
     /// One tenant's folder.
     #[must_use]
-    pub fn tenant(&self, name: &str) -> TenantSite {
+    pub(crate) fn tenant(&self, name: &str) -> TenantSite {
         TenantSite { root: self.tenants().join(name) }
     }
 
@@ -73,7 +73,7 @@ impl Site {
     ///
     /// # Errors
     /// When the state folder can't be made or is not root's alone to write.
-    pub fn make(&self) -> io::Result<()> {
+    pub(crate) fn make(&self) -> io::Result<()> {
         if let Some(parent) = self.root.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -86,46 +86,34 @@ impl Site {
 
 /// One tenant's folder. The jail can never see it.
 #[derive(Clone, Debug)]
-pub struct TenantSite {
+pub(crate) struct TenantSite {
     root: PathBuf,
 }
 
 impl TenantSite {
-    /// The folder itself.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// The ledger's folder, the guard's.
     #[must_use]
-    pub fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.root.join("ledger")
     }
 
     /// The guard's own folder: certificate authority, address book.
     #[must_use]
-    pub fn guard(&self) -> PathBuf {
+    pub(crate) fn guard(&self) -> PathBuf {
         self.root.join("guard")
     }
 
     /// The volume's image, root's.
     #[must_use]
-    pub fn volume(&self) -> PathBuf {
+    pub(crate) fn volume(&self) -> PathBuf {
         self.root.join("volume.img")
-    }
-
-    /// What was degraded by the operator's choice, root's.
-    #[must_use]
-    pub fn settings(&self) -> PathBuf {
-        self.root.join("settings.json")
     }
 
     /// Makes the folders: ledger and guard belong to the guard's user.
     ///
     /// # Errors
     /// When they can't be made.
-    pub fn make(&self, guard_uid: u32) -> io::Result<()> {
+    pub(crate) fn make(&self, guard_uid: u32) -> io::Result<()> {
         make_dir(&self.root, 0o711, 0)?;
         make_dir(&self.ledger(), 0o700, guard_uid)?;
         make_dir(&self.guard(), 0o700, guard_uid)

@@ -95,11 +95,11 @@ impl Jail {
         config: &'a Config,
         binds: Vec<Bind>,
     ) -> Result<Order<'a>, Failure> {
-        let bytes = config.limits().disk;
+        let bytes = config.limits().disk_bytes;
         Ok(Order {
             tenant: tenant.clone(),
             place: site.tenant(tenant.as_str()),
-            slot: creel_jail::Slot::transient(site.root())?,
+            slot: creel_jail::slot::Slot::transient(site.root())?,
             config,
             provider: Provider::scripted(),
             secrets: zeroize::Zeroizing::default(),
@@ -181,7 +181,7 @@ fn environment() -> Vec<(String, String)> {
 
 fn new_name() -> io::Result<Tenant> {
     let mut random = [0u8; 4];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let stamp = time::OffsetDateTime::now_utc();
     let stamp = stamp
         .format(time::macros::format_description!("[year][month][day]t[hour][minute][second]"))

@@ -2,13 +2,14 @@
 //!
 //! Owns the command's words and its line for people. It reads the ledger's files; it needs no running Creel.
 
+use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use creel_ledger::LogLine;
+use creel_ledger::{Follow, LogLine};
 
 use crate::cli::{Where, out};
 use crate::escape::one_line;
@@ -43,23 +44,33 @@ impl Log {
     }
 
     fn tell(&self, site: &Site) -> io::Result<()> {
-        let mut told = std::collections::HashMap::new();
-        let mut first = true;
+        let mut lines = Vec::new();
+        for folder in ledgers(site, self.tenant.as_deref())? {
+            for line in creel_ledger::read(&folder).map_err(io::Error::other)? {
+                lines.push(line.map_err(io::Error::other)?);
+            }
+        }
+        lines.sort_by(|a: &LogLine, b| (&a.time, a.seq).cmp(&(&b.time, b.seq)));
+        let skip = self.last.map_or(0, |last| lines.len().saturating_sub(last));
+        lines.iter().skip(skip).for_each(|line| self.print(line));
+        if self.follow { self.go_on(site, &lines) } else { Ok(()) }
+    }
+
+    /// Tells what comes after `told`, and how records end that were open.
+    fn go_on(&self, site: &Site, told: &[LogLine]) -> io::Result<()> {
+        let mut followed: HashMap<PathBuf, Follow> = HashMap::new();
         loop {
-            let mut lines = Vec::new();
             for folder in ledgers(site, self.tenant.as_deref())? {
-                let known: &mut Known = told.entry(folder.clone()).or_default();
-                known.news(&folder, self.follow, &mut lines)?;
+                if !followed.contains_key(&folder) {
+                    let name = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+                    let last = told.iter().filter(|line| line.tenant == name).map(|line| line.seq).max().unwrap_or(0);
+                    let follow = Follow::new(&folder, last).map_err(io::Error::other)?;
+                    followed.insert(folder, follow);
+                }
             }
-            lines.sort_by(|a, b| (&a.time, a.seq).cmp(&(&b.time, b.seq)));
-            let skip = self.last.filter(|_| first).map_or(0, |last| lines.len().saturating_sub(last));
-            for line in lines.iter().skip(skip) {
-                self.print(line);
+            for follow in followed.values_mut() {
+                follow.poll().map_err(io::Error::other)?.iter().for_each(|line| self.print(line));
             }
-            if !self.follow {
-                return Ok(());
-            }
-            first = false;
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -75,34 +86,6 @@ impl Log {
             "{time} {:>5} {:<10} {:<7} {:<10} {:<5} {:<9} {target}  [{}]{why}",
             line.seq, line.actor, line.door, line.deed, line.verdict, line.outcome, line.rule
         ));
-    }
-}
-
-/// How far one ledger has been told.
-#[derive(Default)]
-struct Known {
-    upto: u64,
-    open: std::collections::BTreeSet<u64>,
-}
-
-impl Known {
-    /// Adds what is new: records never told, and with `follow` open ones that have ended since.
-    fn news(&mut self, folder: &std::path::Path, follow: bool, lines: &mut Vec<LogLine>) -> io::Result<()> {
-        for line in creel_ledger::lines(folder).map_err(io::Error::other)? {
-            let seq = line.seq;
-            let ended = line.outcome != "open";
-            let fresh = seq > self.upto;
-            if fresh {
-                self.upto = seq;
-            }
-            if !ended && fresh && follow {
-                self.open.insert(seq);
-            }
-            if fresh || (ended && self.open.remove(&seq)) {
-                lines.push(line);
-            }
-        }
-        Ok(())
     }
 }
 

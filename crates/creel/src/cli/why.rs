@@ -33,8 +33,9 @@ impl Why {
         };
         let found = log::ledgers(&self.place.site(None), Some(&self.tenant)).and_then(|folders| {
             let folder = folders.first().ok_or_else(|| std::io::Error::other("there is no ledger"))?;
-            let lines = creel_ledger::lines(folder).map_err(std::io::Error::other)?;
-            Ok(lines.into_iter().find(|line| line.seq == seq))
+            let mut lines = creel_ledger::read(folder).map_err(std::io::Error::other)?;
+            let found = lines.find(|line| line.as_ref().map_or(true, |line| line.seq == seq));
+            found.transpose().map_err(std::io::Error::other)
         });
         let line = match found {
             Ok(Some(line)) => line,

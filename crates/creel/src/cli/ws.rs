@@ -158,7 +158,7 @@ impl Sink {
 fn read_bounded(pipe: OwnedFd) -> String {
     let mut bytes = Vec::new();
     let mut file = File::from(pipe);
-    let _ = file.by_ref().take(4 << 20).read_to_end(&mut bytes);
+    let _ = Read::take(&mut file, 4 << 20).read_to_end(&mut bytes);
     let _ = io::copy(&mut file, &mut io::sink());
     String::from_utf8_lossy(&bytes).into_owned()
 }

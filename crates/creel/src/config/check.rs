@@ -11,13 +11,13 @@ use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use creel_guard::Tenant;
+use creel_guard::{HostName, Target, Tenant};
 use creel_policy::never;
 
 use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
 use super::report::Fault;
 use super::size::Placed;
-use super::{Ca, Config, Durability, Files, Limits, OpenClaw, Restart, Tools};
+use super::{Allow, Ca, Config, Durability, Files, Limits, Model, OpenClaw, Restart, Tools};
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
 const LITTLE_MEMORY: u64 = 2_560 << 20;
@@ -54,6 +54,7 @@ pub(super) fn check(
     let limits = checker.limits(limits);
     let egress = checker.egress(egress);
     let model = checker.model(model);
+    checker.provider_hosts(&egress, &model);
     let tools = checker.tools(tools);
     let RawLedger { durability } = ledger;
     let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
@@ -110,6 +111,20 @@ impl Checker<'_> {
             disk_bytes: disk.value.0,
             processes: processes.value,
             open_files: open_files.value,
+        }
+    }
+
+    /// The policy keeps the provider's host for the model door, so a rule for it says nothing.
+    fn provider_hosts(&mut self, egress: &[Allow], model: &Model) {
+        let own = model.base_url.as_ref().map(|url| vec![url.host.clone()]);
+        let hosts = own.unwrap_or_else(|| {
+            let public = ["api.openai.com", "api.anthropic.com"].into_iter();
+            public.filter_map(|name| HostName::parse(name).ok().map(Target::Host)).collect()
+        });
+        for host in hosts.iter().filter(|host| egress.iter().any(|allow| allow.host.covers(host))) {
+            let text =
+                format!("`{host}` is approved under `egress.allow`, but a provider is reached by the model door alone");
+            self.warnings.push(text);
         }
     }
 

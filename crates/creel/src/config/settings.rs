@@ -122,6 +122,7 @@ macro_rules! section {
         $(#[doc = $doc])+
         #[derive(Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields, default)]
+        #[schemars(rename = $path)]
         pub(super) struct $name {
             $(
                 $(#[doc = $what])+

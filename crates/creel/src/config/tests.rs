@@ -261,6 +261,15 @@ fn small_jails_get_a_warning() {
 }
 
 #[test]
+fn a_rule_for_the_providers_host_gets_a_warning() {
+    let config = read(&rule("host = \"api.openai.com\"")).unwrap();
+    assert!(config.warnings[0].contains("the model door alone"), "{:?}", config.warnings);
+    let own = "[model]\nprovider = \"openai\"\nbase_url = \"https://llm.test/v1\"\n";
+    assert_eq!(read(&format!("{}{own}", rule("host = \"*.test\""))).unwrap().warnings.len(), 1);
+    assert_eq!(read(&format!("{}{own}", rule("host = \"api.openai.com\""))).unwrap().warnings.len(), 0);
+}
+
+#[test]
 fn a_source_reads_the_same_again() {
     let dir = std::env::temp_dir().join(format!("creel-config-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
@@ -344,12 +353,12 @@ fn the_configuration_in_the_readme_is_one() {
 #[test]
 fn the_schema_knows_ranges_and_words() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
-    let limits = schema.pointer("/$defs/RawLimits/properties").unwrap();
+    let limits = schema.pointer("/$defs/limits/properties").unwrap();
     assert_eq!(limits["cpus"]["maximum"], 1024.0);
     assert_eq!(limits["memory"]["default"], "4GiB");
-    assert_eq!(schema.pointer("/$defs/RawLimits/additionalProperties"), Some(&false.into()));
-    assert_eq!(schema.pointer("/$defs/RawAllow/required/0"), Some(&"host".into()));
-    assert_eq!(schema.pointer("/$defs/RawModel/properties/provider/enum/0"), Some(&"scripted".into()));
+    assert_eq!(schema.pointer("/$defs/limits/additionalProperties"), Some(&false.into()));
+    assert_eq!(schema.pointer("/$defs/egress.allow/required/0"), Some(&"host".into()));
+    assert_eq!(schema.pointer("/$defs/model/properties/provider/enum/0"), Some(&"scripted".into()));
 }
 
 #[test]

@@ -138,10 +138,10 @@ impl Agent {
     /// Builds jail and guard and starts OpenClaw in them.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         self.tell("building the jail");
-        let slot = creel_jail::Slot::claim(self.site.root(), self.tenant.as_str())?;
+        let slot = creel_jail::slot::Slot::claim(self.site.root(), self.tenant.as_str())?;
         let place = self.site.tenant(self.tenant.as_str());
         let control = crate::link::bind(&self.site.control_socket(self.tenant.as_str())).map_err(Failure::host)?;
-        let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk };
+        let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
         self.run_number += 1;
         self.guard_number += 1;
         let order = Order {
@@ -376,7 +376,7 @@ impl Agent {
         if self.host_pid == 0 {
             return Err("OpenClaw does not run yet".to_owned());
         }
-        running.jail.connect(GATEWAY_PORT, self.host_pid).map_err(|error| error.to_string())
+        running.jail.connect(GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid)).map_err(|error| error.to_string())
     }
 
     /// Lends the guard a stream to the gateway.
@@ -478,7 +478,7 @@ impl Agent {
             },
             layers: layers
                 .iter()
-                .map(|layer| LayerStatus { id: layer.id.to_string(), status: layer.status.to_string() })
+                .map(|layer| LayerStatus { id: layer.id.to_owned(), status: status_word(layer.status).to_owned() })
                 .collect(),
             degraded: self.orders.degraded.clone(),
             model: format!("{}/{}", provider.kind.name(), provider.model),
@@ -489,5 +489,12 @@ impl Agent {
             warden_pid: i32::try_from(std::process::id()).unwrap_or_default(),
             init_pid: self.running.as_ref().map_or(0, |running| running.jail.pid()),
         }
+    }
+}
+
+fn status_word(status: creel_jail::LayerStatus) -> &'static str {
+    match status {
+        creel_jail::LayerStatus::Enforced => "enforced",
+        creel_jail::LayerStatus::Degraded => "degraded",
     }
 }
