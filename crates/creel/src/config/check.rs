@@ -14,10 +14,12 @@ use std::time::Duration;
 use creel_guard::{HostName, Target, Tenant};
 use creel_policy::never;
 
+use super::choose::public_host;
 use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
 use super::report::Fault;
 use super::size::Placed;
 use super::{Allow, Ca, Config, Durability, Files, Limits, Model, OpenClaw, Restart, Tools};
+use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
 const LITTLE_MEMORY: u64 = 2_560 << 20;
@@ -116,15 +118,16 @@ impl Checker<'_> {
 
     /// The policy keeps the provider's host for the model door, so a rule for it says nothing.
     fn provider_hosts(&mut self, egress: &[Allow], model: &Model) {
-        let own = model.base_url.as_ref().map(|url| vec![url.host.clone()]);
-        let hosts = own.unwrap_or_else(|| {
-            let public = ["api.openai.com", "api.anthropic.com"].into_iter();
-            public.filter_map(|name| HostName::parse(name).ok().map(Target::Host)).collect()
-        });
+        let own = model.base_url.as_ref().map(|url| url.host.clone());
+        let public = |kind: ProviderKind| HostName::parse(public_host(kind)?).ok().map(Target::Host);
+        let hosts: Vec<Target> = match (own, model.provider) {
+            (Some(own), _) => vec![own],
+            (None, Some(kind)) => public(kind).into_iter().collect(),
+            (None, None) => [ProviderKind::Openai, ProviderKind::Anthropic].into_iter().filter_map(public).collect(),
+        };
         for host in hosts.iter().filter(|host| egress.iter().any(|allow| allow.host.covers(host))) {
-            let text =
-                format!("`{host}` is approved under `egress.allow`, but a provider is reached by the model door alone");
-            self.warnings.push(text);
+            let text = "is approved under `egress.allow`, but while it is the agent's provider the model door alone goes there";
+            self.warnings.push(format!("`{host}` {text}"));
         }
     }
 

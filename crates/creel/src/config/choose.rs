@@ -14,6 +14,15 @@ fn usual_model(kind: ProviderKind) -> &'static str {
     }
 }
 
+/// Where a provider is when the configuration names no other place.
+pub(super) fn public_host(kind: ProviderKind) -> Option<&'static str> {
+    match kind {
+        ProviderKind::Scripted => None,
+        ProviderKind::Openai => Some("api.openai.com"),
+        ProviderKind::Anthropic => Some("api.anthropic.com"),
+    }
+}
+
 impl Config {
     /// The provider: as configured, else the one whose key `has_key` finds, else the scripted model.
     ///

@@ -267,6 +267,8 @@ fn a_rule_for_the_providers_host_gets_a_warning() {
     let own = "[model]\nprovider = \"openai\"\nbase_url = \"https://llm.test/v1\"\n";
     assert_eq!(read(&format!("{}{own}", rule("host = \"*.test\""))).unwrap().warnings.len(), 1);
     assert_eq!(read(&format!("{}{own}", rule("host = \"api.openai.com\""))).unwrap().warnings.len(), 0);
+    let scripted = "[model]\nprovider = \"scripted\"\n";
+    assert_eq!(read(&format!("{}{scripted}", rule("host = \"api.openai.com\""))).unwrap().warnings.len(), 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use creel_doors::egress;
 use creel_guard::Target;
 use creel_policy::{EgressAllow, HostPattern, ModelProvider, ModelRules, ToolRules};
 
+use super::choose::public_host;
 use super::{Allow, BaseUrl, Config, Model, Tools};
 use crate::provider::{Provider, ProviderKind};
 
@@ -35,16 +36,15 @@ impl Config {
     /// Where the provider is, and over what; `None` for the scripted model.
     #[must_use]
     pub fn provider_url(&self, provider: &Provider) -> Option<BaseUrl> {
-        let public = |host: &str, path: &str| {
-            let host = creel_guard::HostName::parse(host).ok()?;
-            Some(BaseUrl { tls: true, host: Target::Host(host), port: 443, path: path.to_owned() })
-        };
-        match (&self.model.base_url, provider.kind) {
-            (_, ProviderKind::Scripted) => None,
-            (Some(url), _) => Some(url.clone()),
-            (None, ProviderKind::Openai) => public("api.openai.com", "/v1"),
-            (None, ProviderKind::Anthropic) => public("api.anthropic.com", ""),
+        if provider.kind == ProviderKind::Scripted {
+            return None;
         }
+        if let Some(url) = &self.model.base_url {
+            return Some(url.clone());
+        }
+        let host = creel_guard::HostName::parse(public_host(provider.kind)?).ok()?;
+        let path = if provider.kind == ProviderKind::Openai { "/v1" } else { "" };
+        Some(BaseUrl { tls: true, host: Target::Host(host), port: 443, path: path.to_owned() })
     }
 
     fn model_rules(&self, provider: &Provider) -> ModelProvider {
