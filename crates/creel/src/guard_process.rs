@@ -39,7 +39,7 @@ struct Handed {
 
 /// `creel guard`, hidden.
 pub(crate) fn main() -> ExitCode {
-    crate::logging::start();
+    crate::logging::start("warn");
     let handed = match take() {
         Ok(handed) => handed,
         Err(error) => {

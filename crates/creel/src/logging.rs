@@ -1,18 +1,11 @@
-//! What Creel's daemons write about themselves.
+//! What Creel's processes write about themselves.
 //!
 //! Owns the start of `tracing`: lines on standard error, which `creel up` has pointed at the log file in the state
 //! folder. Nothing of the agent's bytes goes there unescaped, and no secret ever.
 
-/// Starts logging at the level of `CREEL_LOG`, `info` without it.
-pub(crate) fn start() {
+/// Starts logging at the level of `CREEL_LOG`, else at `usual`.
+pub(crate) fn start(usual: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CREEL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
-}
-
-/// The same for a command at a terminal: only what went wrong, unless `CREEL_LOG` says otherwise.
-pub(crate) fn start_quiet() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CREEL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
 }

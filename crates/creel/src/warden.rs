@@ -41,7 +41,7 @@ const LONGEST_ORDERS: u64 = 4 << 20;
 
 /// `creel warden`, hidden.
 pub(crate) fn main() -> ExitCode {
-    crate::logging::start();
+    crate::logging::start("info");
     let _ = rustix::process::setsid();
     let orders = match read_orders() {
         Ok(orders) => orders,

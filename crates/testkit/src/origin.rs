@@ -135,7 +135,7 @@ where
 fn greet(asked: &Asked) -> Response<Bytes> {
     // The smart protocol's advertisement of an empty repository (gitprotocol-http(5)).
     if asked.path.starts_with("/repo.git/info/refs") {
-        let empty = "001e# service=git-upload-pack\n0000004895dcfa3633004da0049d3d0fa03f80589cbcaf31 refs/heads/main\0multi_ack\n0000";
+        let empty = "001e# service=git-upload-pack\n0000004795dcfa3633004da0049d3d0fa03f80589cbcaf31 refs/heads/main\0multi_ack\n0000";
         let mut response = Response::new(Bytes::from(empty));
         let kind = http::HeaderValue::from_static("application/x-git-upload-pack-advertisement");
         response.headers_mut().insert(http::header::CONTENT_TYPE, kind);

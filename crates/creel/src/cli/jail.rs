@@ -52,7 +52,7 @@ pub(crate) struct Jail {
 
 impl Jail {
     pub(crate) fn run(self) -> ExitCode {
-        crate::logging::start_quiet();
+        crate::logging::start("error");
         ask::block_on(async {
             match self.confine().await {
                 Ok(code) => crate::cli::exit(code),

@@ -46,7 +46,13 @@ impl Log {
     fn tell(&self, site: &Site) -> io::Result<()> {
         let mut lines = Vec::new();
         for folder in ledgers(site, self.tenant.as_deref())? {
-            for line in creel_ledger::read(&folder).map_err(io::Error::other)? {
+            let records = match creel_ledger::read(&folder) {
+                Ok(records) => records,
+                // A jail that never came up has written nothing.
+                Err(creel_ledger::Error::NoLedger { .. }) => continue,
+                Err(error) => return Err(io::Error::other(error)),
+            };
+            for line in records {
                 lines.push(line.map_err(io::Error::other)?);
             }
         }
@@ -64,8 +70,9 @@ impl Log {
                 if !followed.contains_key(&folder) {
                     let name = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
                     let last = told.iter().filter(|line| line.tenant == name).map(|line| line.seq).max().unwrap_or(0);
-                    let follow = Follow::new(&folder, last).map_err(io::Error::other)?;
-                    followed.insert(folder, follow);
+                    if let Ok(follow) = Follow::new(&folder, last) {
+                        followed.insert(folder, follow);
+                    }
                 }
             }
             for follow in followed.values_mut() {
