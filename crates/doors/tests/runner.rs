@@ -12,5 +12,6 @@
 mod dns;
 mod egress;
 mod fakes;
+mod model;
 mod smuggling;
 mod world;

@@ -33,7 +33,7 @@ pub(super) const BODY_LIMIT: Duration = Duration::from_secs(60);
 /// From the prompt's admission to the end of its answer, when no obligation says less. Models work for many minutes.
 pub(super) const EXCHANGE_LIMIT: Duration = Duration::from_secs(3600);
 /// Between signs of life while an answer is held: OpenClaw was seen to wait 250 s with one every 5 s.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(5);
+pub(super) const KEEP_ALIVE: Duration = if cfg!(test) { Duration::from_millis(5) } else { Duration::from_secs(5) };
 /// After a failed system call, so that a lasting failure does not spin.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 

@@ -213,3 +213,6 @@ impl http_body::Body for Relayed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

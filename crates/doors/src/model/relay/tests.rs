@@ -1,0 +1,126 @@
+use std::sync::Mutex;
+
+use creel_guard::{
+    Action, Answer, Asker, BoxFuture, BreakerState, Breakers, Deed, Entry, Facts, Guard, Judge, Judgement, Ledger,
+    LedgerClosed, Obligations, Question, RecordId, RuleId, Tenant, Timer, Verdict,
+};
+use creel_secrets::MemoryBroker;
+use futures_util::{StreamExt, stream};
+use http_body_util::StreamBody;
+use tokio::sync::Notify;
+
+use super::*;
+
+/// Allows prompts and asks about calls; the person answers Yes when the test says so.
+#[derive(Default)]
+struct World {
+    settled: Mutex<Vec<(u64, Outcome)>>,
+    admitted: Mutex<u64>,
+    yes: Notify,
+}
+
+impl Judge for World {
+    fn judge(&self, action: &Action, _facts: &Facts) -> Judgement {
+        let verdict = match action.deed {
+            Deed::Call(_) => Verdict::Ask(Question { text: "?".to_owned(), obligations: Obligations::default() }),
+            _ => Verdict::Allow(Obligations::default()),
+        };
+        Judgement { verdict, rule: RuleId::new("model/test"), why: String::new(), generation: 1 }
+    }
+}
+
+impl Ledger for World {
+    fn admitted(&self, _entry: Entry) -> BoxFuture<'_, Result<RecordId, LedgerClosed>> {
+        let mut count = self.admitted.lock().unwrap();
+        *count += 1;
+        Box::pin(std::future::ready(Ok(RecordId(*count))))
+    }
+
+    fn settled(&self, record: RecordId, outcome: Outcome) {
+        self.settled.lock().unwrap().push((record.0, outcome));
+    }
+}
+
+impl Asker for World {
+    fn ask<'a>(&'a self, _action: &'a Action, _question: &'a Question) -> BoxFuture<'a, Answer> {
+        Box::pin(async {
+            self.yes.notified().await;
+            Answer { yes: true, rule: RuleId::new("approval/by-person"), by: "test".to_owned() }
+        })
+    }
+}
+
+impl Breakers for World {
+    fn state(&self, _action: &Action) -> BreakerState {
+        BreakerState::Closed
+    }
+}
+
+impl Timer for World {
+    fn after(&self, _duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+async fn begin(world: &Arc<World>, answer: Body) -> Body {
+    let guard = Guard::new(world.clone(), world.clone(), world.clone(), world.clone(), world.clone(), false);
+    let admission = Admission { guard, tenant: Tenant::parse("main").unwrap() };
+    let prompt = crate::model::see::prompt(Format::OpenAi, "p", b"");
+    let permit = admission.ask(Deed::Prompt(prompt), Facts::default()).await.unwrap();
+    let (_, receipt) = permit.redeem();
+    let relay = Relay {
+        format: Format::OpenAi,
+        admission,
+        offered: ["exec".to_owned()].into(),
+        broker: Arc::new(MemoryBroker::default()),
+        receipt,
+        sent: 1,
+        status: 200,
+        deadline: Box::pin(sleep(Duration::from_secs(3600))),
+    };
+    start(relay, answer)
+}
+
+fn pieces(texts: &[&'static str]) -> impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + use<> {
+    let frames: Vec<_> = texts.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes())))).collect();
+    stream::iter(frames)
+}
+
+const CALL: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\
+    \"function\":{\"name\":\"exec\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+
+#[tokio::test]
+async fn the_agents_client_is_kept_awake_while_a_person_decides() {
+    let world = Arc::new(World::default());
+    let mut body = begin(&world, StreamBody::new(pieces(&[CALL, "data: [DONE]\n\n"])).boxed_unsync()).await;
+    for _ in 0..3 {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame, ": keepalive\n\n");
+    }
+    assert_eq!(*world.admitted.lock().unwrap(), 1);
+    world.yes.notify_one();
+    let rest = body.collect().await.unwrap().to_bytes();
+    let rest = String::from_utf8(rest.to_vec()).unwrap().replace(": keepalive\n\n", "");
+    assert_eq!(rest, format!("{CALL}data: [DONE]\n\n"));
+    let settled = world.settled.lock().unwrap().clone();
+    assert_eq!(settled[0], (2, Outcome::done()));
+    assert!(matches!(settled[1], (1, Outcome::Done { status: Some(200), .. })), "{settled:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_says_so_and_settles() {
+    let world = Arc::new(World::default());
+    let broken = stream::iter([Err("the line is cut".into())]);
+    let body = begin(&world, StreamBody::new(pieces(&[": hi\n\n"]).chain(broken)).boxed_unsync()).await;
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    assert!(text.starts_with(": hi\n\ndata: {\"error\"") && text.contains("broke off"), "{text}");
+    assert!(matches!(&world.settled.lock().unwrap()[0], (1, Outcome::Failed { .. })));
+}
+
+#[tokio::test]
+async fn a_relay_that_dies_breaks_the_agents_stream() {
+    let (sender, pieces) = mpsc::channel(1);
+    sender.send(Piece::Data(Bytes::from_static(b"x"))).await.unwrap_or_default();
+    drop(sender);
+    assert!(Relayed { pieces }.collect().await.is_err());
+}
