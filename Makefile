@@ -58,7 +58,7 @@ build:
 check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo run --locked --quiet -p xtask -- tidy
+	cargo run --locked --quiet --bin xtask -- tidy
 	cargo test --locked --quiet $(PURE) --lib --bins --test runner
 
 test: setup build

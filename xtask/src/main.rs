@@ -1,4 +1,4 @@
-//! `cargo run -p xtask -- tidy`: the repository's own rules.
+//! `cargo run --bin xtask -- tidy`: the repository's own rules.
 //!
 //! Owns the command line and nothing else. The rules are in `tidy`; they run as tests of this crate too. `make check`
 //! calls it.
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (code, text) = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
-        _ => (ExitCode::from(2), "usage: cargo run -p xtask -- tidy\n".to_owned()),
+        _ => (ExitCode::from(2), "usage: cargo run --bin xtask -- tidy\n".to_owned()),
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
     code
