@@ -30,8 +30,8 @@ pub fn fresh(name: &str) -> std::io::Result<Creel> {
     Creel::fresh(&program(), &Path::new("/var/lib/creel-e2e").join(name))
 }
 
-/// The prepared runtime that all tests share: preparing one takes a minute.
+/// The prepared runtime that the tests share with `make up`: preparing one takes a minute.
 #[must_use]
 pub fn runtime() -> String {
-    "/var/lib/creel-e2e/runtime".to_owned()
+    "/var/lib/creel/runtime".to_owned()
 }
