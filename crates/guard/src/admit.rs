@@ -67,10 +67,10 @@ impl Guard {
             Durability::Soon
         };
         let entry = Entry { action, facts, judgement, answer, durability };
-        let record = match self.within(LEDGER_PATIENCE, self.ledger.admitted(entry)).await {
+        let record = match self.within(LEDGER_PATIENCE, || self.ledger.admitted(entry)).await {
             Some(Ok(record)) => record,
             Some(Err(closed)) => return Err(unwritable(&closed.why)),
-            None => return Err(unwritable("it did not answer in time")),
+            None => return Err(unwritable("it failed, or did not answer in time")),
         };
         match release {
             Ok(obligations) => Ok(Permit::new(record, obligations, Arc::clone(&self.ledger))),
@@ -95,23 +95,23 @@ impl Guard {
     }
 
     async fn ask(&self, action: &Action, question: &crate::Question) -> Answer {
-        self.within(ASKER_PATIENCE, self.asker.ask(action, question)).await.unwrap_or_else(|| Answer {
+        self.within(ASKER_PATIENCE, || self.asker.ask(action, question)).await.unwrap_or_else(|| Answer {
             yes: false,
             rule: RuleId::new("approval/silence"),
             by: "nobody answered in time".to_owned(),
         })
     }
 
-    /// `None` when the timer wins or the future panics.
-    async fn within<T>(&self, patience: Duration, mut work: BoxFuture<'_, T>) -> Option<T> {
-        let mut alarm = self.timer.after(patience);
+    /// `None` when the timer wins, and when the work or the timer panics, at once or later.
+    async fn within<'a, T>(&self, patience: Duration, work: impl FnOnce() -> BoxFuture<'a, T>) -> Option<T> {
+        let started = catch_unwind(AssertUnwindSafe(|| (self.timer.after(patience), work())));
+        let (mut alarm, mut work) = started.ok()?;
         poll_fn(|cx| {
-            match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-                Ok(Poll::Ready(value)) => return Poll::Ready(Some(value)),
-                Ok(Poll::Pending) => {}
-                Err(_) => return Poll::Ready(None),
-            }
-            alarm.as_mut().poll(cx).map(|()| None)
+            let step = catch_unwind(AssertUnwindSafe(|| match work.as_mut().poll(cx) {
+                Poll::Ready(value) => Poll::Ready(Some(value)),
+                Poll::Pending => alarm.as_mut().poll(cx).map(|()| None),
+            }));
+            step.unwrap_or(Poll::Ready(None))
         })
         .await
     }
@@ -144,3 +144,6 @@ fn deny(rule: &'static str, why: &str) -> Judgement {
     let refusal = Refusal::new(rule.clone(), "refused; ask the operator", why);
     Judgement { verdict: Verdict::Deny(refusal), rule, why: why.to_owned(), generation: 0 }
 }
+
+#[cfg(test)]
+mod tests;

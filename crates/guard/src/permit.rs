@@ -29,7 +29,6 @@ impl Permit {
     }
 
     /// Consumes the permit: what must be done, and the receipt to settle when it is.
-    #[must_use]
     pub fn redeem(self) -> (Obligations, Receipt) {
         (self.obligations, self.receipt)
     }

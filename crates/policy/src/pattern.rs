@@ -122,4 +122,20 @@ mod tests {
         assert!(pattern.covers(&Target::Address("::ffff:c000:207".parse().unwrap())));
         assert!(!pattern.covers(&host("a.test")));
     }
+
+    // Here and not in `guard`, whose dev-dependencies are few (see its Cargo.toml).
+    proptest::proptest! {
+        #[test]
+        fn a_host_name_is_canonical_or_refused(text in "\\PC{0,80}|[a-zA-Z0-9.*_%@:\\[\\]-]{0,80}|[0-9.x]{0,20}") {
+            if let Ok(name) = HostName::parse(&text) {
+                let again = HostName::parse(name.as_str());
+                proptest::prop_assert_eq!(again.as_ref(), Ok(&name));
+                let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
+                proptest::prop_assert!(name.as_str().bytes().all(plain), "{}", name);
+                proptest::prop_assert!(name.as_str().parse::<IpAddr>().is_err());
+                proptest::prop_assert!(!name.as_str().is_empty() && name.as_str().len() <= 253);
+            }
+            let _ = HostPattern::parse(&text);
+        }
+    }
 }
