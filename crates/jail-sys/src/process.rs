@@ -90,6 +90,23 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Gives every signal its default action and empties the mask: Rust's runtime ignores SIGPIPE, and what is ignored stays
+/// so across `execve`. The C library's own two signals are among them, so this asks the kernel directly.
+pub fn reset_signals() {
+    /// `struct sigaction` of the kernel, all zero: SIG_DFL, no flags, an empty mask.
+    const DEFAULT: [u64; 4] = [0; 4];
+    /// The size of the kernel's signal set.
+    const SET: usize = 8;
+    let nothing = std::ptr::null_mut::<libc::c_void>();
+    for number in 1..=64 {
+        // SAFETY: the structure is as large as the kernel's and is only read; SIG_DFL is no function that could run. SIGKILL
+        // and SIGSTOP give EINVAL, which is harmless.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, DEFAULT.as_ptr(), nothing, SET) };
+    }
+    // SAFETY: the first eight bytes of the array are an empty set, which is only read.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, DEFAULT.as_ptr(), nothing, SET) };
+}
+
 /// Ends this process at once: no destructor and no exit handler runs. For a forked child that must not run the parent's.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes an integer and does not return.

@@ -41,6 +41,18 @@ pub enum Error {
         /// The layers' ids, as `check --json` names them.
         layers: Vec<&'static str>,
     },
+    /// The process that builds the jail, or the jail's first process, gave up.
+    #[error("the jail could not be built: {why}; see the warden's log")]
+    Stage {
+        /// What it said.
+        why: String,
+    },
+    /// The jail, or the process that keeps its network, is gone or doesn't answer.
+    #[error("the jail is gone: {why}; start it again")]
+    Gone {
+        /// What was seen.
+        why: String,
+    },
     /// Creel contradicts itself.
     #[error("`{what}` should never happen; please report it")]
     Bug {
@@ -64,6 +76,27 @@ impl Error {
     /// [`Error::Operator`] from two texts.
     pub fn operator(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Operator { what: what.into(), next: next.into() }
+    }
+
+    /// [`Error::Missing`] for one layer; the reason goes to the log, where the operator finds it.
+    pub(crate) fn missing(layer: &'static str, why: impl std::fmt::Display) -> Self {
+        tracing::warn!(layer, %why, "a layer can't be enforced");
+        Self::Missing { layers: vec![layer] }
+    }
+
+    /// [`Error::Stage`] from a text.
+    pub(crate) fn stage(why: impl std::fmt::Display) -> Self {
+        Self::Stage { why: why.to_string() }
+    }
+
+    /// [`Error::Gone`] from a text.
+    pub(crate) fn gone(why: impl std::fmt::Display) -> Self {
+        Self::Gone { why: why.to_string() }
+    }
+
+    /// [`Error::Bug`] from a text.
+    pub(crate) fn bug(what: impl std::fmt::Display) -> Self {
+        Self::Bug { what: what.to_string() }
     }
 }
 

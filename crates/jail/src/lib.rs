@@ -6,11 +6,27 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+mod confine;
 mod error;
+mod etc;
 mod folder;
+mod init;
+mod landlock;
+mod launch;
 pub mod net;
+mod plan;
+mod rootfs;
 mod seccomp;
 pub mod slot;
+mod spec;
+mod stage;
 pub mod volume;
 
+pub use confine::{ConfineReport, GuardPaths, confine_guard};
 pub use error::Error;
+pub use init::init_main;
+pub use init::protocol::{InitEvent, InitLink, InitRequest};
+pub use launch::{Jail, LAYERS, Launched, Layer, LayerStatus};
+pub use plan::{Bind, Disk, Limits, MadeFile, Owner, Plan};
+pub use spec::spec;
+pub use stage::{Owner as ListenerOwner, stage_main};

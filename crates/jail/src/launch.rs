@@ -1,0 +1,363 @@
+//! Launches a jail, holds it, and takes it down.
+//!
+//! Owns the warden's side of the birth: cgroup, disk, stage, the proof that every layer stands before anything of the
+//! agent runs, and an end that leaves nothing. It never lets a jail live that misses a layer which the operator did not
+//! give up by name. The warden and `creel jail` call it, on a thread that lives as long as the jail.
+
+mod disk;
+mod proof;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Child;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use creel_jail_sys::pidfd;
+use creel_jail_sys::process::spawn_with_link;
+use creel_jail_sys::seqpacket::Seq;
+use creel_jail_sys::socket::wait;
+use rustix::event::PollFlags;
+use serde::Serialize;
+
+use crate::cgroup::{Cgroup, CgroupLimits};
+use crate::error::Error;
+use crate::init::protocol::{Confined, Confinement, InitLink, recv, send};
+use crate::landlock::Walls;
+use crate::net::PlantedSockets;
+use crate::plan::{Disk, Plan, WRITABLE};
+use crate::spec::spec;
+use crate::stage::{Answer, Fault, Order, Owner, Word, write_order};
+use crate::{etc, seccomp};
+use disk::AttachedDisk;
+
+/// Every layer that a launch can prove or miss, by its id in `status --json` and `--allow-degraded`.
+pub const LAYERS: [&str; 23] = [
+    "ns.user",
+    "ns.pid",
+    "ns.mnt",
+    "ns.net",
+    "ns.ipc",
+    "ns.uts",
+    "ns.cgroup",
+    "uid",
+    "caps.none",
+    "nnp",
+    "seccomp",
+    "landlock",
+    "fs.readonly",
+    "fs.writable-only",
+    "proc.masked",
+    "limit.cpu",
+    "limit.memory",
+    "limit.pids",
+    "limit.disk",
+    "limit.inodes",
+    "limit.fds",
+    "core.none",
+    "net.lo-only",
+];
+
+/// A layer and whether it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// One of [`LAYERS`].
+    pub id: &'static str,
+    /// Whether it stands.
+    pub status: LayerStatus,
+}
+
+/// Whether a layer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerStatus {
+    /// Seen to stand, from outside, before anything of the agent ran.
+    Enforced,
+    /// The operator goes without.
+    Degraded,
+}
+
+/// What a launch gives.
+#[derive(Debug)]
+pub struct Launched {
+    /// The jail, empty but for its PID 1.
+    pub jail: Jail,
+    /// The sockets in its network namespace.
+    pub planted: PlantedSockets,
+    /// The listener of `/run/creel/secrets.sock`, if the plan wants it.
+    pub secrets: Option<OwnedFd>,
+    /// Every layer's state.
+    pub layers: Vec<Layer>,
+}
+
+/// A running jail. Dropping it takes it down.
+#[derive(Debug)]
+pub struct Jail {
+    parts: Parts,
+    stage: Mutex<Seq>,
+    link: InitLink,
+    pid: i32,
+    first: OwnedFd,
+}
+
+/// What must be taken down, whatever happens. Fields go in the order of [`Parts::take_down`].
+#[derive(Debug)]
+struct Parts {
+    first: Option<OwnedFd>,
+    stage: Option<Child>,
+    cgroup: Option<Cgroup>,
+    disk: Option<AttachedDisk>,
+}
+
+/// How long the stage may take for any one step; making a root file system takes some 20 ms.
+const STEP: Duration = Duration::from_secs(20);
+/// How long the kernel may take to clear each kind of thing.
+const END: Duration = Duration::from_secs(2);
+
+impl Jail {
+    /// Builds the jail and proves it. Nothing of the agent runs yet: ask [`Jail::init`] to start it. Blocks for some tens
+    /// of milliseconds. The jail dies with the **thread** that calls this.
+    ///
+    /// # Errors
+    /// `Missing` with the layers that this host can't enforce; `Operator` for a plan that makes no sense; else what the
+    /// host refused. Nothing is left behind.
+    pub fn launch(plan: &Plan) -> Result<Launched, Error> {
+        let description = spec(plan)?;
+        let limits = &plan.limits;
+        let wanted = CgroupLimits { cpus: limits.cpus, memory_bytes: limits.memory_bytes, pids: limits.pids };
+        let cgroup = Cgroup::create(&plan.name, &wanted)?;
+        let mut lacking = cgroup.unenforced().to_vec();
+        lacking.extend((plan.disk == Disk::Memory).then_some("limit.disk"));
+        let mut parts = Parts { first: None, stage: None, cgroup: Some(cgroup), disk: None };
+        tolerate(plan, &lacking)?;
+        parts.disk = AttachedDisk::attach(&plan.disk, &plan.name)?;
+
+        let order = Order {
+            skeleton: etc::skeleton(plan),
+            spec: description,
+            memory_bytes: limits.memory_bytes,
+            secrets_socket: plan.secrets_socket,
+        };
+        let told = |error: io::Error| Error::stage(format!("the stage's link: {error}"));
+        let (ours, theirs) = Seq::pair().map_err(told)?;
+        let (link, first_link) = Seq::pair().map_err(told)?;
+        let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
+        parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
+        drop(theirs);
+        let memory = write_order(&order)?;
+        let mut fds = vec![memory.as_fd(), first_link.as_fd()];
+        fds.extend(parts.disk.as_ref().and_then(AttachedDisk::mounted));
+        send(&ours, &Word::Build, &fds).map_err(told)?;
+        drop((memory, first_link));
+
+        let born = follow(&ours, &mut parts)?;
+        if let Some(disk) = &mut parts.disk {
+            disk.let_go();
+        }
+        let landlock = confine(&link, plan, &order)?;
+        if !landlock {
+            tolerate(plan, &["landlock"])?;
+        }
+        let mut missing = lacking;
+        missing.extend((!landlock).then_some("landlock"));
+        let layers = proof::prove(plan, &order.spec, born.pid, &missing)?;
+        let first =
+            parts.first.as_ref().ok_or_else(|| Error::bug("a jail without PID 1"))?.try_clone().map_err(told)?;
+        let link = InitLink::new(link).map_err(told)?;
+        let jail = Self { parts, stage: Mutex::new(ours), link, pid: born.pid, first };
+        Ok(Launched { jail, planted: born.planted, secrets: born.secrets, layers })
+    }
+
+    /// The link to PID 1.
+    #[must_use]
+    pub fn init(&self) -> &InitLink {
+        &self.link
+    }
+
+    /// PID 1's number on the host.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Readable when PID 1 has ended, and with it everything in the jail.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.first.as_fd()
+    }
+
+    /// The cgroup, for its usage; none once the jail is down.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<&Cgroup> {
+        self.parts.cgroup.as_ref()
+    }
+
+    /// A connection to 127.0.0.1:`port` in the jail, if the lone listener there is the owner's. It is non-blocking. Waits
+    /// up to some seconds.
+    ///
+    /// # Errors
+    /// `Gone` with the reason: nobody listens, somebody else does, or the jail has ended.
+    pub fn connect(&self, port: u16, owner: Owner) -> Result<OwnedFd, Error> {
+        let gone = |error: io::Error| Error::gone(format!("its stage doesn't answer: {error}"));
+        let stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&stage, &Word::Connect { port, owner }, &[]).map_err(gone)?;
+        // After a timeout the answers would no longer fit the questions; but the stage has a shorter one of its own.
+        match next(&stage)? {
+            (Answer::Connected, fds) => fds.into_iter().next().ok_or_else(|| Error::bug("connected to nothing")),
+            (Answer::Refused { why }, _) => Err(Error::gone(format!("port `{port}` can't be reached: {why}"))),
+            (other, _) => Err(Error::bug(format!("the stage said {other:?}"))),
+        }
+    }
+
+    /// Takes the jail down: within 2 seconds no process, mount, loop device, cgroup or namespace is left.
+    ///
+    /// # Errors
+    /// `Unfit` naming what is left.
+    pub fn kill(mut self) -> Result<(), Error> {
+        self.parts.take_down()
+    }
+}
+
+/// What the stage hands over while it builds.
+struct Born {
+    pid: i32,
+    planted: PlantedSockets,
+    secrets: Option<OwnedFd>,
+}
+
+/// Follows the stage to `Running`, and puts PID 1 into its cgroup on the way.
+fn follow(stage: &Seq, parts: &mut Parts) -> Result<Born, Error> {
+    let mut planted = None;
+    let mut secrets = None;
+    let mut pid = None;
+    loop {
+        match next(stage)? {
+            (Answer::Planted, fds) => planted = Some(PlantedSockets::from_fds(fds)?),
+            (Answer::Forked { pid: number }, fds) => {
+                parts.first = fds.into_iter().next();
+                let cgroup = parts.cgroup.as_ref().ok_or_else(|| Error::bug("a jail without a cgroup"))?;
+                cgroup.add(number)?;
+                send(stage, &Word::Go, &[]).map_err(|error| Error::stage(format!("the stage's link: {error}")))?;
+                pid = Some(number);
+            }
+            (Answer::Built, fds) => secrets = fds.into_iter().next(),
+            (Answer::Running, _) => break,
+            (Answer::Failed(fault), _) => return Err(from_fault(fault)),
+            (other @ (Answer::Connected | Answer::Refused { .. }), _) => {
+                return Err(Error::bug(format!("the stage said {other:?}")));
+            }
+        }
+    }
+    match (pid, planted) {
+        (Some(pid), Some(planted)) => Ok(Born { pid, planted, secrets }),
+        _ => Err(Error::bug("the stage left out a step")),
+    }
+}
+
+/// The stage's next word, within its time.
+fn next(stage: &Seq) -> Result<(Answer, Vec<OwnedFd>), Error> {
+    let told = |error: io::Error| Error::gone(format!("its stage doesn't answer: {error}"));
+    if !wait(stage, PollFlags::IN, STEP).map_err(told)? {
+        return Err(Error::gone(format!("its stage said nothing for {} s", STEP.as_secs())));
+    }
+    recv::<Answer>(stage).map_err(told)?.ok_or_else(|| Error::gone("its stage has ended"))
+}
+
+fn from_fault(fault: Fault) -> Error {
+    let named = |layer: &String| LAYERS.into_iter().find(|known| known == layer);
+    let layers: Vec<_> = fault.layers.iter().filter_map(named).collect();
+    if layers.is_empty() {
+        return Error::stage(fault.why);
+    }
+    tracing::warn!(?layers, why = fault.why, "a layer can't be enforced");
+    Error::Missing { layers }
+}
+
+/// Refuses layers that are missing and that the operator did not give up.
+fn tolerate(plan: &Plan, missing: &[&'static str]) -> Result<(), Error> {
+    let layers: Vec<_> = missing.iter().copied().filter(|layer| !plan.goes_without(layer)).collect();
+    if layers.is_empty() { Ok(()) } else { Err(Error::Missing { layers }) }
+}
+
+/// Has PID 1 confine itself; says whether landlock stands.
+fn confine(link: &Seq, plan: &Plan, order: &Order) -> Result<bool, Error> {
+    let told = |error: io::Error| Error::stage(format!("PID 1's link: {error}"));
+    let linux = order.spec.linux().as_ref();
+    let section = linux.and_then(|linux| linux.seccomp().clone()).map_or_else(seccomp::agent_profile, Ok)?;
+    let confinement =
+        Confinement { seccomp: section, walls: walls(plan), without_landlock: plan.goes_without("landlock") };
+    send(link, &confinement, &[]).map_err(told)?;
+    if !wait(link, PollFlags::IN, STEP).map_err(told)? {
+        return Err(Error::stage("PID 1 said nothing"));
+    }
+    match recv::<Confined>(link).map_err(told)? {
+        Some((Confined::Ready { landlock }, _)) => Ok(landlock.is_some()),
+        Some((Confined::Failed { layer, why }, _)) => {
+            Err(from_fault(Fault { layers: layer.into_iter().collect(), why }))
+        }
+        None => Err(Error::stage("PID 1 ended at once")),
+    }
+}
+
+/// Where landlock lets the agent read, write and execute: what the mounts say, once more.
+fn walls(plan: &Plan) -> Walls {
+    let mut run: Vec<_> = ["/usr", "/etc", "/opt", "/creel", "/run", "/mnt", "/srv"].map(Into::into).to_vec();
+    run.extend(plan.binds.iter().map(|bind| bind.dst.clone()));
+    Walls {
+        write: WRITABLE.iter().map(|(_, place, _)| place.into()).collect(),
+        run,
+        read: vec!["/sys".into()],
+        devices: vec!["/dev".into(), "/proc".into()],
+        list: vec!["/".into()],
+    }
+}
+
+impl Parts {
+    /// Ends everything, each part whatever became of the others; names what is left.
+    fn take_down(&mut self) -> Result<(), Error> {
+        let mut left = Vec::new();
+        if let Some(cgroup) = &self.cgroup
+            && let Err(error) = cgroup.kill_all()
+        {
+            left.push(error.to_string());
+        }
+        if let Some(first) = self.first.take() {
+            // no such process: it has ended already
+            let _sent = pidfd::kill(&first);
+            if !pidfd::wait_ended(&first, END).unwrap_or(false) {
+                left.push("PID 1".to_owned());
+            }
+        }
+        if let Some(mut stage) = self.stage.take() {
+            let _sent = stage.kill();
+            if stage.wait().is_err() {
+                left.push("the stage".to_owned());
+            }
+        }
+        if let Some(cgroup) = self.cgroup.take()
+            && let Err(error) = cgroup.remove()
+        {
+            left.push(error.to_string());
+        }
+        if let Some(disk) = self.disk.take()
+            && let Err(error) = disk.release(END)
+        {
+            left.push(error.to_string());
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(Error::unfit(
+            format!("after the jail's end there is still: {}", left.join("; ")),
+            "look at the warden's log",
+        ))
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_down() {
+            tracing::warn!(%error, "a jail did not end cleanly");
+        }
+    }
+}

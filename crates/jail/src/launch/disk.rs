@@ -1,0 +1,100 @@
+//! The disk of one jail, from its image to the moment when its loop device is free again.
+//!
+//! Owns the attachment. It never leaves a scratch image's name behind, and mounts nothing into the host's tree: the mount
+//! is a descriptor until the stage places it in the jail's own namespace. `launch` calls it.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use creel_jail_sys::loopdev::LoopDevice;
+
+use crate::error::Error;
+use crate::plan::Disk;
+use crate::volume::{self, Volume};
+
+/// A mounted image.
+#[derive(Debug)]
+pub(super) struct AttachedDisk {
+    image: PathBuf,
+    device: PathBuf,
+    /// Until the jail has the mount: afterwards that alone keeps the device, so that it goes with the jail.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    mounted: OwnedFd,
+    _device: LoopDevice,
+}
+
+impl AttachedDisk {
+    /// Makes, attaches and mounts what the plan wants; none for a disk in memory.
+    pub(super) fn attach(disk: &Disk, name: &str) -> Result<Option<Self>, Error> {
+        match disk {
+            Disk::Memory => Ok(None),
+            Disk::Volume { image, bytes } => {
+                let volume = Volume { image: image.clone(), bytes: *bytes };
+                if !volume.exists()? {
+                    volume.create()?;
+                }
+                Self::mount(&volume).map(Some)
+            }
+            Disk::Scratch { dir, bytes } => {
+                let volume = Volume { image: dir.join(format!("scratch-{name}")), bytes: *bytes };
+                // the caller's name is his alone, so this is what a killed run left
+                volume.remove()?;
+                volume.create()?;
+                let attached = Self::mount(&volume);
+                volume.remove()?;
+                attached.map(Some)
+            }
+        }
+    }
+
+    fn mount(volume: &Volume) -> Result<Self, Error> {
+        let device = volume.attach()?;
+        let mounted = volume::mount(&device)?;
+        let path = device.path().to_owned();
+        Ok(Self { image: volume.image.clone(), device: path, held: Some(Held { mounted, _device: device }) })
+    }
+
+    /// The mount, in no place yet.
+    pub(super) fn mounted(&self) -> Option<BorrowedFd<'_>> {
+        self.held.as_ref().map(|held| held.mounted.as_fd())
+    }
+
+    /// The jail has the mount now.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+    }
+
+    /// Waits until the device is free: it is once the jail's last mount is gone.
+    pub(super) fn release(mut self, patience: Duration) -> Result<(), Error> {
+        /// Between two looks.
+        const PAUSE: Duration = Duration::from_millis(5);
+        self.let_go();
+        let mut left = patience;
+        while self.is_ours() {
+            if left.is_zero() {
+                let device = self.device.display();
+                return Err(Error::unfit(format!("`{device}` is still in use"), "look for what has it mounted"));
+            }
+            sleep(PAUSE);
+            left = left.saturating_sub(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Whether the device still has our image: another jail may have taken the device meanwhile. The kernel adds
+    /// " (deleted)" to the name of a file that has none any more.
+    fn is_ours(&self) -> bool {
+        let Some(name) = self.device.file_name() else { return false };
+        let path = Path::new("/sys/block").join(name).join("loop/backing_file");
+        let Ok(text) = fs::read_to_string(path) else { return false };
+        let text = text.trim_end();
+        Path::new(text.strip_suffix(" (deleted)").unwrap_or(text)) == self.image
+    }
+}

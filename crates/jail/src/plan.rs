@@ -1,0 +1,211 @@
+//! What a jail is to be: the one argument of a launch.
+//!
+//! Owns the plan and its rules: which names, files and binds make sense. It never touches the host. The binary fills it
+//! in; `spec` and `launch` read it after [`Plan::check`].
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::Error;
+use crate::slot::Slot;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything that a launch needs to know.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Of the jail; also in its cgroup's name. Lower-case letters, digits and `-`, at most 48.
+    pub name: String,
+    /// Which host uids the jail has.
+    pub slot: Slot,
+    /// What the jail may use up.
+    pub limits: Limits,
+    /// Where the writable places lie.
+    pub disk: Disk,
+    /// Read-only files that are made for this jail.
+    pub files: Vec<MadeFile>,
+    /// The prepared runtime folder, seen at `/opt/openclaw`.
+    pub runtime: Option<PathBuf>,
+    /// What else of the host is seen, read-only.
+    pub binds: Vec<Bind>,
+    /// Our own program: the stage is started from it, and it is seen at `/creel/creel`.
+    pub exe: PathBuf,
+    /// Whether `/run/creel/secrets.sock` is planted.
+    pub secrets_socket: bool,
+    /// Ids of layers that the operator goes without, as in `--allow-degraded`.
+    pub degraded: Vec<String>,
+    /// The jail's own host name.
+    pub hostname: String,
+}
+
+/// What the jail may use up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// In CPUs.
+    pub cpus: f64,
+    /// Of memory, the jail's tmpfs included.
+    pub memory_bytes: u64,
+    /// Processes and threads together.
+    pub pids: u64,
+    /// Open files a process.
+    pub nofile: u64,
+}
+
+/// Where the writable places lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// On a volume image that outlives the jail; made if it is missing.
+    Volume {
+        /// The image file.
+        image: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// On a fresh image whose name is gone before the first program runs.
+    Scratch {
+        /// A root-owned folder for the moment in which the image has a name.
+        dir: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// In memory, under the memory limit: `--no-disk-limit`.
+    Memory,
+}
+
+/// A file that is made for this jail, read-only there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFile {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose a made file is. It is read-only for both; some programs want to see themselves as the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Uid 0 of the jail, which nobody in it can become.
+    Root,
+    /// Uid 1000.
+    Agent,
+}
+
+/// A file or folder of the host that is seen in the jail, read-only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// On the host, absolute.
+    pub src: PathBuf,
+    /// In the jail, absolute.
+    pub dst: PathBuf,
+}
+
+/// The places on the jail's volume: the folder there, the place in the jail, and whether programs may be executed there.
+pub(crate) const WRITABLE: [(&str, &str, bool); 5] = [
+    ("workspace", "/workspace", true),
+    ("state", "/var/lib/openclaw", true),
+    ("home", "/home/agent", true),
+    ("tmp", "/tmp", true),
+    ("shm", "/dev/shm", false),
+];
+
+/// What nothing may cover, and what lies in it neither.
+const CLOSED: [&str; 10] = [
+    "/proc",
+    "/sys",
+    "/etc/ssl",
+    "/etc/openclaw",
+    "/creel",
+    "/run/creel",
+    "/opt/openclaw",
+    "/dev/pts",
+    "/dev/fd",
+    "/usr/lib/ssl",
+];
+
+impl Plan {
+    /// Refuses a plan that makes no sense.
+    ///
+    /// # Errors
+    /// `Operator`, with what is wrong and what to do.
+    pub fn check(&self) -> Result<(), Error> {
+        plain_name("name", &self.name, 48)?;
+        plain_name("host name", &self.hostname, 63)?;
+        let Limits { cpus, memory_bytes, pids, nofile } = self.limits;
+        if !(0.01..=1024.0).contains(&cpus) || memory_bytes < 16 << 20 || pids < 8 || nofile < 64 {
+            return Err(Error::operator(
+                format!(
+                    "limits of {cpus} CPUs, {memory_bytes} bytes, {pids} processes and {nofile} files are too small"
+                ),
+                "take at least 0.01 CPUs, 16 MiB, 8 processes and 64 files",
+            ));
+        }
+        if !self.exe.is_absolute() {
+            return Err(Error::bug(format!("the program's path `{}` is not absolute", self.exe.display())));
+        }
+        for file in &self.files {
+            clean(&file.path)?;
+            let placed = file.path.starts_with("/etc") || file.path.starts_with("/creel");
+            if !placed || file.path == Path::new("/creel/creel") || file.mode & !0o777 != 0 {
+                return Err(Error::bug(format!("a file can't be made at `{}`, {:o}", file.path.display(), file.mode)));
+            }
+        }
+        self.binds.iter().try_for_each(check_bind)
+    }
+
+    /// Whether the operator goes without this layer.
+    #[must_use]
+    pub fn goes_without(&self, layer: &str) -> bool {
+        self.degraded.iter().any(|name| name == layer)
+    }
+}
+
+fn check_bind(bind: &Bind) -> Result<(), Error> {
+    let shown = format!("--bind {}:{}", bind.src.display(), bind.dst.display());
+    if !bind.src.is_absolute() {
+        return Err(Error::operator(format!("the source of `{shown}` is not absolute"), "write it from `/` on"));
+    }
+    clean(&bind.dst)?;
+    let writable = WRITABLE.iter().map(|(_, place, _)| Path::new(place));
+    let covers = CLOSED.iter().map(Path::new).chain(writable).find(|place| place.starts_with(&bind.dst));
+    let inside = CLOSED.iter().map(Path::new).find(|place| bind.dst.starts_with(place));
+    // what is masked there would hide the bind
+    let masked = ["/usr/local", "/usr/src"].map(Path::new);
+    let hidden = masked.into_iter().find(|place| bind.dst.starts_with(place) && bind.dst != *place);
+    match covers.or(inside).or(hidden) {
+        Some(place) => Err(Error::operator(
+            format!("`{shown}` would cover `{}`, which the jail needs as it is", place.display()),
+            "choose another place, `/mnt/NAME` for example",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Absolute, not `/`, and without `.`, `..` or NUL.
+fn clean(path: &Path) -> Result<(), Error> {
+    let mut components = path.components();
+    let rooted = components.next() == Some(Component::RootDir);
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let plain = components.clone().count() > 0 && components.all(|part| matches!(part, Component::Normal(_)));
+    if rooted && plain && !bytes.contains(&0) && bytes.len() < 1024 {
+        return Ok(());
+    }
+    Err(Error::operator(
+        format!("`{}` is no place in a jail", path.display()),
+        "name an absolute path without `.` and `..`",
+    ))
+}
+
+fn plain_name(what: &str, name: &str, longest: usize) -> Result<(), Error> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if plain && !name.is_empty() && name.len() <= longest && !name.starts_with('-') {
+        return Ok(());
+    }
+    Err(Error::operator(
+        format!("`{name}` is no {what}"),
+        format!("use 1 to {longest} lower-case letters, digits and `-`"),
+    ))
+}

@@ -1,0 +1,221 @@
+//! The jail as an OCI runtime spec.
+//!
+//! Owns the translation of a plan into the standard description; the stage builds from it, and another runtime can run
+//! the same one. It never mounts. What OCI has no words for stays outside: landlock (`landlock`), the planted sockets
+//! (`net`), the skeleton of the root (`etc`).
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::{
+    LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxIdMapping, LinuxIdMappingBuilder,
+    LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources,
+    LinuxResourcesBuilder, Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process,
+    ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+};
+
+use crate::error::Error;
+use crate::plan::{Plan, WRITABLE};
+use crate::seccomp;
+
+
+/// Where the stage gathers what the jail is made of, on a tmpfs that only its own mount namespace sees.
+pub(crate) const STAGING: &str = "/run/creel/box";
+/// The jail's uid and gid.
+pub(crate) const AGENT: u32 = 1000;
+/// The second uid of the jail, for walled commands.
+pub(crate) const WALLED: u32 = 1001;
+/// What the jail's uids are on the host: the first of the slot, and as many above it as the number says.
+const MAPPED: [u32; 3] = [0, AGENT, WALLED];
+
+/// The whole description.
+///
+/// # Errors
+/// `Operator` for a plan that makes no sense, `Bug` when the description can't be built.
+pub fn spec(plan: &Plan) -> Result<Spec, Error> {
+    plan.check()?;
+    let linux = LinuxBuilder::default()
+        .uid_mappings(mappings(plan)?)
+        .gid_mappings(mappings(plan)?)
+        .namespaces(namespaces()?)
+        .resources(resources(plan)?)
+        .cgroups_path(format!("creel-{}", plan.name))
+        .devices(Vec::new())
+        .seccomp(seccomp::agent_profile()?)
+        .rootfs_propagation("private")
+        .masked_paths(masked(plan))
+        .readonly_paths(READ_ONLY.map(str::to_owned).to_vec())
+        .build()
+        .map_err(bug)?;
+    let root = RootBuilder::default().path(Path::new(STAGING).join("root")).readonly(true).build().map_err(bug)?;
+    SpecBuilder::default()
+        .version("1.1.0")
+        .hostname(plan.hostname.as_str())
+        .domainname("localdomain")
+        .root(root)
+        .mounts(mounts(plan)?)
+        .process(process(plan)?)
+        .linux(linux)
+        .build()
+        .map_err(bug)
+}
+
+fn process(plan: &Plan) -> Result<Process, Error> {
+    let user = UserBuilder::default().uid(AGENT).gid(AGENT).umask(0o022_u32).additional_gids(Vec::new());
+    ProcessBuilder::default()
+        .terminal(false)
+        .user(user.build().map_err(bug)?)
+        .args(vec!["/creel/creel".to_owned(), "init".to_owned()])
+        .env(Vec::new())
+        .cwd("/")
+        .capabilities(no_capabilities()?)
+        .rlimits(rlimits(plan)?)
+        .no_new_privileges(true)
+        .build()
+        .map_err(bug)
+}
+
+fn no_capabilities() -> Result<LinuxCapabilities, Error> {
+    LinuxCapabilitiesBuilder::default()
+        .bounding([])
+        .effective([])
+        .inheritable([])
+        .permitted([])
+        .ambient([])
+        .build()
+        .map_err(bug)
+}
+
+/// No core is written. Where the host pipes cores to a program, the limit must be 1, which means "no dump" there, while 0
+/// means "a dump of any size": `core(5)` says that pipes ignore the limit, `do_coredump` makes the exception for 1.
+fn rlimits(plan: &Plan) -> Result<Vec<PosixRlimit>, Error> {
+    let pattern = std::fs::read("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let core = u64::from(matches!(pattern.first(), None | Some(b'|' | b'@')));
+    let limits = [(PosixRlimitType::RlimitNofile, plan.limits.nofile), (PosixRlimitType::RlimitCore, core)];
+    limits
+        .into_iter()
+        .map(|(kind, value)| PosixRlimitBuilder::default().typ(kind).soft(value).hard(value).build().map_err(bug))
+        .collect()
+}
+
+fn mappings(plan: &Plan) -> Result<Vec<LinuxIdMapping>, Error> {
+    let base = plan.slot.root_id();
+    MAPPED
+        .into_iter()
+        .map(|id| LinuxIdMappingBuilder::default().container_id(id).host_id(base + id).size(1_u32).build().map_err(bug))
+        .collect()
+}
+
+fn namespaces() -> Result<Vec<LinuxNamespace>, Error> {
+    [
+        LinuxNamespaceType::Network,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Cgroup,
+        LinuxNamespaceType::User,
+    ]
+    .into_iter()
+    .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build().map_err(bug))
+    .collect()
+}
+
+fn resources(plan: &Plan) -> Result<LinuxResources, Error> {
+    /// The period of the CPU quota in microseconds, the kernel's default.
+    const PERIOD: u64 = 100_000;
+    let memory = i64::try_from(plan.limits.memory_bytes).map_err(bug)?;
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most 1024 CPUs")]
+    let quota = (plan.limits.cpus * PERIOD as f64) as i64;
+    LinuxResourcesBuilder::default()
+        .memory(LinuxMemoryBuilder::default().limit(memory).swap(memory).build().map_err(bug)?)
+        .cpu(LinuxCpuBuilder::default().quota(quota).period(PERIOD).build().map_err(bug)?)
+        .pids(LinuxPidsBuilder::default().limit(i64::try_from(plan.limits.pids).map_err(bug)?).build().map_err(bug)?)
+        .build()
+        .map_err(bug)
+}
+
+/// In the order of mounting.
+fn mounts(plan: &Plan) -> Result<Vec<Mount>, Error> {
+    let staging = Path::new(STAGING);
+    let mut out = vec![
+        mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])?,
+        mount("/dev", "tmpfs", "tmpfs", &["nosuid", "noexec", "mode=0755", "size=64k", "nr_inodes=64"])?,
+        mount(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=256"],
+        )?,
+        layered("/usr", &staging.join("layer"), Path::new("/usr"))?,
+    ];
+    if let Some(runtime) = &plan.runtime {
+        out.push(layered("/opt/openclaw", &staging.join("empty"), runtime)?);
+    }
+    out.push(mount("/creel/creel", "bind", &plan.exe, &["bind", "ro", "nosuid", "nodev"])?);
+    for (folder, place, executable) in WRITABLE {
+        let source = staging.join("volume").join(folder);
+        let mut options = vec!["bind", "rw", "nosuid", "nodev"];
+        if !executable {
+            options.push("noexec");
+        }
+        out.push(mount(place, "bind", source, &options)?);
+    }
+    for bind in &plan.binds {
+        out.push(mount(&bind.dst, "bind", &bind.src, &["bind", "ro", "nosuid", "nodev"])?);
+    }
+    Ok(out)
+}
+
+/// A read-only overlay of two folders: its inodes are this jail's own, so that locks and watches don't reach another
+/// jail's view of the same files (HARDENING.md 24).
+fn layered(place: &str, upper: &Path, lower: &Path) -> Result<Mount, Error> {
+    let lowerdir = format!("lowerdir={}:{}", upper.display(), lower.display());
+    mount(place, "overlay", "overlay", &["ro", "nosuid", "nodev", &lowerdir])
+}
+
+fn mount(place: impl Into<PathBuf>, kind: &str, source: impl Into<PathBuf>, options: &[&str]) -> Result<Mount, Error> {
+    let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+    MountBuilder::default().destination(place).typ(kind).source(source).options(options).build().map_err(bug)
+}
+
+/// Read as nothing: what says much about the host or its kernel, and what no package put into /usr. The first nine are the
+/// OCI runtimes' own.
+const MASKED: [&str; 24] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/diskstats",
+    "/proc/kallsyms",
+    "/proc/kmsg",
+    "/proc/key-users",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/slabinfo",
+    "/proc/swaps",
+    "/usr/local",
+    "/usr/src",
+];
+
+/// Readable, not writable. The rest of /proc is guarded by its own permissions; /proc/self must stay writable, because
+/// OpenClaw sets oom_score_adj before each command.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+fn masked(plan: &Plan) -> Vec<String> {
+    let bound = |path: &&str| plan.binds.iter().any(|bind| bind.dst == Path::new(path));
+    MASKED.into_iter().filter(|path| !bound(path)).map(str::to_owned).collect()
+}
+
+fn bug(error: impl std::fmt::Display) -> Error {
+    Error::bug(format!("oci spec: {error}"))
+}

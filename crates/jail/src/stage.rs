@@ -1,0 +1,205 @@
+//! The process that builds a jail from outside and then keeps watch in its network namespace.
+//!
+//! Owns the order of the steps: network and planted sockets first, then PID 1 with its namespaces and root, the user
+//! namespace last, so that every other one belongs to the host. It never reads a byte that the agent wrote; it dies with
+//! the warden's thread and the jail dies with it. The hidden sub-command `creel stage` calls it.
+
+mod birth;
+mod watch;
+
+pub use watch::Owner;
+pub(crate) use watch::field;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use creel_jail_sys::process::{Fork, exit_now, fork};
+use creel_jail_sys::seqpacket::Seq;
+use nix::sched::{CloneFlags, unshare};
+use oci_spec::runtime::{LinuxIdMapping, Spec};
+use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::etc::Entry;
+use crate::init::protocol::{recv, send};
+use crate::net;
+
+/// What is to be built. It travels in a sealed memory file, for the made files are larger than a message may be.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    pub(crate) spec: Spec,
+    pub(crate) skeleton: Vec<Entry>,
+    /// The size of the writable places when no volume comes along.
+    pub(crate) memory_bytes: u64,
+    pub(crate) secrets_socket: bool,
+}
+
+/// What the warden says. Descriptors: `Build` brings the order, PID 1's link, and the volume if there is one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Word {
+    Build,
+    /// PID 1 is in its cgroup.
+    Go,
+    Connect {
+        port: u16,
+        owner: watch::Owner,
+    },
+}
+
+/// What the stage answers. Descriptors: `Planted` brings the sockets, `Forked` a pidfd, `Built` the secrets listener if
+/// there is one, `Connected` the connection.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Answer {
+    Planted,
+    Forked {
+        pid: i32,
+    },
+    Built,
+    /// PID 1 has become `creel init`.
+    Running,
+    Connected,
+    Refused {
+        why: String,
+    },
+    Failed(Fault),
+}
+
+/// Why it could not be built: the missing layer, if it is one, and a text for the operator.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    pub(crate) layers: Vec<String>,
+    pub(crate) why: String,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let layers = match &error {
+            Error::Missing { layers } => layers.iter().map(|&layer| layer.to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        Self { layers, why: error.to_string() }
+    }
+}
+
+/// The hidden sub-command `stage`: `fd` is the link to the warden. Returns the exit code.
+pub fn stage_main(fd: OwnedFd) -> i32 {
+    let Ok(warden) = Seq::from_fd(fd) else { return 125 };
+    let built = set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(Error::host("ask to die with the warden", "use a Linux kernel"))
+        .and_then(|()| build(&warden));
+    match built {
+        Ok(Some(first)) => watch::watch(&warden, &first),
+        // the warden is gone
+        Ok(None) => 0,
+        Err(error) => {
+            let _sent = send(&warden, &Answer::Failed(error.into()), &[]);
+            1
+        }
+    }
+}
+
+/// PID 1 of the jail as the stage knows it.
+pub(crate) struct First {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+/// Builds the jail; none when the warden went away meanwhile.
+fn build(warden: &Seq) -> Result<Option<First>, Error> {
+    let told = |error: io::Error| Error::stage(format!("the warden's link: {error}"));
+    let Some((Word::Build, fds)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
+    let mut fds = fds.into_iter();
+    let (Some(order), Some(link)) = (fds.next(), fds.next()) else { return Err(Error::bug("an order without a link")) };
+    let volume = fds.next();
+    let order = read_order(order)?;
+
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|error| Error::missing("ns.net", error))?;
+    let planted = net::build_in_this_namespace()?.into_fds();
+    let handles: Vec<_> = planted.iter().map(AsFd::as_fd).collect();
+    send(warden, &Answer::Planted, &handles).map_err(told)?;
+    drop(planted);
+
+    let (ours, theirs) = Seq::pair().map_err(told)?;
+    unshare(CloneFlags::CLONE_NEWPID).map_err(|error| Error::missing("ns.pid", error))?;
+    let pid = match fork().map_err(Error::host("start PID 1", "free some processes or memory"))? {
+        Fork::Child => {
+            drop(ours);
+            exit_now(birth::child(&theirs, &order, link, volume))
+        }
+        Fork::Parent(pid) => pid,
+    };
+    drop((theirs, link, volume));
+    let pidfd = creel_jail_sys::pidfd::open(pid.as_raw_nonzero().get()).map_err(told)?;
+    send(warden, &Answer::Forked { pid: pid.as_raw_nonzero().get() }, &[pidfd.as_fd()]).map_err(told)?;
+    let Some((Word::Go, _)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
+    send(&ours, &birth::Step::Go, &[]).map_err(told)?;
+    attend(warden, &ours, &order.spec, pid)?;
+    Ok(Some(First { pid, pidfd }))
+}
+
+/// Follows the child's steps until it has become `creel init`: the link closes at its `execve`.
+fn attend(warden: &Seq, child: &Seq, spec: &Spec, pid: Pid) -> Result<(), Error> {
+    let told = |error: io::Error| Error::stage(format!("a link broke: {error}"));
+    while let Some((step, fds)) = recv::<birth::Step>(child).map_err(told)? {
+        match step {
+            birth::Step::Built => {
+                let handles: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+                send(warden, &Answer::Built, &handles).map_err(told)?;
+            }
+            birth::Step::MapMe => {
+                map_ids(spec, pid)?;
+                send(child, &birth::Step::Go, &[]).map_err(told)?;
+            }
+            birth::Step::Failed(fault) => {
+                send(warden, &Answer::Failed(fault), &[]).map_err(told)?;
+                return Err(Error::stage("PID 1 gave up"));
+            }
+            birth::Step::Go => return Err(Error::bug("PID 1 gives orders")),
+        }
+    }
+    send(warden, &Answer::Running, &[]).map_err(told)
+}
+
+/// Writes the child's id maps from outside: `user_namespaces(7)`, "Defining user and group ID mappings".
+fn map_ids(spec: &Spec, pid: Pid) -> Result<(), Error> {
+    let linux = spec.linux().as_ref().ok_or_else(|| Error::bug("the spec has no linux part"))?;
+    let pid = pid.as_raw_nonzero();
+    for (name, mappings) in [("uid_map", linux.uid_mappings()), ("gid_map", linux.gid_mappings())] {
+        let line = |one: &LinuxIdMapping| format!("{} {} {}\n", one.container_id(), one.host_id(), one.size());
+        let text: String = mappings.iter().flatten().map(line).collect();
+        std::fs::write(format!("/proc/{pid}/{name}"), text).map_err(|error| Error::missing("ns.user", error))?;
+    }
+    Ok(())
+}
+
+/// The order as a sealed memory file.
+pub(crate) fn write_order(order: &Order) -> Result<OwnedFd, Error> {
+    let told = |error: io::Error| Error::stage(format!("the order can't be written: {error}"));
+    let fd = memfd_create("creel-order", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+        .map_err(Error::host("make a memory file", "use a kernel with memfd_create"))?;
+    let mut file = File::from(fd);
+    file.write_all(&serde_json::to_vec(order).map_err(Error::bug)?).map_err(told)?;
+    let seals = SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    rustix::fs::fcntl_add_seals(&file, seals).map_err(|error| told(error.into()))?;
+    io::Seek::rewind(&mut file).map_err(told)?;
+    Ok(file.into())
+}
+
+/// The largest order that is read: the made files and the spec, with room.
+const LARGEST_ORDER: u64 = 32 << 20;
+
+fn read_order(fd: OwnedFd) -> Result<Order, Error> {
+    let mut bytes = Vec::new();
+    File::from(fd)
+        .take(LARGEST_ORDER)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::stage(format!("the order can't be read: {error}")))?;
+    serde_json::from_slice(&bytes).map_err(Error::bug)
+}

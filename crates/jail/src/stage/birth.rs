@@ -1,0 +1,143 @@
+//! From a forked copy of the stage to `creel init`, PID 1 of the jail.
+//!
+//! Owns the steps in their order: namespaces, root file system, user namespace, uid, privileges, descriptors, execve. It
+//! never returns to the stage's code, and after `drop_all` it has no more rights than the agent. `stage` calls it.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use creel_jail_sys::caps;
+use creel_jail_sys::process::{LINK_FD, close_on_exec_from, place};
+use creel_jail_sys::seqpacket::Seq;
+use nix::sched::{CloneFlags, unshare};
+use oci_spec::runtime::{PosixRlimitType, Process, Spec};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit, setsid, umask};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::system::{setdomainname, sethostname};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Order};
+use crate::error::Error;
+use crate::init::protocol::{recv, send};
+use crate::rootfs;
+
+/// Between the stage and its child. `Go` comes from the stage, the rest from the child; `Built` brings the listener of the
+/// secrets socket if there is one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Step {
+    Go,
+    Built,
+    MapMe,
+    Failed(Fault),
+}
+
+/// The child's whole life up to `execve`; returns only when that failed.
+pub(super) fn child(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedFd>) -> i32 {
+    if let Err(error) = become_first(stage, order, link, volume) {
+        let _sent = send(stage, &Step::Failed(error.into()), &[]);
+    }
+    1
+}
+
+const HINT: &str = "run Creel as root on a kernel of 5.17 or newer";
+
+fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedFd>) -> Result<(), Error> {
+    die_with_stage()?;
+    wait_for_go(stage)?;
+    separate(&order.spec)?;
+    let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
+    umask(Mode::empty());
+    let listener = rootfs::build(order, volume)?;
+    umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
+    let handles: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+    send(stage, &Step::Built, &handles).map_err(broken)?;
+    drop(listener);
+
+    // Last of all: whatever is root in this namespace has power over none of those made before it.
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Error::missing("ns.user", error))?;
+    send(stage, &Step::MapMe, &[]).map_err(broken)?;
+    wait_for_go(stage)?;
+    set_limits(process)?;
+    let host = |doing: &'static str| move |error: rustix::io::Errno| Error::host(doing, HINT)(error);
+    setsid().map_err(host("start a session"))?;
+    caps::close_bounding_set().map_err(Error::host("empty the bounding set", HINT))?;
+    let (uid, gid) = (Uid::from_raw(process.user().uid()), Gid::from_raw(process.user().gid()));
+    set_thread_groups(&[]).map_err(host("leave all groups"))?;
+    set_thread_res_gid(gid, gid, gid).map_err(host("become the agent's group"))?;
+    set_thread_res_uid(uid, uid, uid).map_err(host("become the agent's user"))?;
+    caps::drop_all().map_err(Error::host("drop all privileges", HINT))?;
+    // a change of user clears it (prctl(2))
+    die_with_stage()?;
+    hand_over(link).map_err(Error::host("arrange the descriptors of PID 1", HINT))?;
+    Err(execute(process))
+}
+
+fn die_with_stage() -> Result<(), Error> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(Error::host("ask to die with the stage", HINT))
+}
+
+fn wait_for_go(stage: &Seq) -> Result<(), Error> {
+    match recv::<Step>(stage).map_err(broken)? {
+        Some((Step::Go, _)) => Ok(()),
+        _ => Err(Error::stage("the stage is gone")),
+    }
+}
+
+/// The namespaces that PID 1 makes for itself, each named when the kernel has it not, and the names in them.
+fn separate(spec: &Spec) -> Result<(), Error> {
+    for (flag, layer) in [
+        (CloneFlags::CLONE_NEWNS, "ns.mnt"),
+        (CloneFlags::CLONE_NEWIPC, "ns.ipc"),
+        (CloneFlags::CLONE_NEWUTS, "ns.uts"),
+        (CloneFlags::CLONE_NEWCGROUP, "ns.cgroup"),
+    ] {
+        unshare(flag).map_err(|error| Error::missing(layer, error))?;
+    }
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    sethostname(name(spec.hostname()).as_bytes()).map_err(Error::host("set the host name", HINT))?;
+    setdomainname(name(spec.domainname()).as_bytes()).map_err(Error::host("set the domain name", HINT))
+}
+
+fn set_limits(process: &Process) -> Result<(), Error> {
+    for limit in process.rlimits().iter().flatten() {
+        let resource = match limit.typ() {
+            PosixRlimitType::RlimitNofile => Resource::Nofile,
+            PosixRlimitType::RlimitCore => Resource::Core,
+            other => return Err(Error::bug(format!("a limit that is not understood: {other:?}"))),
+        };
+        let limit = Rlimit { current: Some(limit.soft()), maximum: Some(limit.hard()) };
+        setrlimit(resource, limit).map_err(Error::host("set a resource limit", HINT))?;
+    }
+    Ok(())
+}
+
+/// /dev/null of the jail three times, the link at its number, everything else closed by `execve`.
+fn hand_over(link: OwnedFd) -> io::Result<()> {
+    let null = rustix::fs::open(Path::new("/dev/null"), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    // the number may be taken by the warden's link, which this process has no more use for
+    place(link, LINK_FD)?;
+    close_on_exec_from(LINK_FD.unsigned_abs() + 1)
+}
+
+fn execute(process: &Process) -> Error {
+    let c = |text: &String| CString::new(text.as_str()).unwrap_or_default();
+    let argv: Vec<CString> = process.args().iter().flatten().map(c).collect();
+    let env: Vec<CString> = process.env().iter().flatten().map(c).collect();
+    let Some(program) = argv.first() else { return Error::bug("the spec names no program") };
+    let Err(error) = nix::unistd::execve(program, &argv, &env);
+    Error::host("execute `/creel/creel` as PID 1", "make Creel's own program executable for everybody (mode 0755)")(
+        error,
+    )
+}
+
+fn broken(error: io::Error) -> Error {
+    Error::stage(format!("the stage's link: {error}"))
+}

@@ -1,0 +1,49 @@
+//! Real jails, built and torn down by the code under test. Needs root, and fails without.
+//!
+//! The same program is the stage and PID 1: `main` looks at its first argument, as the product's binary does. So there is
+//! no test harness, and the tests run one after the other.
+
+#[path = "jail/box_under_test.rs"]
+mod box_under_test;
+#[path = "jail/life.rs"]
+mod life;
+#[path = "jail/walls.rs"]
+mod walls;
+
+use std::panic::catch_unwind;
+
+use creel_jail_sys::process::{LINK_FD, inherited};
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("stage") => std::process::exit(creel_jail::stage_main(inherited(LINK_FD).unwrap())),
+        Some("init") => std::process::exit(creel_jail::init_main(inherited(LINK_FD).unwrap())),
+        Some("guard") => std::process::exit(walls::confined_guard()),
+        filter => run(filter.filter(|text| !text.starts_with('-'))),
+    }
+}
+
+fn run(filter: Option<&str>) {
+    let all: Vec<(&str, fn())> = walls::TESTS.iter().chain(life::TESTS).copied().collect();
+    let chosen: Vec<_> = all.iter().filter(|(name, _)| filter.is_none_or(|text| name.contains(text))).collect();
+    println!("\nrunning {} tests", chosen.len());
+    let mut failed = Vec::new();
+    for (name, test) in &chosen {
+        let passed = catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
+        if !passed {
+            failed.push(*name);
+        }
+    }
+    let word = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {word}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out",
+        chosen.len() - failed.len(),
+        failed.len(),
+        all.len() - chosen.len()
+    );
+    if !failed.is_empty() {
+        println!("failed: {failed:?}");
+        std::process::exit(101);
+    }
+}

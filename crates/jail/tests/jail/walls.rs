@@ -1,0 +1,289 @@
+//! What a program in a jail can't do, tried from inside.
+
+use std::path::PathBuf;
+
+use creel_jail::{Bind, GuardPaths, confine_guard};
+
+use crate::box_under_test::{launch, launch_plan, plan, state_dir};
+
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("walls::identity_and_privileges", identity_and_privileges),
+    ("walls::only_the_listed_places_are_writable", only_the_listed_places_are_writable),
+    ("walls::nothing_of_the_host_shows", nothing_of_the_host_shows),
+    ("walls::kernel_doors_are_shut", kernel_doors_are_shut),
+    ("walls::sockets_are_of_the_three_families", sockets_are_of_the_three_families),
+    ("walls::pid_1_can_not_be_looked_into", pid_1_can_not_be_looked_into),
+    ("walls::processes_are_limited", processes_are_limited),
+    ("walls::binds_are_read_only", binds_are_read_only),
+    ("walls::usr_is_an_instance_of_its_own", usr_is_an_instance_of_its_own),
+    ("walls::a_guard_is_confined", a_guard_is_confined),
+];
+
+fn identity_and_privileges() {
+    let mut jail = launch();
+    let status = jail.status();
+    assert_eq!(status["Uid"], "1000\t1000\t1000\t1000");
+    assert_eq!(status["Gid"], "1000\t1000\t1000\t1000");
+    assert_eq!(status["Groups"], "");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(status[set], "0000000000000000", "{set}");
+    }
+    assert_eq!(status["NoNewPrivs"], "1");
+    assert_eq!(status["Seccomp"], "2");
+    assert_eq!(status["SigIgn"], "0000000000000000");
+    assert_eq!(status["SigBlk"], "0000000000000000");
+    assert_eq!(jail.sh("ulimit -n; ulimit -c; pwd; umask; id -un; hostname"), "1024\n0\n/workspace\n0022\nagent\nbox");
+    assert_eq!(
+        jail.sh("env | grep -v '^_=\\|^SHLVL=\\|^PWD=' | sort"),
+        "HOME=/home/agent\nLANG=C.UTF-8\nPATH=/usr/bin:/bin"
+    );
+    assert_eq!(jail.sh("ls -l /proc/self/fd | grep -c ' -> '"), "4", "0, 1, 2 and the folder itself");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn only_the_listed_places_are_writable() {
+    let mut jail = launch();
+    let script = r#"
+import os, stat
+good, bad = [], []
+for folder, names, files in os.walk("/", onerror=lambda error: None):
+    if folder.startswith(("/proc/", "/usr/share", "/usr/lib/")):
+        names.clear()
+    try:
+        os.close(os.open(folder + "/.probe", os.O_CREAT | os.O_EXCL | os.O_WRONLY)); os.unlink(folder + "/.probe")
+        good.append(folder)
+    except OSError as error:
+        bad.append(error.errno)
+print(sorted(good))
+"#;
+    assert_eq!(jail.python(script), "['/dev/shm', '/home/agent', '/tmp', '/var/lib/openclaw', '/workspace']");
+    for (path, why) in [
+        ("/x", "Read-only"),
+        ("/usr/x", "Read-only"),
+        ("/etc/passwd", "Read-only|Permission"),
+        ("/dev/x", "Read-only|Permission"),
+        ("/creel/creel", "Read-only|Permission|busy"),
+        ("/proc/sys/kernel/hostname", "Read-only|Permission"),
+        ("/proc/sys/kernel/core_pattern", "Read-only|Permission"),
+    ] {
+        let answer = jail.sh(&format!("echo x 2>&1 > {path} || true; (echo x > {path}) 2>&1 | grep -cE '{why}'"));
+        assert!(answer.ends_with('1'), "{path}: {answer}");
+    }
+    assert_eq!(jail.sh("cp /usr/bin/true /dev/shm/t; /dev/shm/t 2>/dev/null; echo $?"), "126");
+    assert_eq!(jail.sh("cp /usr/bin/true /workspace/t; /workspace/t; echo $?"), "0");
+    assert_eq!(jail.sh("echo 500 > /proc/self/oom_score_adj; echo x > /dev/null; stat -c %a /tmp"), "1777");
+    assert_eq!(jail.sh("mknod /workspace/n c 1 3 2>&1 | grep -c 'not permitted\\|denied'"), "1");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn nothing_of_the_host_shows() {
+    let mut jail = launch();
+    assert_eq!(jail.sh("ls /sys /usr/local /usr/src /mnt /srv | grep -v : | tr -d '\\n'"), "");
+    assert_eq!(jail.sh("ls / | tr '\\n' ' '").trim(), expected_root());
+    let mounts = jail.sh("cat /proc/self/mountinfo");
+    let exe = std::env::current_exe().unwrap();
+    for secret in [exe.to_str().unwrap(), "/work/", "/root", "target/debug", "/run/creel/box"] {
+        assert!(!mounts.contains(secret), "{secret} shows:\n{mounts}");
+    }
+    assert_eq!(jail.sh("ls /proc/net/../1 >/dev/null; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '"), "lo");
+    for masked in ["kcore", "cmdline", "partitions", "kallsyms", "modules", "keys", "timer_list", "interrupts"] {
+        assert_eq!(jail.sh(&format!("cat /proc/{masked} 2>/dev/null | wc -c")), "0", "{masked}");
+    }
+    assert_eq!(jail.sh("ls /proc | grep -cE '^[0-9]+$'"), "4", "PID 1, the shell, ls and grep");
+    assert_eq!(jail.sh("cat /proc/self/cgroup | cut -d: -f3 | sort -u"), "/");
+    assert_eq!(
+        jail.sh("find / -xdev -uid 0 -perm -4000 2>/dev/null | head -1; cat /etc/shadow 2>&1 | grep -c such"),
+        "1"
+    );
+    jail.launched.jail.kill().unwrap();
+}
+
+fn expected_root() -> String {
+    let mut names = vec![
+        "creel",
+        "dev",
+        "etc",
+        "home",
+        "mnt",
+        "opt",
+        "proc",
+        "run",
+        "srv",
+        "sys",
+        "tmp",
+        "usr",
+        "var",
+        "workspace",
+    ];
+    names.extend(
+        ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
+            .iter()
+            .filter(|name| PathBuf::from("/usr").join(name).exists()),
+    );
+    names.sort_unstable();
+    names.join(" ")
+}
+
+fn kernel_doors_are_shut() {
+    let mut jail = launch();
+    // name, number, arguments, the errnos that a refusal may have
+    let calls = [
+        ("unshare(NEWUSER)", 272, "0x10000000,0,0,0,0,0", "1"),
+        ("unshare(NEWNS)", 272, "0x20000,0,0,0,0,0", "1"),
+        ("clone(NEWUSER)", 56, "0x10000011,0,0,0,0,0", "1"),
+        ("clone3", 435, "0,0,0,0,0,0", "38"),
+        ("mount", 165, "0,0,0,0,0,0", "1"),
+        ("umount2", 166, "0,0,0,0,0,0", "1"),
+        ("pivot_root", 155, "0,0,0,0,0,0", "1"),
+        ("chroot", 161, "0,0,0,0,0,0", "1"),
+        ("setns", 308, "0,0,0,0,0,0", "1"),
+        ("fsopen", 430, "0,0,0,0,0,0", "1"),
+        ("mount_setattr", 442, "0,0,0,0,0,0", "1"),
+        ("ptrace(TRACEME)", 101, "0,0,0,0,0,0", "1"),
+        ("process_vm_readv", 310, "1,0,0,0,0,0", "1"),
+        ("pidfd_getfd", 438, "0,0,0,0,0,0", "1"),
+        ("bpf", 321, "0,0,0,0,0,0", "1"),
+        ("keyctl", 250, "0,0,0,0,0,0", "1"),
+        ("io_uring_setup", 425, "1,0,0,0,0,0", "38"),
+        ("userfaultfd", 323, "0,0,0,0,0,0", "1"),
+        ("perf_event_open", 298, "0,0,0,0,0,0", "1"),
+        ("open_by_handle_at", 304, "0,0,0,0,0,0", "1"),
+        ("name_to_handle_at", 303, "0,0,0,0,0,0", "1"),
+        ("init_module", 175, "0,0,0,0,0,0", "1"),
+        ("kexec_load", 246, "0,0,0,0,0,0", "1"),
+        ("sethostname", 170, "0,0,0,0,0,0", "1"),
+        ("syslog", 103, "2,0,0,0,0,0", "1"),
+        ("personality(ADDR_NO_RANDOMIZE)", 135, "0x40000,0,0,0,0,0", "1"),
+        ("ioctl(TIOCSTI)", 16, "0,0x5412,0,0,0,0", "1"),
+        ("ioctl(TIOCSTI, high bits)", 16, "0,0x100005412,0,0,0,0", "1"),
+        ("ioctl(TIOCLINUX)", 16, "0,0x541c,0,0,0,0", "1"),
+        ("prlimit64(1)", 302, "1,7,0,0,0,0", "1"),
+        ("x32 getpid", 0x4000_0027, "0,0,0,0,0,0", "38"),
+        ("a call of the future", 900, "0,0,0,0,0,0", "38"),
+    ];
+    for (name, number, arguments, errno) in calls {
+        let script = format!(
+            "import ctypes as c\nl=c.CDLL(None,use_errno=True)\na=[c.c_long(x) for x in ({arguments})]\n\
+             r=l.syscall(c.c_long({number}),*a)\nprint(r,c.get_errno())"
+        );
+        assert_eq!(jail.python(&script), format!("-1 {errno}"), "{name}");
+    }
+    // the core limit can't be moved, other limits of oneself can
+    assert_eq!(
+        jail.python(
+            "import resource as r\ntry: r.setrlimit(r.RLIMIT_CORE,(0,0)); print('moved')\nexcept (OSError,ValueError) as e: print('kept')\n\
+             r.setrlimit(r.RLIMIT_NOFILE,(100,100)); print(r.getrlimit(r.RLIMIT_NOFILE))"
+        ),
+        "kept\n(100, 100)"
+    );
+    jail.launched.jail.kill().unwrap();
+}
+
+fn sockets_are_of_the_three_families() {
+    let mut jail = launch();
+    let script = r#"
+import ctypes as c
+l = c.CDLL(None, use_errno=True)
+for family, kind, protocol in [(1,1,0),(1,2,0),(1,5,0),(2,1,0),(2,1,6),(2,2,17),(10,1|2048|524288,6),(10,2,0),(16,3,0),(16,524290,0)]:
+    assert l.socket(family, kind, protocol) >= 0, (family, kind, protocol, c.get_errno())
+for family, kind, protocol in [(2,1,262),(2,2,136),(2,3,255),(2,3,1),(2,2,1),(10,2,58),(16,3,12),(16,3,4),(16,3,16),(17,3,0),(17,2,0),(38,5,0),(40,1,0),(44,3,0),(31,3,1),(29,3,1),(2,6,0),(30,1,0),(15,3,2)]:
+    r = l.socket(family, kind, protocol)
+    assert r == -1 and c.get_errno() == 1, (family, kind, protocol, r, c.get_errno())
+import os
+assert os.listdir("/proc/self/net")
+import socket
+assert [name for number, name in socket.if_nameindex()] == ["lo"]
+print("ok")
+"#;
+    assert_eq!(jail.python(script), "ok");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn pid_1_can_not_be_looked_into() {
+    let mut jail = launch();
+    for file in ["environ", "mem", "maps", "fd/3", "root/etc/passwd", "exe", "auxv"] {
+        assert_eq!(jail.sh(&format!("head -c1 /proc/1/{file} 2>&1 | grep -cE 'denied|not permitted'")), "1", "{file}");
+    }
+    assert_eq!(
+        jail.sh("ls /proc/1/fd 2>&1 | grep -c denied; (echo 1 > /proc/1/oom_score_adj) 2>&1 | grep -c denied"),
+        "1\n1"
+    );
+    assert_eq!(jail.sh("kill -9 1; kill -STOP 1; sleep 0.1; grep -c '^State:.S' /proc/1/status"), "1");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn processes_are_limited() {
+    let (mut plan, lock) = plan();
+    plan.limits.pids = 24;
+    let mut jail = launch_plan(&plan, lock);
+    let script = "import os,time\nn=0\ntry:\n  while True:\n    if os.fork()==0: os.closerange(0,3); time.sleep(60)\n    n+=1\nexcept OSError as e: print(n<24, e.errno)";
+    assert_eq!(jail.python(script), "True 11");
+    // the sleepers are still there: PID 1 reports that nothing can be started, and lives
+    jail.launched.jail.kill().unwrap();
+}
+
+fn binds_are_read_only() {
+    let source = state_dir().join("bound");
+    std::fs::create_dir_all(source.join("sub")).unwrap();
+    std::fs::write(source.join("file"), "hello").unwrap();
+    let (mut plan, lock) = plan();
+    plan.binds = vec![
+        Bind { src: source.clone(), dst: "/data/deep".into() },
+        Bind { src: source.join("file"), dst: "/tmp/one".into() },
+        Bind { src: source.clone(), dst: "/usr/local".into() },
+    ];
+    let mut jail = launch_plan(&plan, lock);
+    assert_eq!(jail.sh("cat /data/deep/file /tmp/one /usr/local/file"), "hellohellohello");
+    assert_eq!(jail.sh("(echo x > /data/deep/file) 2>&1 | grep -c 'Read-only\\|denied'; (rm /tmp/one) 2>&1 | grep -c 'busy\\|Read-only'"), "1\n1");
+    assert_eq!(jail.sh("touch /data/deep/sub/x 2>&1 | grep -c 'Read-only\\|denied'"), "1");
+    jail.launched.jail.kill().unwrap();
+    assert_eq!(std::fs::read_to_string(source.join("file")).unwrap(), "hello");
+}
+
+fn usr_is_an_instance_of_its_own() {
+    let (mut one, mut two) = (launch(), launch());
+    // a lock that one jail holds on a file of /usr is not seen by the other
+    let hold = "import fcntl,time\nf=open('/usr/bin/python3','rb')\nfcntl.flock(f,fcntl.LOCK_EX)\nprint('held',flush=True)\ntime.sleep(60)";
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let null = || std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    one.spawn(&["python3", "-c", hold], false, &[null(), writer.into(), null()]);
+    let mut word = [0_u8; 4];
+    std::io::Read::read_exact(&mut reader, &mut word).unwrap();
+    assert_eq!(&word, b"held");
+    let take =
+        "import fcntl\nf=open('/usr/bin/python3','rb')\nfcntl.flock(f,fcntl.LOCK_EX|fcntl.LOCK_NB)\nprint('free')";
+    assert_eq!(two.python(take), "free");
+    // the same look within one jail is refused, so the test means something
+    let ran = one.run(&["python3", "-c", take]);
+    assert!(ran.stderr.contains("BlockingIOError"), "{}", ran.stderr);
+    one.launched.jail.kill().unwrap();
+    two.launched.jail.kill().unwrap();
+}
+
+fn a_guard_is_confined() {
+    let own = state_dir().join("guard");
+    std::fs::create_dir_all(&own).unwrap();
+    let status =
+        std::process::Command::new(std::env::current_exe().unwrap()).arg("guard").current_dir(&own).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+/// Runs in a process of its own: confines itself as a guard does and tries.
+pub(crate) fn confined_guard() -> i32 {
+    let own = std::env::current_dir().unwrap();
+    confine_guard(&GuardPaths { write: vec![own.clone()], read: vec!["/etc/hosts".into(), "/etc/resolv.conf".into()] })
+        .unwrap();
+    std::fs::write(own.join("mine"), "x").unwrap();
+    std::fs::rename(own.join("mine"), own.join("yours")).unwrap();
+    assert!(std::fs::read("/etc/hosts").is_ok());
+    assert!(std::fs::read("/etc/passwd").is_err());
+    assert!(std::fs::write("/tmp/creel-guard-escape", "x").is_err());
+    assert!(std::process::Command::new("/usr/bin/true").status().is_err());
+    std::thread::spawn(|| assert!(std::fs::read("/etc/passwd").is_err())).join().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    std::os::unix::net::UnixListener::bind(own.join("sock")).unwrap();
+    std::fs::remove_file(own.join("sock")).unwrap();
+    assert!(std::fs::remove_dir(&own).is_err(), "the folder above is not its own");
+    0
+}
