@@ -18,8 +18,23 @@ use crate::seccomp;
 pub struct GuardPaths {
     /// Its own folders: read, write, make and remove.
     pub write: Vec<PathBuf>,
-    /// Read only, the resolver's files and the host's CA roots for example.
+    /// Read only, the host's CA roots for example. What this host lacks is left out.
     pub read: Vec<PathBuf>,
+}
+
+impl GuardPaths {
+    /// What the C library reads to look up a name, its plug-ins included (`nsswitch.conf(5)`).
+    pub const RESOLVER: [&str; 9] = [
+        "/etc/resolv.conf",
+        "/etc/hosts",
+        "/etc/host.conf",
+        "/etc/nsswitch.conf",
+        "/etc/gai.conf",
+        "/etc/services",
+        "/etc/ld.so.cache",
+        "/usr/lib",
+        "/run/systemd/resolve",
+    ];
 }
 
 /// How it stands.
@@ -47,7 +62,7 @@ pub fn confine_guard(paths: &GuardPaths) -> Result<ConfineReport, Error> {
     let devices = ["/dev/null", "/dev/urandom"].map(PathBuf::from);
     let walls = Walls {
         write: paths.write.clone(),
-        read: paths.read.iter().cloned().chain(["/proc/self".into()]).collect(),
+        read: paths.read.iter().filter(|path| path.exists()).cloned().chain(["/proc/self".into()]).collect(),
         devices: devices.into(),
         ..Walls::default()
     };

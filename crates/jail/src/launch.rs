@@ -9,6 +9,7 @@ mod proof;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -123,6 +124,7 @@ impl Jail {
     /// host refused. Nothing is left behind.
     pub fn launch(plan: &Plan) -> Result<Launched, Error> {
         let description = spec(plan)?;
+        merged_usr()?;
         let limits = &plan.limits;
         let wanted = CgroupLimits { cpus: limits.cpus, memory_bytes: limits.memory_bytes, pids: limits.pids };
         let cgroup = Cgroup::create(&plan.name, &wanted)?;
@@ -216,6 +218,17 @@ impl Jail {
     pub fn kill(mut self) -> Result<(), Error> {
         self.parts.take_down()
     }
+}
+
+/// The jail's /bin and /lib are links into its /usr, so the host's must be too.
+fn merged_usr() -> Result<(), Error> {
+    for name in ["/bin", "/lib"] {
+        if !Path::new(name).is_symlink() {
+            let next = "merge it (Debian's package `usrmerge`), or take another host";
+            return Err(Error::unfit(format!("`{name}` of this host is not part of /usr"), next));
+        }
+    }
+    Ok(())
 }
 
 /// What the stage hands over while it builds.

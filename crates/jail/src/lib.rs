@@ -25,7 +25,7 @@ pub mod volume;
 pub use confine::{ConfineReport, GuardPaths, confine_guard};
 pub use error::Error;
 pub use init::init_main;
-pub use init::protocol::{InitEvent, InitLink, InitRequest};
+pub use init::protocol::{InitEvent, InitLink, InitRequest, resize_tty};
 pub use launch::{Jail, LAYERS, Launched, Layer, LayerStatus};
 pub use plan::{Bind, Disk, Limits, MadeFile, Owner, Plan};
 pub use spec::spec;

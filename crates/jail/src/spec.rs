@@ -17,7 +17,6 @@ use crate::error::Error;
 use crate::plan::{Plan, WRITABLE};
 use crate::seccomp;
 
-
 /// Where the stage gathers what the jail is made of, on a tmpfs that only its own mount namespace sees.
 pub(crate) const STAGING: &str = "/run/creel/box";
 /// The jail's uid and gid.
@@ -218,4 +217,63 @@ fn masked(plan: &Plan) -> Vec<String> {
 
 fn bug(error: impl std::fmt::Display) -> Error {
     Error::bug(format!("oci spec: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Bind, Disk, Limits};
+    use crate::slot::Slot;
+
+    fn plan() -> Plan {
+        Plan {
+            name: "main".to_owned(),
+            slot: Slot::new(3).unwrap(),
+            limits: Limits { cpus: 1.5, memory_bytes: 4 << 30, pids: 512, nofile: 4096 },
+            disk: Disk::Memory,
+            files: Vec::new(),
+            runtime: Some("/var/lib/creel/runtime".into()),
+            binds: vec![Bind { src: "/srv/kit".into(), dst: "/usr/local".into() }],
+            exe: "/usr/bin/creel".into(),
+            secrets_socket: true,
+            degraded: Vec::new(),
+            hostname: "main".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_description_survives_json() {
+        let spec = spec(&plan()).unwrap();
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn it_holds_what_a_runtime_needs() {
+        let spec = spec(&plan()).unwrap();
+        let linux = spec.linux().as_ref().unwrap();
+        assert_eq!(linux.namespaces().as_ref().unwrap().len(), 7);
+        let ids: Vec<_> =
+            linux.uid_mappings().as_ref().unwrap().iter().map(|m| (m.container_id(), m.host_id())).collect();
+        let base = Slot::new(3).unwrap().root_id();
+        assert_eq!(ids, [(0, base), (1000, base + 1000), (1001, base + 1001)]);
+        let process = spec.process().as_ref().unwrap();
+        assert_eq!(process.no_new_privileges(), Some(true));
+        let none = process.capabilities().as_ref().unwrap();
+        assert!(none.bounding().as_ref().is_some_and(|set| set.is_empty()));
+        assert_eq!(spec.root().as_ref().unwrap().readonly(), Some(true));
+        let cpu = linux.resources().as_ref().unwrap().cpu().as_ref().unwrap();
+        assert_eq!((cpu.quota(), cpu.period()), (Some(150_000), Some(100_000)));
+        let writable: Vec<_> = spec
+            .mounts()
+            .iter()
+            .flatten()
+            .filter(|mount| mount.options().iter().flatten().any(|option| option == "rw"))
+            .map(|mount| mount.destination().to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(writable, ["/workspace", "/var/lib/openclaw", "/home/agent", "/tmp", "/dev/shm"]);
+        // what the operator binds there is what he wants to see
+        let masked = linux.masked_paths().as_ref().unwrap();
+        assert!(masked.iter().any(|path| path == "/usr/src") && !masked.iter().any(|path| path == "/usr/local"));
+    }
 }

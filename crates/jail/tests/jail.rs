@@ -3,6 +3,17 @@
 //! The same program is the stage and PID 1: `main` looks at its first argument, as the product's binary does. So there is
 //! no test harness, and the tests run one after the other.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "tests, which clippy does not recognise without the harness"
+)]
+
 #[path = "jail/box_under_test.rs"]
 mod box_under_test;
 #[path = "jail/life.rs"]
@@ -19,6 +30,7 @@ fn main() {
         Some("stage") => std::process::exit(creel_jail::stage_main(inherited(LINK_FD).unwrap())),
         Some("init") => std::process::exit(creel_jail::init_main(inherited(LINK_FD).unwrap())),
         Some("guard") => std::process::exit(walls::confined_guard()),
+        Some("warden") => life::warden_to_be_killed(),
         filter => run(filter.filter(|text| !text.starts_with('-'))),
     }
 }
@@ -35,6 +47,7 @@ fn run(filter: Option<&str>) {
             failed.push(*name);
         }
     }
+    std::fs::remove_dir_all(box_under_test::state_dir()).unwrap();
     let word = if failed.is_empty() { "ok" } else { "FAILED" };
     println!(
         "\ntest result: {word}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out",

@@ -153,6 +153,15 @@ impl InitLink {
     }
 }
 
+/// Tells a terminal, by its master, how large its window is.
+///
+/// # Errors
+/// What the kernel says.
+pub fn resize_tty(master: impl AsFd, rows: u16, columns: u16) -> io::Result<()> {
+    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    Ok(rustix::termios::tcsetwinsize(master, size)?)
+}
+
 /// Sends a message as JSON.
 pub(crate) fn send<T: Serialize>(seq: &Seq, message: &T, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     seq.send(&serde_json::to_vec(message)?, fds)
@@ -180,6 +189,17 @@ mod tests {
         assert!(matches!(link.recv(), Err(Error::Gone { .. })));
         drop(theirs);
         assert!(matches!(link.recv(), Err(Error::Gone { .. })));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_message_breaks_the_reader(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..2048)) {
+            let (ours, theirs) = Seq::pair().unwrap();
+            let link = InitLink::new(ours).unwrap();
+            theirs.send(&bytes, &[]).unwrap();
+            // random bytes are no event
+            assert!(matches!(link.recv(), Err(Error::Gone { .. })));
+        }
     }
 
     #[test]

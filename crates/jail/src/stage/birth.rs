@@ -51,9 +51,8 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     wait_for_go(stage)?;
     separate(&order.spec)?;
     let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
-    umask(Mode::empty());
-    let listener = rootfs::build(order, volume)?;
     umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
+    let listener = rootfs::build(order, volume)?;
     let handles: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
     send(stage, &Step::Built, &handles).map_err(broken)?;
     drop(listener);

@@ -18,6 +18,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("life::a_volume_stays", a_volume_stays),
     ("life::nothing_is_left", nothing_is_left),
     ("life::a_fork_bomb_is_cleared", a_fork_bomb_is_cleared),
+    ("life::a_killed_warden_takes_the_jail_along", a_killed_warden_takes_the_jail_along),
+    ("life::a_jail_outlives_no_stage", a_jail_outlives_no_stage),
     ("life::a_missing_layer_is_named", a_missing_layer_is_named),
     ("life::a_plan_that_makes_no_sense_is_refused", a_plan_that_makes_no_sense_is_refused),
 ];
@@ -181,40 +183,42 @@ fn a_volume_stays() {
     jail.launched.jail.kill().unwrap();
 }
 
+/// How many loop devices have an image of this folder.
+fn loops_of(dir: &Path) -> usize {
+    let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
+    let images = devices.filter_map(|entry| std::fs::read_to_string(entry.path().join("loop/backing_file")).ok());
+    images.filter(|image| Path::new(image).starts_with(dir)).count()
+}
+
+/// How many processes of the host are in this namespace.
+fn members(namespace: &Path) -> usize {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter(|entry| std::fs::read_link(entry.path().join("ns/net")).is_ok_and(|link| link == namespace)).count()
+}
+
 fn nothing_is_left() {
-    let traces = || {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let loops = std::fs::read_dir("/sys/block")
-            .unwrap()
-            .flatten()
-            .filter(|entry| entry.path().join("loop").exists())
-            .count();
-        let pids = std::fs::read_dir("/proc")
-            .unwrap()
-            .flatten()
-            .filter_map(|entry| std::fs::read_link(entry.path().join("ns/user")).ok());
-        let mut namespaces: Vec<_> = pids.collect();
-        namespaces.sort();
-        namespaces.dedup();
-        (mounts, loops, namespaces.len())
-    };
-    let before = traces();
     let (mut plan, lock) = plan();
-    let dir = state_dir().join("scratch");
+    let dir = state_dir().join("left");
     std::fs::create_dir_all(&dir).unwrap();
-    plan.disk = Disk::Scratch { dir, bytes: 64 << 20 };
+    plan.disk = Disk::Scratch { dir: dir.clone(), bytes: 64 << 20 };
     let mut jail = launch_plan(&plan, lock);
-    let during = traces();
-    assert_eq!(before.0, during.0, "no mount shows on the host");
-    assert_ne!((before.1, before.2), (during.1, during.2));
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains("/run/creel/box"), "no mount shows on the host");
     let groups = jail.launched.jail.cgroup().unwrap().dirs();
-    assert!(!groups.is_empty() && groups.iter().all(|dir| dir.exists()));
+    let pid = jail.launched.jail.pid();
+    let network = std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
     let null = || std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     jail.spawn(&["sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done"], false, &[null(), null(), null()]);
-    let pid = jail.launched.jail.pid();
+    assert!(matches!(jail.event().0, InitEvent::Started { .. }));
+    assert!(!groups.is_empty() && groups.iter().all(|dir| dir.exists()));
+    assert_eq!(loops_of(&dir), 1);
+    assert!(members(&network) >= 3, "the stage, PID 1 and the shell");
+
     jail.launched.jail.kill().unwrap();
-    assert_eq!(before, traces());
     assert!(groups.iter().all(|dir| !dir.exists()));
+    assert_eq!(loops_of(&dir), 0);
+    assert_eq!(members(&network), 0);
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
 }
 
@@ -227,6 +231,54 @@ fn a_fork_bomb_is_cleared() {
     let pid = jail.launched.jail.pid();
     jail.launched.jail.kill().unwrap();
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
+}
+
+/// Runs in a process of its own: launches a jail with a disk and a program, says which, and waits to be killed.
+pub(crate) fn warden_to_be_killed() {
+    let (mut plan, lock) = plan();
+    let dir = std::env::current_dir().unwrap();
+    plan.disk = Disk::Scratch { dir, bytes: 64 << 20 };
+    let mut jail = launch_plan(&plan, lock);
+    let null = || std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    jail.spawn(&["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], false, &[null(), null(), null()]);
+    let (started, _) = jail.event();
+    let InitEvent::Started { host_pid: Some(host_pid), .. } = started else { panic!("{started:?}") };
+    println!("{} {host_pid} {}", jail.launched.jail.pid(), plan.name);
+    std::thread::sleep(crate::box_under_test::PATIENCE);
+}
+
+fn a_killed_warden_takes_the_jail_along() {
+    let dir = state_dir().join("warden");
+    std::fs::create_dir_all(&dir).unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut warden = command.arg("warden").current_dir(&dir).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut reader = std::io::BufReader::new(warden.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let pids = [words[0], words[1]].map(|word| creel_jail_sys::pidfd::open(word.parse().unwrap()).unwrap());
+    warden.kill().unwrap();
+    warden.wait().unwrap();
+    for pid in pids {
+        assert!(creel_jail_sys::pidfd::wait_ended(pid, std::time::Duration::from_secs(2)).unwrap());
+    }
+    // its groups are what a kill leaves; the next start sweeps them
+    assert_eq!(creel_jail::cgroup::sweep(|name| name == words[2]).unwrap(), [words[2]]);
+    let freed = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        loops_of(&dir) == 0
+    });
+    assert!(freed, "its loop device is free");
+}
+
+fn a_jail_outlives_no_stage() {
+    let jail = launch();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", jail.launched.jail.pid())).unwrap();
+    let stage = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
+    creel_jail_sys::pidfd::kill(creel_jail_sys::pidfd::open(stage).unwrap()).unwrap();
+    let ended = creel_jail_sys::pidfd::wait_ended(jail.launched.jail.pidfd(), std::time::Duration::from_secs(2));
+    assert!(ended.unwrap());
+    jail.launched.jail.kill().unwrap();
 }
 
 fn a_missing_layer_is_named() {
