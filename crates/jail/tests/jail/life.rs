@@ -90,15 +90,17 @@ fn what_can_not_start_says_why() {
 
 fn a_terminal_is_one() {
     let mut jail = launch();
-    let id = jail.spawn(&["sh", "-c", "tty; stty size; ps -o tty= -p $$ || true; exit 3"], true, &[]);
+    let id = jail.spawn(&["sh", "-c", "tty; read line; stty size; exit 3"], true, &[]);
     let (event, mut fds) = jail.event();
     assert_eq!(event, InitEvent::Tty { id });
     let mut master = std::fs::File::from(fds.pop().unwrap());
+    creel_jail::resize_tty(&master, 33, 99).unwrap();
+    master.write_all(b"go\n").unwrap();
     let mut text = Vec::new();
     // EIO is how a terminal ends
     let _ended = master.read_to_end(&mut text);
     let text = String::from_utf8(text).unwrap();
-    assert!(text.starts_with("/dev/pts/0\r\n"), "{text}");
+    assert!(text.contains("/dev/pts/0\r\n") && text.ends_with("33 99\r\n"), "{text}");
     assert!(matches!(jail.event().0, InitEvent::Started { .. }));
     assert_eq!(jail.event().0, InitEvent::Exited { id, code: Some(3), signal: None });
     jail.launched.jail.kill().unwrap();
