@@ -19,6 +19,7 @@ mod seal;
 
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -149,6 +150,7 @@ impl Site {
         }
         fs::create_dir(&self.staging).map_err(Error::host(act()))?;
         seal::set_mode(&self.staging, 0o755)?;
+        self.check_passable()?;
         let room = nix::sys::statvfs::statvfs(&self.staging).map_err(Error::host(act()))?;
         if room.blocks_available().saturating_mul(room.fragment_size()) < ROOM {
             return Err(Error::operator(
@@ -156,11 +158,25 @@ impl Site {
                 "the runtime takes 1.5 GB while it is made: free some, or choose another state folder",
             ));
         }
-        for folder in ["build", "build/home", "build/home/tmp", "build/node", "build/app"] {
+        for folder in ["build", "build/own", "build/own/tmp", "build/node", "build/app"] {
             let path = self.staging.join(folder);
             fs::create_dir(&path).map_err(Error::host(act()))?;
             seal::set_mode(&path, 0o700)?;
             seal::give(&path, BUILD_UID)?;
+        }
+        Ok(())
+    }
+
+    /// The build user works inside: every folder above must let it pass.
+    fn check_passable(&self) -> Result<(), Error> {
+        for folder in self.staging.ancestors().skip(1) {
+            let meta = fs::metadata(folder).map_err(Error::host(format!("look at `{}`", folder.display())))?;
+            if meta.mode() & 0o001 == 0 {
+                return Err(Error::operator(
+                    format!("`{}` lets nobody but its owner pass", folder.display()),
+                    "the runtime is filled by a user without rights: `chmod o+x` it, or choose another state folder",
+                ));
+            }
         }
         Ok(())
     }

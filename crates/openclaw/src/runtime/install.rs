@@ -86,7 +86,7 @@ fn is_program(file: &Path) -> bool {
 }
 
 fn base_environment(build: &Path, path: String) -> Vec<(String, String)> {
-    let home = build.join("home");
+    let home = build.join("own");
     let tmp = home.join("tmp");
     let pair = |name: &str, value: String| (name.to_owned(), value);
     vec![
@@ -123,7 +123,7 @@ pub(super) fn openclaw(site: &Site, npm: &HostNpm) -> Result<(), Error> {
 pub(super) fn lifecycle(site: &Site) -> Result<(), Error> {
     let build = site.build();
     let mut env = base_environment(&build, node_path(&build));
-    env.push(("OPENCLAW_STATE_DIR".to_owned(), build.join("home/state").display().to_string()));
+    env.push(("OPENCLAW_STATE_DIR".to_owned(), build.join("own/state").display().to_string()));
     env.push(("OPENCLAW_NO_RESPAWN".to_owned(), "1".to_owned()));
     let mut argv = [BUILT_NODE, ENTRY].map(|file| build.join(file).display().to_string()).to_vec();
     argv.push("--version".to_owned());

@@ -170,3 +170,14 @@ fn what_outlives_the_program_dies_with_it() {
 fn a_runtime_needs_a_place() {
     assert!(matches!(Site::beside(Path::new("/")), Err(Error::Operator { .. })));
 }
+
+#[test]
+fn the_build_user_must_be_able_to_pass() {
+    let folder = Folder::new("shut");
+    seal::set_mode(&folder.0, 0o700).unwrap();
+    let site = Site::beside(&folder.0.join("runtime")).unwrap();
+    assert!(matches!(site.begin(), Err(Error::Operator { .. })));
+    seal::set_mode(&folder.0, 0o711).unwrap();
+    site.begin().unwrap();
+    assert_eq!(fs::metadata(site.build()).unwrap().uid(), BUILD_UID);
+}
