@@ -153,8 +153,9 @@ impl Ending {
             (None, Some(signal)) => format!("signal {signal}"),
             (None, None) => "no code".to_owned(),
         };
-        let lines: Vec<&str> = self.words.lines().filter(|line| !line.contains(" warn ")).collect();
-        let start = lines.len().saturating_sub(6);
-        format!("{how}: {}", clip(&lines.get(start..).unwrap_or_default().join(" / "), 600))
+        // npm names the cause first and ends with advice.
+        let telling = |line: &&str| !line.contains(" warn ") && !line.contains(" WARN ");
+        let lines: Vec<&str> = self.words.lines().filter(telling).take(5).collect();
+        format!("{how}: {}", clip(&lines.join(" / "), 600))
     }
 }
