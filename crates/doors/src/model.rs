@@ -10,6 +10,7 @@ pub mod config;
 mod enforce;
 mod flaw;
 mod headers;
+mod lookout;
 pub mod origin;
 mod refuse;
 mod relay;

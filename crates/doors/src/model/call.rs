@@ -33,6 +33,8 @@ pub(super) struct Proposed {
     pub(super) arguments: String,
     /// An OpenAI custom tool: the arguments are free text.
     pub(super) free_text: bool,
+    /// It came as text: [`super::lookout`].
+    pub(super) as_text: bool,
 }
 
 /// What would be called, and what is wrong with it.
@@ -51,7 +53,11 @@ impl Proposed {
                 self.flawed(tool, arguments, FlawKind::CallTooLarge.at(why))
             }
             Ok((tool, arguments)) => Seen { call: self.call(tool, arguments), flaw: None },
-            Err(flaw) => self.flawed(self.name.chars().take(128).collect(), self.arguments.clone(), flaw),
+            Err(flaw) => {
+                // Markup names its tool where this door does not look.
+                let name = if self.name.is_empty() { "unnamed" } else { &self.name };
+                self.flawed(name.chars().take(128).collect(), self.arguments.clone(), flaw)
+            }
         }
     }
 
@@ -65,6 +71,9 @@ impl Proposed {
     }
 
     fn open(&self, offered: &BTreeSet<String>) -> Result<(String, String), Flaw> {
+        if self.as_text {
+            return Err(FlawKind::CallAsText.at("a call written as text is not made; use the tools of the request"));
+        }
         // The agent may match names loosely (case, prefixes): only a name exactly as it was offered has one meaning.
         if !offered.contains(&self.name) {
             return Err(FlawKind::UnknownTool.at(format!("the request offers no tool {}", quoted(&self.name))));
@@ -87,17 +96,22 @@ impl Proposed {
     }
 }
 
-/// What the meta-tool would call.
+/// What the meta-tool would call. OpenClaw takes more spellings (`toolId`, `name`, `input`, `args.x`, arguments beside the
+/// id); of those only the last one has one meaning, and only when nothing else says where the arguments are.
 fn inner(mut outer: Map<String, Value>) -> Result<(String, Map<String, Value>), Flaw> {
     let fault = |why: &str| Err(FlawKind::BadArguments.at(format!("`{META_TOOL}` {why}")));
-    let arguments = match outer.shift_remove("args") {
+    let mut arguments = match outer.shift_remove("args") {
         None => Map::new(),
         Some(Value::Object(arguments)) => arguments,
         Some(_) => return fault("needs an object as `args`"),
     };
     let Some(Value::String(id)) = outer.shift_remove("id") else { return fault("needs a text as `id`") };
     if !outer.is_empty() {
-        return fault("takes `id` and `args` alone");
+        let unclear = |key: &String| matches!(key.as_str(), "toolId" | "name" | "input") || key.starts_with("args.");
+        if !arguments.is_empty() || outer.keys().any(unclear) {
+            return fault("takes `id` and `args` alone");
+        }
+        arguments = outer;
     }
     let name = id.strip_prefix(OWN_PREFIX).unwrap_or(&id);
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
@@ -113,8 +127,8 @@ mod tests {
 
     fn see(name: &str, arguments: &str) -> Seen {
         let offered = ["exec", META_TOOL].map(str::to_owned).into();
-        Proposed { id: "c".to_owned(), name: name.to_owned(), arguments: arguments.to_owned(), free_text: false }
-            .see(&offered)
+        let (id, name, arguments) = ("c".to_owned(), name.to_owned(), arguments.to_owned());
+        Proposed { id, name, arguments, free_text: false, as_text: false }.see(&offered)
     }
 
     fn check(name: &str, arguments: &str, tool: &str, compact: &str) {
@@ -128,6 +142,7 @@ mod tests {
         check("exec", "", "exec", "{}");
         check(META_TOOL, r#"{"id":"web_fetch","args":{"url":"u"}}"#, "web_fetch", r#"{"url":"u"}"#);
         check(META_TOOL, r#"{"id":"openclaw:core:web_fetch"}"#, "web_fetch", "{}");
+        check(META_TOOL, r#"{"id":"web_fetch","args":{},"url":"u"}"#, "web_fetch", r#"{"url":"u"}"#);
         check(META_TOOL, r#"{"id":"tool_call","args":{"id":"gateway","args":{"a":1}}}"#, "gateway", r#"{"a":1}"#);
     }
 
@@ -147,7 +162,10 @@ mod tests {
             (META_TOOL, "{}", FlawKind::BadArguments),
             (META_TOOL, r#"{"id":7}"#, FlawKind::BadArguments),
             (META_TOOL, r#"{"id":"x","args":"{}"}"#, FlawKind::BadArguments),
-            (META_TOOL, r#"{"id":"x","args":{},"arguments":{}}"#, FlawKind::BadArguments),
+            (META_TOOL, r#"{"id":"x","args":{"a":1},"b":2}"#, FlawKind::BadArguments),
+            (META_TOOL, r#"{"id":"x","name":"y"}"#, FlawKind::BadArguments),
+            (META_TOOL, r#"{"id":"x","args.a":1}"#, FlawKind::BadArguments),
+            (META_TOOL, r#"{"id":"x","input":{"a":1}}"#, FlawKind::BadArguments),
             (META_TOOL, r#"{"id":"a b"}"#, FlawKind::BadArguments),
             (META_TOOL, &deep, FlawKind::BadArguments),
         ] {

@@ -24,8 +24,9 @@ pub(super) const MAX_ERROR_BYTES: usize = 256 << 10;
 pub(super) const MAX_HELD_BYTES: usize = 16 << 20;
 /// Tool calls in one answer.
 pub(super) const MAX_CALLS: usize = 64;
-/// A call's arguments; a longer call is refused, so that every record holds the whole of what was judged.
-pub(super) const MAX_ARGUMENT_BYTES: usize = 64 << 10;
+/// A call's arguments; a longer call is refused, so that every record holds the whole of what was judged. OpenClaw
+/// itself stops at 256,000 bytes.
+pub(super) const MAX_ARGUMENT_BYTES: usize = 256 << 10;
 /// A request's head must be whole within this.
 pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(15);
 /// A request's body must be whole within this: it comes over loopback.

@@ -20,6 +20,8 @@ pub enum FlawKind {
     BadArguments,
     /// A request that is malformed or ambiguous.
     BadRequest,
+    /// A call written as text, which the agent would carry out.
+    CallAsText,
     /// A call whose arguments are longer than a record holds.
     CallTooLarge,
     /// The provider would run something for the request: search, fetch, code, remote MCP.
@@ -42,9 +44,10 @@ pub enum FlawKind {
 
 impl FlawKind {
     /// Every flaw there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BadArguments,
         Self::BadRequest,
+        Self::CallAsText,
         Self::CallTooLarge,
         Self::ServerTool,
         Self::StoredState,
@@ -62,6 +65,7 @@ impl FlawKind {
         match self {
             Self::BadArguments => "bad-arguments",
             Self::BadRequest => "bad-request",
+            Self::CallAsText => "call-as-text",
             Self::CallTooLarge => "call-too-large",
             Self::ServerTool => "server-tool",
             Self::StoredState => "stored-state",
@@ -79,7 +83,8 @@ impl FlawKind {
             Self::BadRequest | Self::BadArguments => StatusCode::BAD_REQUEST,
             Self::TooLarge | Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownEndpoint => StatusCode::NOT_FOUND,
-            Self::ServerTool
+            Self::CallAsText
+            | Self::ServerTool
             | Self::StoredState
             | Self::UnknownContent
             | Self::UnknownKey

@@ -140,10 +140,8 @@ impl Pump {
         if let Some(event) = self.splitter.rest()? {
             self.event(event).await?;
         }
-        if self.machine.is_holding() {
-            return Err(Cut::Fault("it ended in the middle of a call".to_owned()));
-        }
-        Ok(())
+        let rest = self.machine.finish()?;
+        self.send(rest).await
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Cut> {
@@ -192,6 +190,9 @@ impl Pump {
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), Cut> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.to_agent.send(Piece::Data(bytes)).await.map_err(|_| Cut::HungUp)
     }
 }

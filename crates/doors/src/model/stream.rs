@@ -67,6 +67,17 @@ impl Machine {
         }
     }
 
+    /// Takes the end of the stream: what still waited is no call any more, and may go.
+    ///
+    /// # Errors
+    /// When it ended in the middle of a call.
+    pub(super) fn finish(&mut self) -> Result<Bytes, String> {
+        match self {
+            Self::OpenAi(stream) => stream.finish(),
+            Self::Anthropic(stream) => stream.finish(),
+        }
+    }
+
     /// Whether something is held.
     pub(super) fn is_holding(&self) -> bool {
         match self {
@@ -106,6 +117,10 @@ impl<T> Default for Held<T> {
 }
 
 impl<T> Held<T> {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     fn push(&mut self, event: T, bytes: usize) -> Result<(), String> {
         self.bytes += bytes;
         if self.bytes > MAX_HELD_BYTES {
@@ -119,6 +134,28 @@ impl<T> Held<T> {
         self.bytes = 0;
         std::mem::take(&mut self.events)
     }
+}
+
+/// The text in the place of a call that nobody answered for: it is refused.
+pub(super) const UNANSWERED: &str = "(Creel refused a call. The call was not made.)";
+
+/// Why call number `at` is refused, if it is.
+fn text_of(refused: &[Option<String>], at: usize) -> Option<&str> {
+    match refused.get(at) {
+        Some(text) => text.as_deref(),
+        None => Some(UNANSWERED),
+    }
+}
+
+/// A call written as text, which is never made.
+pub(super) fn written(name: String, text: String) -> Proposed {
+    Proposed { id: String::new(), name, arguments: text, free_text: true, as_text: true }
+}
+
+/// The first `bytes` bytes of `text` and then the refusal.
+pub(super) fn cut_off(text: &str, bytes: usize, refusal: &str) -> String {
+    let kept = text.get(..bytes).unwrap_or_default();
+    if kept.trim().is_empty() { format!("{kept}{refusal}") } else { format!("{kept}\n{refusal}") }
 }
 
 /// Counts one more call of an answer.

@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS};
+use super::lookout::{Lookout, Sighting, VISIBLE, visible};
+use super::stream::{UNANSWERED, cut_off};
 use super::strict;
 
 /// An answer, read.
@@ -18,6 +20,8 @@ pub(super) struct Whole {
     answer: Map<String, Value>,
     /// Each call and its place in the list that holds it.
     calls: Vec<(usize, Proposed)>,
+    /// A call written as text, and how much of the text comes before it.
+    written: Option<(usize, Proposed)>,
 }
 
 impl Whole {
@@ -34,31 +38,80 @@ impl Whole {
         if calls.len() > MAX_CALLS {
             return Err(format!("it proposes more than {MAX_CALLS} calls at once"));
         }
-        Ok(Self { format, raw, answer, calls })
+        let text = texts(format, &answer);
+        let written = match Lookout::default().push(&text) {
+            Sighting::Found(bytes, name) => Some((text.len() - bytes, super::stream::written(name, text))),
+            Sighting::Clear | Sighting::Undecided(_) => None,
+        };
+        Ok(Self { format, raw, answer, calls, written })
     }
 
     pub(super) fn calls(&self) -> impl Iterator<Item = &Proposed> {
-        self.calls.iter().map(|(_, call)| call)
+        self.calls.iter().chain(&self.written).map(|(_, call)| call)
     }
 
     /// The bytes to send, with a text in the place of each refused call.
     pub(super) fn resolve(mut self, refused: &[Option<String>]) -> Bytes {
-        let unanswered = Some("(Creel refused a call. The call was not made.)".to_owned());
+        let unanswered = Some(UNANSWERED.to_owned());
         let texts: Vec<(usize, String)> = self
             .calls
             .iter()
             .enumerate()
             .filter_map(|(at, (place, _))| refused.get(at).unwrap_or(&unanswered).clone().map(|text| (*place, text)))
             .collect();
-        if texts.is_empty() {
+        if let Some((keep, _)) = &self.written {
+            let refusal = refused.get(self.calls.len()).cloned().flatten();
+            let refusal = refusal.as_deref().unwrap_or(UNANSWERED);
+            match self.format {
+                Format::OpenAi => openai_cut(&mut self.answer, *keep, refusal),
+                Format::Anthropic => anthropic_cut(&mut self.answer, *keep, refusal),
+            }
+        } else if texts.is_empty() {
             return self.raw;
         }
-        let none_left = texts.len() == self.calls.len();
+        let none_left = !texts.is_empty() && texts.len() == self.calls.len();
         match self.format {
             Format::OpenAi => openai_without(&mut self.answer, &texts, none_left),
             Format::Anthropic => anthropic_without(&mut self.answer, &texts, none_left),
         }
         Bytes::from(Value::Object(self.answer).to_string())
+    }
+}
+
+fn texts(format: Format, answer: &Map<String, Value>) -> String {
+    match format {
+        Format::OpenAi => answer.get("choices").and_then(|choices| choices.pointer("/0/message")).map(visible),
+        Format::Anthropic => answer.get("content").map(|content| {
+            let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
+            blocks.iter().filter_map(|block| block.get("text")).filter_map(Value::as_str).collect()
+        }),
+    }
+    .unwrap_or_default()
+}
+
+fn openai_cut(answer: &mut Map<String, Value>, keep: usize, refusal: &str) {
+    let message = answer.get_mut("choices").and_then(|choices| choices.pointer_mut("/0/message"));
+    let Some(message) = message.and_then(Value::as_object_mut) else { return };
+    let said = cut_off(message.get("content").and_then(Value::as_str).unwrap_or_default(), keep, refusal);
+    for key in VISIBLE {
+        message.shift_remove(key);
+    }
+    message.insert("content".to_owned(), said.into());
+}
+
+fn anthropic_cut(answer: &mut Map<String, Value>, mut keep: usize, refusal: &str) {
+    let mut refusal = Some(refusal);
+    let Some(blocks) = answer.get_mut("content").and_then(Value::as_array_mut) else { return };
+    for block in blocks {
+        let Some(text) = block.get("text").and_then(Value::as_str) else { continue };
+        if !text.is_empty() && keep >= text.len() {
+            keep -= text.len();
+            continue;
+        }
+        // Later texts stay as blocks, so that the places of the calls do.
+        let said = refusal.take().map_or_else(|| "(cut)".to_owned(), |refusal| cut_off(text, keep, refusal));
+        keep = 0;
+        *block = json!({ "type": "text", "text": said });
     }
 }
 
@@ -91,7 +144,9 @@ fn openai_call(call: &Value) -> Result<Proposed, String> {
         _ => return Err("a call is of an unknown type".to_owned()),
     };
     match (text(call, "id"), text(body, "name"), text(body, tail)) {
-        (Some(id), Some(name), Some(arguments)) => Ok(Proposed { id, name, arguments, free_text: tail == "input" }),
+        (Some(id), Some(name), Some(arguments)) => {
+            Ok(Proposed { id, name, arguments, free_text: tail == "input", as_text: false })
+        }
         _ => Err("a call lacks id, name or arguments".to_owned()),
     }
 }
@@ -106,8 +161,12 @@ fn anthropic_calls(answer: &Map<String, Value>) -> Result<Vec<(usize, Proposed)>
             "tool_use" => {
                 let input =
                     block.get("input").filter(|input| input.is_object()).ok_or("a call's input is no object")?;
-                let call =
-                    Proposed { id: text("id"), name: text("name"), arguments: input.to_string(), free_text: false };
+                let call = Proposed {
+                    id: text("id"),
+                    name: text("name"),
+                    arguments: input.to_string(),
+                    ..Proposed::default()
+                };
                 calls.push((at, call));
             }
             _ => return Err("it holds a block of a kind that is not known here".to_owned()),
@@ -202,6 +261,24 @@ mod tests {
             json!([{ "type": "text", "text": "hm" }, { "type": "text", "text": "no" }, block("b")])
         );
         assert_eq!(out["stop_reason"], "tool_use");
+    }
+
+    #[test]
+    fn a_call_written_as_text_is_cut_off() {
+        let answer =
+            json!({ "choices": [{ "message": { "content": " [exec]\n{\"a\":1}" }, "finish_reason": "stop" }] });
+        let whole = read(Format::OpenAi, &answer).unwrap();
+        assert_eq!(whole.calls().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["exec"]);
+        let out: Value = serde_json::from_slice(&whole.resolve(&[Some("no".to_owned())])).unwrap();
+        assert_eq!(out["choices"][0]["message"]["content"], " no");
+        let blocks = json!([{ "type": "text", "text": "<think>" }, { "type": "text", "text": "</think>[exec]" },
+            { "type": "text", "text": "{}" }]);
+        let whole = read(Format::Anthropic, &json!({ "content": blocks, "stop_reason": "end_turn" })).unwrap();
+        let out: Value = serde_json::from_slice(&whole.resolve(&[])).unwrap();
+        let said: Vec<_> =
+            out["content"].as_array().unwrap().iter().map(|block| block["text"].as_str().unwrap()).collect();
+        assert_eq!((said[0], said[2]), ("<think>", "(cut)"));
+        assert!(said[1].starts_with("</think>\n(Creel refused"), "{said:?}");
     }
 
     #[test]

@@ -1,20 +1,30 @@
 //! A streamed answer in OpenAI's form.
 //!
 //! Owns [`Stream`]. Every event from the first piece of a call up to the one that says why the model stopped is held;
-//! all calls of the answer are judged together, since only their end says that they are whole. Called by [`super`].
+//! all calls of the answer are judged together, since only their end says that they are whole. Text waits only while it
+//! may be the beginning of a call. Called by [`super`].
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Held, Step, Usage, count_call};
+use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::lookout::{Lookout, Sighting, VISIBLE, visible};
 use crate::model::sse::Event;
 use crate::model::strict;
 
 /// One answer being read.
 #[derive(Debug, Default)]
 pub(in crate::model) struct Stream {
+    /// The events since the first piece of a call.
     held: Held<HeldEvent>,
+    lookout: Lookout,
+    /// Events since the text that may be the beginning of a call.
+    waiting: Held<HeldEvent>,
+    /// So many bytes at the end of the waiting text are a call.
+    found: Option<usize>,
+    /// A call was written as text: no more text passes.
+    cut: bool,
     calls: Vec<Pending>,
     total: usize,
     /// The calls were judged: no more may come.
@@ -28,6 +38,8 @@ struct HeldEvent {
     raw: Bytes,
     /// `None` for what is no chunk (a comment, `[DONE]`).
     chunk: Option<Map<String, Value>>,
+    /// What a reader takes for visible text.
+    text: String,
 }
 
 #[derive(Debug)]
@@ -38,7 +50,14 @@ struct Pending {
 
 impl Stream {
     pub(super) fn is_holding(&self) -> bool {
-        !self.calls.is_empty()
+        !self.calls.is_empty() || !self.waiting.is_empty()
+    }
+
+    pub(super) fn finish(&mut self) -> Result<Bytes, String> {
+        if !self.calls.is_empty() {
+            return Err("it ended in the middle of a call".to_owned());
+        }
+        Ok(joined(&self.waiting.take()))
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -50,10 +69,11 @@ impl Stream {
     }
 
     pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
-        let Some(data) = &event.data else { return self.keep(event.raw, None, false) };
+        let bare = |raw| HeldEvent { raw, chunk: None, text: String::new() };
+        let Some(data) = &event.data else { return self.keep(bare(event.raw), false) };
         if data.trim() == "[DONE]" {
             self.done = true;
-            return self.keep(event.raw, None, true);
+            return self.keep(bare(event.raw), true);
         }
         let chunk = strict::parse_object(data.as_bytes()).map_err(|why| format!("a chunk can't be read: {why}"))?;
         if chunk.get("error").is_some_and(|error| !error.is_null()) {
@@ -61,24 +81,56 @@ impl Stream {
         }
         self.count(&chunk);
         let mut finished = false;
+        let mut text = String::new();
         if let Some(choice) = only_choice(&chunk)? {
             self.absorb(choice)?;
             finished = choice.get("finish_reason").is_some_and(|reason| !reason.is_null());
+            text = choice.get("delta").map(visible).unwrap_or_default();
         }
-        self.keep(event.raw, Some(chunk), finished)
+        if self.cut && !text.is_empty() {
+            let raw = with_text(&chunk, "");
+            return self.keep(HeldEvent { raw, chunk: Some(chunk), text: String::new() }, finished);
+        }
+        self.keep(HeldEvent { raw: event.raw, chunk: Some(chunk), text }, finished)
     }
 
-    fn keep(&mut self, raw: Bytes, chunk: Option<Map<String, Value>>, finished: bool) -> Result<Step, String> {
-        if !self.is_holding() {
-            return Ok(Step::Pass(raw));
+    fn keep(&mut self, event: HeldEvent, finished: bool) -> Result<Step, String> {
+        let calling = !self.calls.is_empty();
+        let sighting = if event.text.is_empty() { None } else { Some(self.lookout.push(&event.text)) };
+        let (waits, decided) = match sighting {
+            Some(Sighting::Found(..)) if calling => return Err("a call comes as text beside another".to_owned()),
+            Some(Sighting::Found(bytes, name)) => {
+                self.wait(event)?;
+                (self.found, self.cut) = (Some(bytes), true);
+                let text = self.waiting.events.iter().map(|event| event.text.as_str()).collect();
+                return Ok(Step::Judge(vec![written(name, text)]));
+            }
+            Some(Sighting::Undecided(bytes)) => (true, bytes <= event.text.len()),
+            Some(Sighting::Clear) => (false, true),
+            None => (!self.waiting.is_empty(), false),
+        };
+        // An answer that has ended, or has a call in it, is not taken for one that is written as text.
+        if waits && !calling && !finished {
+            let ready = if decided { self.waiting.take() } else { Vec::new() };
+            self.wait(event)?;
+            return Ok(if ready.is_empty() { Step::Wait } else { Step::Pass(joined(&ready)) });
         }
-        let bytes = raw.len();
-        self.held.push(HeldEvent { raw, chunk }, bytes)?;
-        Ok(if finished {
-            Step::Judge(self.calls.iter().map(|pending| pending.call.clone()).collect())
-        } else {
-            Step::Wait
-        })
+        let mut ready = self.waiting.take();
+        ready.push(event);
+        if !calling {
+            return Ok(Step::Pass(joined(&ready)));
+        }
+        for event in ready {
+            let bytes = event.raw.len();
+            self.held.push(event, bytes)?;
+        }
+        let calls = || self.calls.iter().map(|pending| pending.call.clone()).collect();
+        Ok(if finished { Step::Judge(calls()) } else { Step::Wait })
+    }
+
+    fn wait(&mut self, event: HeldEvent) -> Result<(), String> {
+        let bytes = event.raw.len();
+        self.waiting.push(event, bytes)
     }
 
     fn count(&mut self, chunk: &Map<String, Value>) {
@@ -146,13 +198,16 @@ impl Stream {
     }
 
     pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
+        if let Some(bytes) = self.found.take() {
+            return self.without_text(bytes, text_of(refused, 0).unwrap_or(UNANSWERED));
+        }
         self.judged = true;
         let calls = std::mem::take(&mut self.calls);
         let held = self.held.take();
         // What was not answered is refused.
         let texts: Vec<&str> = (0..calls.len()).filter_map(|at| text_of(refused, at)).collect();
         if texts.is_empty() {
-            return joined(held.into_iter().map(|event| event.raw));
+            return joined(&held);
         }
         let kept: Vec<u64> = calls
             .iter()
@@ -166,13 +221,24 @@ impl Stream {
         }
         edit.out.freeze()
     }
-}
 
-/// Why call number `at` is refused, if it is.
-fn text_of(refused: &[Option<String>], at: usize) -> Option<&str> {
-    match refused.get(at) {
-        Some(text) => text.as_deref(),
-        None => Some("(Creel refused a call. The call was not made.)"),
+    /// What waited, with `refusal` in the place of the last `bytes` bytes of text.
+    fn without_text(&mut self, bytes: usize, refusal: &str) -> Bytes {
+        let waiting = self.waiting.take();
+        let mut keep = waiting.iter().map(|event| event.text.len()).sum::<usize>().saturating_sub(bytes);
+        let mut refusal = Some(refusal);
+        let mut out = BytesMut::new();
+        for HeldEvent { raw, chunk, text } in waiting {
+            if text.is_empty() || keep >= text.len() {
+                keep = keep.saturating_sub(text.len());
+                out.extend_from_slice(&raw);
+                continue;
+            }
+            let said = refusal.take().map(|refusal| cut_off(&text, keep, refusal)).unwrap_or_default();
+            keep = 0;
+            out.extend_from_slice(&chunk.map(|chunk| with_text(&chunk, &said)).unwrap_or_default());
+        }
+        out.freeze()
     }
 }
 
@@ -186,7 +252,7 @@ struct Edit {
 }
 
 impl Edit {
-    fn event(&mut self, HeldEvent { raw, chunk }: HeldEvent) {
+    fn event(&mut self, HeldEvent { raw, chunk, text: _ }: HeldEvent) {
         let Some(mut chunk) = chunk else {
             if raw.starts_with(b"data") {
                 self.say(&Map::new());
@@ -241,9 +307,32 @@ impl Edit {
     }
 
     fn write(&mut self, chunk: &Map<String, Value>) {
-        let text = Value::Object(chunk.clone()).to_string();
-        self.out.extend_from_slice(format!("data: {text}\n\n").as_bytes());
+        self.out.extend_from_slice(&written_out(chunk));
     }
+}
+
+fn written_out(chunk: &Map<String, Value>) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", Value::Object(chunk.clone())))
+}
+
+/// The chunk with `text` as all of its visible text; nothing when nothing else is left in it.
+fn with_text(chunk: &Map<String, Value>, text: &str) -> Bytes {
+    let mut chunk = chunk.clone();
+    let choice = chunk.get_mut("choices").and_then(|choices| choices.get_mut(0)).and_then(Value::as_object_mut);
+    let Some(choice) = choice else { return Bytes::new() };
+    let finished = choice.get("finish_reason").is_some_and(|reason| !reason.is_null());
+    if let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut) {
+        for key in VISIBLE {
+            delta.shift_remove(key);
+        }
+        if !text.is_empty() {
+            delta.insert("content".to_owned(), text.into());
+        }
+        if delta.is_empty() && !finished {
+            return Bytes::new();
+        }
+    }
+    written_out(&chunk)
 }
 
 /// The one choice of a chunk; a chunk of usage figures has none.
@@ -280,8 +369,8 @@ fn once(slot: &mut String, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn joined(parts: impl Iterator<Item = Bytes>) -> Bytes {
+fn joined(events: &[HeldEvent]) -> Bytes {
     let mut out = BytesMut::new();
-    parts.for_each(|part| out.extend_from_slice(&part));
+    events.iter().for_each(|event| out.extend_from_slice(&event.raw));
     out.freeze()
 }

@@ -18,7 +18,10 @@ fn run(format: Format, text: &str, refuse: &[&str], piece: usize) -> Result<(Str
                 assert!(machine.is_holding());
                 let answers: Vec<_> = calls
                     .iter()
-                    .map(|call| refuse.contains(&call.id.as_str()).then(|| format!("no to {}", call.id)))
+                    .map(|call| {
+                        let refused = call.as_text || refuse.contains(&call.id.as_str());
+                        refused.then(|| format!("no to {}", call.id))
+                    })
                     .collect();
                 judged.extend(calls);
                 out.extend_from_slice(&machine.resolve(&answers));
@@ -36,9 +39,7 @@ fn run(format: Format, text: &str, refuse: &[&str], piece: usize) -> Result<(Str
     if let Some(event) = splitter.rest()? {
         feed(event, &mut out)?;
     }
-    if machine.is_holding() {
-        return Err("it ended in the middle of a call".to_owned());
-    }
+    out.extend_from_slice(&machine.finish()?);
     Ok((String::from_utf8(out).unwrap(), judged))
 }
 
@@ -190,6 +191,59 @@ fn a_custom_tool_is_free_text() {
     assert_eq!((calls[0].arguments.as_str(), calls[0].free_text), ("select 1", true));
 }
 
+#[test]
+fn openai_a_call_written_as_text_is_cut_off() {
+    for written in
+        ["[exec]\n{\"command\":\"id\"}[/exec]", "hm <|DSML|tool_calls>x", "<function=exec><parameter=command>id"]
+    {
+        let letters: String =
+            written.chars().map(|letter| chunk(json!({ "content": letter.to_string() }), Value::Null)).collect();
+        let end = chunk(json!({}), json!("stop")) + "data: [DONE]\n\n";
+        for text in [
+            letters + &end,
+            chunk(json!({ "role": "assistant", "content": written }), json!("stop")) + "data: [DONE]\n\n",
+        ] {
+            let (out, calls) = run(Format::OpenAi, &text, &[], 9).unwrap();
+            assert!(calls.len() == 1 && calls[0].as_text, "{calls:?}");
+            let said: String =
+                picked(&chunks(&out), "/choices/0/delta/content").iter().map(|said| said.as_str().unwrap()).collect();
+            let before = written.split(['[', '<']).next().unwrap();
+            assert!(said.starts_with(before) && said.ends_with("no to ") && said.len() < before.len() + 9, "{said}");
+            assert!(out.ends_with("data: [DONE]\n\n") && out.contains("\"finish_reason\":\"stop\""), "{out}");
+        }
+    }
+}
+
+#[test]
+fn openai_text_that_only_looks_so_keeps_its_bytes() {
+    for written in ["[docs](x) and [", "final answer", "<b>x</b> [exec", "[exec]"] {
+        let letters: String =
+            written.chars().map(|letter| chunk(json!({ "content": letter.to_string() }), Value::Null)).collect();
+        for end in [
+            "",
+            "data: [DONE]\n\n",
+            &chunk(json!({}), json!("stop")),
+            &(openai_call(0, "a", "{}") + "data: [DONE]\n\n"),
+        ] {
+            let text = letters.clone() + ": c\n\n" + end;
+            assert_eq!(run(Format::OpenAi, &text, &[], 9).unwrap().0, text);
+        }
+    }
+}
+
+#[test]
+fn openai_text_hidden_in_parts_is_seen() {
+    for delta in [
+        json!({ "content": [{ "type": "text", "text": "[exec]" }, { "type": "text", "text": "\n{}" }] }),
+        json!({ "content": [{ "type": "thinking", "thinking": "x" }, { "type": "text", "text": "<function=exec>" }] }),
+        json!({ "refusal": "<function=exec>" }),
+        json!({ "reasoning_details": [{ "type": "response.output_text", "text": "<function=exec>" }] }),
+    ] {
+        let (out, calls) = run(Format::OpenAi, &chunk(delta, Value::Null), &[], 9).unwrap();
+        assert!(calls.len() == 1 && !out.contains("function=") && out.contains("no to "), "{out}");
+    }
+}
+
 fn event(value: &Value) -> String {
     format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap())
 }
@@ -258,6 +312,26 @@ fn anthropic_one_of_two_refused() {
 fn anthropic_all_refused_is_a_plain_answer() {
     let (out, _) = run(Format::Anthropic, &anthropic_two(), &["a", "b"], 50).unwrap();
     assert!(out.contains("\"stop_reason\":\"end_turn\"") && !out.contains("\"tool_use\""), "{out}");
+}
+
+#[test]
+fn anthropic_a_call_written_as_text_is_cut_off() {
+    let text = |index: u64, said: &str| {
+        let deltas: Vec<Value> = said.chars().map(|c| json!({ "type": "text_delta", "text": c.to_string() })).collect();
+        block(index, json!({ "type": "text", "text": "" }), &deltas)
+    };
+    // Over two blocks, which OpenClaw joins.
+    let all = [start(), text(0, "[exec]"), text(1, "{\"command\":\"id\"}"), ending("end_turn")].concat();
+    let (out, calls) = run(Format::Anthropic, &all, &[], 9).unwrap();
+    assert_eq!((calls.len(), calls[0].name.as_str()), (1, "exec"));
+    let refusal = block(0, json!({ "type": "text", "text": "" }), &[json!({ "type": "text_delta", "text": "no to " })]);
+    assert_eq!(out, [start(), refusal, text(1, ""), ending("end_turn")].concat());
+    for harmless in ["[exec]", "[docs](x) [", "final"] {
+        let all = [start(), text(0, harmless), use_block(1, "a", "{}"), ending("tool_use")].concat();
+        assert_eq!(run(Format::Anthropic, &all, &[], 9).unwrap().0, all);
+        let all = [start(), text(0, harmless), ending("end_turn")].concat();
+        assert_eq!(run(Format::Anthropic, &all, &[], 9).unwrap().0, all);
+    }
 }
 
 #[test]
