@@ -31,11 +31,11 @@ fn a_real_openclaw_works_inside() {
     the_log_tells(&creel);
     status_and_check(&creel);
     deaths::the_guard_dies_and_comes_back(&creel, port);
-    let before = deaths::leftovers();
+    let before = deaths::leftovers(&creel);
     let down = creel.run(&["down"]).unwrap();
     assert_eq!(down.code, 0, "{down:?}");
     assert_ne!(before, Vec::<String>::new(), "the search for leftovers finds a running jail");
-    deaths::nothing_is_left();
+    deaths::nothing_is_left(&creel);
     assert_eq!(creel.run(&["status"]).unwrap().code, 5);
     let verified = creel.run(&["ledger", "verify", "--json"]).unwrap();
     assert!(verified.code == 0 && verified.out.contains("\"ok\":true"), "{verified:?}");
@@ -45,7 +45,7 @@ fn a_real_openclaw_works_inside() {
     deaths::the_warden_dies_and_takes_the_jail_along(&creel);
     up(&creel, &config);
     assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
-    deaths::nothing_is_left();
+    deaths::nothing_is_left(&creel);
 }
 
 fn files_appear(creel: &Creel) {

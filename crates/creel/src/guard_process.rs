@@ -78,8 +78,7 @@ fn run(handed: Handed) -> Result<(), String> {
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
     let config =
         Config::again(&setup.config_name, &setup.config, &setup.cas).map_err(|report| report.to_string())?;
-    // What is not there needs no right: a resolver's folder, say.
-    let read = READ.map(PathBuf::from).into_iter().filter(|path| path.exists()).collect();
+    let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
     let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -106,8 +105,8 @@ struct Hands {
     ledger: Arc<FileLedger>,
 }
 
-/// What the guard reads of the host: name resolution and the roots that it trusts.
-const READ: [&str; 7] = ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/run/nscd", "/dev/urandom"];
+/// The roots that the guard trusts upstream (Debian's ca-certificates), wherever they are linked to.
+const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"];
 
 async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> Result<(), String> {
     let Hands { secrets, control, planted, ledger } = hands;

@@ -13,6 +13,7 @@ mod guard_child;
 mod guard_process;
 mod inside;
 mod link;
+mod lock;
 mod logging;
 mod outside;
 mod probe;

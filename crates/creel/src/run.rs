@@ -21,7 +21,8 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Wishes};
 use crate::protocol::GuardSetup;
 use crate::provider::Provider;
-use crate::site::TenantSite;
+use crate::lock::Held;
+use crate::site::Site;
 
 /// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
 pub(crate) const AGENT: u64 = 1;
@@ -59,7 +60,7 @@ impl From<creel_jail::Error> for Failure {
 /// What is to be built.
 pub(crate) struct Order<'a> {
     pub(crate) tenant: Tenant,
-    pub(crate) place: TenantSite,
+    pub(crate) site: &'a Site,
     pub(crate) slot: SlotLock,
     pub(crate) config: &'a Config,
     pub(crate) provider: Provider,
@@ -80,7 +81,8 @@ pub(crate) struct Running {
     pub(crate) guard: Option<GuardChild>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) secrets: Option<OwnedFd>,
-    _slot: SlotLock,
+    slot: SlotLock,
+    alive: Held,
 }
 
 /// What the jail's init reports.
@@ -113,14 +115,17 @@ pub(crate) type News = mpsc::UnboundedSender<(u64, InitNews)>;
 /// [`Failure`]; whatever was begun is taken down again.
 pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Result<Running, Failure> {
     let exe = own_exe()?;
+    let alive = Held::take(&order.site.lock_file(order.tenant.as_str()))
+        .map_err(|error| Failure::host(format!("`{}` runs already: {error}", order.tenant)))?;
     let slot = order.slot.slot();
-    order.place.make(slot.guard_id()).map_err(Failure::host)?;
-    let ca = make_ca(&exe, slot.guard_id(), &order.place.guard())?;
+    let place = order.site.tenant(order.tenant.as_str());
+    place.make(slot.guard_id()).map_err(Failure::host)?;
+    let ca = make_ca(&exe, slot.guard_id(), &place.guard())?;
     let mut files = order.files;
     files.extend(trust(&ca)?);
     let limits = order.config.limits();
     let plan = Plan {
-        name: order.tenant.as_str().to_owned(),
+        name: order.site.jail_name(order.tenant.as_str()).map_err(Failure::host)?,
         slot,
         limits: Limits {
             cpus: limits.cpus,
@@ -145,8 +150,8 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
             config_name: order.config.name().to_owned(),
             cas: order.config.cas(),
             provider: order.provider,
-            ledger: order.place.ledger(),
-            home: order.place.guard(),
+            ledger: place.ledger(),
+            home: place.guard(),
             life: life()?,
             uid: slot.guard_id(),
             own_addresses: own_addresses(),
@@ -169,7 +174,8 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         guard: Some(guard),
         layers: launched.layers,
         secrets: launched.secrets,
-        _slot: order.slot,
+        slot: order.slot,
+        alive,
     })
 }
 
@@ -187,11 +193,14 @@ impl Running {
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { jail, guard, .. } = self;
+        let Self { jail, guard, kit: _, layers: _, secrets: _, slot, alive } = self;
         let killed = jail.kill().map_err(Failure::from);
         if let Some(guard) = guard {
             guard.finish().await;
         }
+        // Only now may the ids and the name be used again.
+        drop(slot);
+        alive.remove();
         killed
     }
 }

@@ -15,6 +15,7 @@ use crate::cli::jail::pump;
 /// A joined terminal; dropped, the person's is as it was.
 pub(crate) struct Terminal {
     before: Option<Termios>,
+    master: OwnedFd,
 }
 
 impl Terminal {
@@ -24,9 +25,6 @@ impl Terminal {
     /// When the master can't be shared between the two directions.
     pub(crate) fn attach(master: OwnedFd, threads: &mut Vec<JoinHandle<()>>) -> io::Result<Self> {
         let stdin = io::stdin();
-        if let Ok(size) = tcgetwinsize(&stdin) {
-            let _ = tcsetwinsize(&master, size);
-        }
         let before = tcgetattr(&stdin).ok();
         if let Some(before) = &before {
             let mut raw = before.clone();
@@ -34,7 +32,7 @@ impl Terminal {
             let _ = tcsetattr(&stdin, OptionalActions::Now, &raw);
         }
         let mut to_jail = File::from(master.try_clone()?);
-        let mut from_jail = File::from(master);
+        let mut from_jail = File::from(master.try_clone()?);
         std::thread::spawn(move || {
             if let Ok(stdin) = io::stdin().as_fd().try_clone_to_owned() {
                 let _ = pump(&mut File::from(stdin), &mut to_jail);
@@ -43,7 +41,16 @@ impl Terminal {
         threads.push(std::thread::spawn(move || {
             let _ = pump(&mut from_jail, &mut io::stdout());
         }));
-        Ok(Self { before })
+        let terminal = Self { before, master };
+        terminal.resize();
+        Ok(terminal)
+    }
+
+    /// Makes the jail's terminal as large as the person's.
+    pub(crate) fn resize(&self) {
+        if let Ok(size) = tcgetwinsize(io::stdin()) {
+            let _ = tcsetwinsize(&self.master, size);
+        }
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod agent;
 mod desk;
-mod lock;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -14,10 +13,9 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::lock::Held;
 use crate::provider::Provider;
 use crate::site::Site;
-
-pub(crate) use lock::{Held, is_free};
 
 /// What `creel up` tells the warden, on its standard input.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +34,14 @@ pub(crate) struct Orders {
     pub(crate) degraded: Vec<String>,
 }
 
+/// The name of the warden's own lock.
+const WARDEN: &str = "warden";
+
+/// Whether no warden runs on `site`.
+pub(crate) fn is_free(site: &Site) -> bool {
+    Held::is_free(&site.lock_file(WARDEN))
+}
+
 /// The longest orders, in bytes.
 const LONGEST_ORDERS: u64 = 4 << 20;
 
@@ -48,10 +54,14 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => return refuse(&format!("no orders: {error}; the warden is started by `creel up`")),
     };
     let site = Site::new(&orders.state);
-    let held = match Held::take(&site) {
+    if let Err(error) = site.make() {
+        return refuse(&error.to_string());
+    }
+    let held = match Held::take(&site.lock_file(WARDEN)) {
         Ok(held) => held,
-        Err(error) => return refuse(&error.to_string()),
+        Err(error) => return refuse(&format!("another creel runs on `{}`: {error}", site.root().display())),
     };
+    site.sweep();
     // One thread: the death signal of the jail's processes is bound to the thread that started them (prctl(2)).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -15,45 +15,42 @@ fn kill(pid: i64) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
 
-/// Whatever of a jail can be seen on the host: processes, mounts, loop devices, control groups, sockets.
-pub(crate) fn leftovers() -> Vec<String> {
+/// Whatever of this installation can be seen on the host: processes, mounts, loop devices, control groups.
+pub(crate) fn leftovers(creel: &Creel) -> Vec<String> {
     let mut found = Vec::new();
-    let own = std::process::id().to_string();
+    let id = std::fs::read_to_string(creel.state().join("id")).unwrap();
+    let program = std::fs::canonicalize(creel_e2e::program()).unwrap();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let uid = status.lines().find(|line| line.starts_with("Uid:")).and_then(|line| line.split_whitespace().nth(1));
-        if uid.and_then(|uid| uid.parse::<u32>().ok()).is_some_and(|uid| uid >= 1_879_048_192) {
-            found.push(format!("process {}", entry.path().display()));
-        }
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        let ours = ["creel warden", "creel stage", "creel init", "creel guard"].iter().any(|name| line.contains(name));
-        if ours && entry.file_name() != *own {
-            found.push(format!("process {line}"));
+        let groups = std::fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
+        let ours = std::fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == program);
+        if ours || groups.contains(&id) {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push(format!("process {}", String::from_utf8_lossy(&line).replace('\0', " ")));
         }
     }
+    let state = creel.state().display().to_string();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    found.extend(mounts.lines().filter(|line| line.contains("creel-e2e/road")).map(str::to_owned));
+    found.extend(mounts.lines().filter(|line| line.contains(&state)).map(str::to_owned));
     for entry in std::fs::read_dir("/sys/block").unwrap().flatten() {
         let backing = std::fs::read_to_string(entry.path().join("loop/backing_file")).unwrap_or_default();
-        if backing.contains("creel-e2e/road") {
+        if backing.contains(&state) {
             found.push(format!("loop device for {}", backing.trim()));
         }
     }
-    let groups = Command::new("find").args(["/sys/fs/cgroup", "-maxdepth", "3", "-name", "creel-*default*"]).output().unwrap();
-    found.extend(String::from_utf8_lossy(&groups.stdout).lines().map(str::to_owned));
+    let groups = Command::new("find").args(["/sys/fs/cgroup", "-maxdepth", "3", "-name", &format!("*{id}*")]).output();
+    found.extend(String::from_utf8_lossy(&groups.unwrap().stdout).lines().map(str::to_owned));
     found
 }
 
 /// Waits up to two seconds.
-pub(crate) fn nothing_is_left() {
+pub(crate) fn nothing_is_left(creel: &Creel) {
     for _ in 0..20 {
-        if leftovers().is_empty() {
+        if leftovers(creel).is_empty() {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("left over: {:#?}", leftovers());
+    panic!("left over: {:#?}", leftovers(creel));
 }
 
 pub(crate) fn the_guard_dies_and_comes_back(creel: &Creel, port: u16) {
@@ -83,10 +80,10 @@ pub(crate) fn the_warden_dies_and_takes_the_jail_along(creel: &Creel) {
     let pid = status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap();
     kill(pid);
     for _ in 0..20 {
-        if !leftovers().iter().any(|left| left.starts_with("process")) {
+        if !leftovers(creel).iter().any(|left| left.starts_with("process")) {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("processes outlived the warden: {:#?}", leftovers());
+    panic!("processes outlived the warden: {:#?}", leftovers(creel));
 }

@@ -74,6 +74,11 @@ async fn stop(site: &Site, now: bool, purge: bool) -> ExitCode {
 
 fn purge(site: &Site) -> io::Result<()> {
     for entry in read_dir(&site.tenants())? {
+        let tenant = entry?.file_name().to_string_lossy().into_owned();
+        let name = site.jail_name(&tenant)?;
+        creel_jail::slot::Slot::forget(crate::site::HOST.as_ref(), &name).map_err(io::Error::other)?;
+    }
+    for entry in read_dir(&site.tenants())? {
         let tenant = entry?.path();
         for inner in read_dir(&tenant)? {
             let path = inner?.path();

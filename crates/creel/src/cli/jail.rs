@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
 use crate::site::Site;
+use crate::terminal::Terminal;
 
 /// Creel itself failed.
 const CREEL_FAILED: u8 = 125;
@@ -71,6 +72,7 @@ impl Jail {
         let config = Config::of(self.config.as_deref()).map_err(|report| Failure::host(format!("{report}")))?;
         let site = self.place.site(Some(config.state_dir()));
         site.make().map_err(Failure::host)?;
+        site.sweep();
         let tenant = new_name().map_err(Failure::host)?;
         let binds = self.bind.iter().map(|text| parse_bind(text)).collect::<Result<Vec<_>, _>>()?;
         let (wishes, _wish_list) = mpsc::unbounded_channel();
@@ -90,7 +92,7 @@ impl Jail {
 
     fn order<'a>(
         &self,
-        site: &Site,
+        site: &'a Site,
         tenant: &Tenant,
         config: &'a Config,
         binds: Vec<Bind>,
@@ -98,8 +100,8 @@ impl Jail {
         let bytes = config.limits().disk_bytes;
         Ok(Order {
             tenant: tenant.clone(),
-            place: site.tenant(tenant.as_str()),
-            slot: creel_jail::slot::Slot::transient(site.root())?,
+            site,
+            slot: creel_jail::slot::Slot::transient(crate::site::HOST.as_ref())?,
             config,
             provider: Provider::scripted(),
             secrets: zeroize::Zeroizing::default(),
@@ -109,7 +111,7 @@ impl Jail {
             binds,
             files: Vec::new(),
             secrets_socket: false,
-            degraded: Vec::new(),
+            degraded: if self.no_disk_limit { vec!["limit.disk".to_owned()] } else { Vec::new() },
         })
     }
 
@@ -141,9 +143,14 @@ impl Jail {
         };
         running.spawn(what, &run::borrow(&fds)).map_err(Failure::host)?;
         drop(fds);
-        let mut terminal = None;
-        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+        let mut terminal: Option<Terminal> = None;
+        let signals = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+            signal(SignalKind::window_change()),
+        );
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup), Ok(mut resized)) = signals else {
             return Err(Failure::host("signals can't be watched"));
         };
         let code = loop {
@@ -153,7 +160,8 @@ impl Jail {
                     Some((_, InitNews::Gone)) | None => break 125,
                     Some(_) => {}
                 },
-                Some(master) = ttys.recv() => terminal = crate::terminal::Terminal::attach(master, &mut threads).ok(),
+                Some(master) = ttys.recv() => terminal = Terminal::attach(master, &mut threads).ok(),
+                _ = resized.recv() => terminal.iter().for_each(Terminal::resize),
                 _ = interrupt.recv() => break 130,
                 _ = terminate.recv() => break 143,
                 _ = hangup.recv() => break 129,

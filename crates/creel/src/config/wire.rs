@@ -30,7 +30,7 @@ impl Config {
     /// What the egress door knows of each rule with a name: where to connect and whom to trust.
     #[must_use]
     pub fn egress_door(&self) -> egress::Config {
-        egress::Config { hosts: self.egress.iter().filter_map(host_settings).collect() }
+        egress::Config { hosts: self.egress.iter().map(host_settings).collect() }
     }
 
     /// Where the provider is, and over what; `None` for the scripted model.
@@ -75,13 +75,13 @@ fn allow(allow: &Allow) -> EgressAllow {
     }
 }
 
-fn host_settings(allow: &Allow) -> Option<egress::HostSettings> {
+fn host_settings(allow: &Allow) -> egress::HostSettings {
     let Allow { host, ports, address, ca, http: _, methods: _, paths: _ } = allow;
     let pattern = match host {
         HostPattern::Exact(name) => egress::HostPattern::Exact(name.clone()),
         HostPattern::Below(suffix) => egress::HostPattern::Below(suffix.clone()),
-        HostPattern::Address(_) => return None,
+        HostPattern::Address(address) => egress::HostPattern::Address(*address),
     };
     let ca = ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default();
-    Some(egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca })
+    egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca }
 }

@@ -138,7 +138,8 @@ impl Agent {
     /// Builds jail and guard and starts OpenClaw in them.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         self.tell("building the jail");
-        let slot = creel_jail::slot::Slot::claim(self.site.root(), self.tenant.as_str())?;
+        let name = self.site.jail_name(self.tenant.as_str()).map_err(Failure::host)?;
+        let slot = creel_jail::slot::Slot::claim(crate::site::HOST.as_ref(), &name)?;
         let place = self.site.tenant(self.tenant.as_str());
         let control = crate::link::bind(&self.site.control_socket(self.tenant.as_str())).map_err(Failure::host)?;
         let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
@@ -146,7 +147,7 @@ impl Agent {
         self.guard_number += 1;
         let order = Order {
             tenant: self.tenant.clone(),
-            place,
+            site: &self.site,
             slot,
             config: &self.config,
             provider: self.orders.provider.clone(),

@@ -53,13 +53,11 @@ impl Checker<'_> {
             return None;
         };
         let named = self.host(&host)?;
-        if let (HostPattern::Address(_), Some(address)) = (&named, &address) {
+        if let (HostPattern::Address(own), Some(written), Some(pinned)) = (&named, &address, &pinned)
+            && own != pinned
+        {
             let help = "an address needs no pin: take `address` out";
-            self.fault(address.span.clone(), "`address` contradicts a `host` that is an address itself", help);
-        }
-        if let (HostPattern::Address(_), Some(ca)) = (&named, &ca) {
-            let help = "name the host and pin it: `host = \"origin.test\"` with `address = …`";
-            self.fault(ca.span.clone(), "`ca` needs a host name to vouch for", help);
+            self.fault(written.span.clone(), "`address` contradicts a `host` that is an address itself", help);
         }
         Some(Allow { host: named, ports, address: pinned, ca: vouched, http: http.value, methods, paths })
     }
