@@ -115,10 +115,8 @@ fn open(path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     let bare = bare.strip_prefix("/").unwrap_or(bare);
     let bare = if bare.as_os_str().is_empty() { Path::new(".") } else { bare };
     let top = rustix::fs::open(WORKSPACE, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let resolve = ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_MAGICLINKS
-        | ResolveFlags::NO_XDEV;
+    let resolve =
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     rustix::fs::openat2(top.as_fd(), bare, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, mode, resolve)
         .map_err(|error| named(error.into(), path))
 }

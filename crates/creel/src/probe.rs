@@ -44,8 +44,24 @@ pub(crate) struct Findings {
 
 /// Where nobody may write, and where the agent may.
 const PLACES: [&str; 18] = [
-    "/", "/usr", "/usr/bin", "/etc", "/etc/openclaw", "/opt", "/opt/openclaw", "/creel", "/run", "/dev", "/proc/sys",
-    "/var", "/workspace", "/var/lib/openclaw", "/home/agent", "/tmp", "/dev/shm", "/var/tmp",
+    "/",
+    "/usr",
+    "/usr/bin",
+    "/etc",
+    "/etc/openclaw",
+    "/opt",
+    "/opt/openclaw",
+    "/creel",
+    "/run",
+    "/dev",
+    "/proc/sys",
+    "/var",
+    "/workspace",
+    "/var/lib/openclaw",
+    "/home/agent",
+    "/tmp",
+    "/dev/shm",
+    "/var/tmp",
 ];
 
 /// Looks around.
@@ -102,7 +118,8 @@ fn knock(to: &str) -> String {
 
 /// Looks for the gateway's token, known by its prefix, wherever a tool of the agent can read.
 fn seek_token() -> Vec<String> {
-    let mut places: Vec<PathBuf> = ["/etc/openclaw/openclaw.json", "/etc/openclaw/resolver"].map(PathBuf::from).to_vec();
+    let mut places: Vec<PathBuf> =
+        ["/etc/openclaw/openclaw.json", "/etc/openclaw/resolver"].map(PathBuf::from).to_vec();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()) {
             places.extend(["environ", "cmdline"].map(|file| entry.path().join(file)));
@@ -186,13 +203,8 @@ fn tries() -> Tries {
     }
     note("list /sys", list_something("/sys"));
     // A whiteout device needs no capability (mknod(2)): only seccomp or landlock stop it, and their errors differ.
-    let device = rustix::fs::mknodat(
-        rustix::fs::CWD,
-        "/tmp/.creel-probe-device",
-        FileType::CharacterDevice,
-        Mode::RUSR,
-        0,
-    );
+    let device =
+        rustix::fs::mknodat(rustix::fs::CWD, "/tmp/.creel-probe-device", FileType::CharacterDevice, Mode::RUSR, 0);
     let _ = rustix::fs::unlinkat(rustix::fs::CWD, "/tmp/.creel-probe-device", AtFlags::empty());
     note("make a device in /tmp", device.map_err(io::Error::from));
     note("bind 0.0.0.0:53", TcpListener::bind(("0.0.0.0", 53)).map(drop));

@@ -11,18 +11,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use creel_guard::Tenant;
-use creel_jail::{Bind, Disk, InitEvent, InitLink, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan};
 use creel_jail::slot::SlotLock;
+use creel_jail::{Bind, Disk, InitEvent, InitLink, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::MISSING_LAYER;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Wishes};
+use crate::lock::Held;
 use crate::protocol::GuardSetup;
 use crate::provider::Provider;
-use crate::lock::Held;
-use crate::site::Site;
+use crate::site::{Site, TenantSite};
 
 /// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
 pub(crate) const AGENT: u64 = 1;
@@ -74,6 +74,58 @@ pub(crate) struct Order<'a> {
     pub(crate) degraded: Vec<String>,
 }
 
+/// What of an order is handed on.
+struct Hands {
+    secrets: Zeroizing<Vec<u8>>,
+    control: OwnedFd,
+    slot: SlotLock,
+}
+
+impl Order<'_> {
+    /// The jail's plan, with `trusted` among its files.
+    fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
+        let Self { tenant, site, slot, config, provider: _, secrets, control, .. } = self;
+        let Self { disk, runtime, binds, mut files, secrets_socket, degraded, .. } = self;
+        files.extend(trusted);
+        let limits = config.limits();
+        let plan = Plan {
+            name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
+            slot: slot.slot(),
+            limits: Limits {
+                cpus: limits.cpus,
+                memory_bytes: limits.memory_bytes,
+                pids: limits.processes,
+                nofile: limits.open_files,
+            },
+            disk,
+            files,
+            runtime,
+            binds,
+            exe,
+            secrets_socket,
+            degraded,
+            hostname: "creel".to_owned(),
+        };
+        Ok((plan, Hands { secrets, control, slot }))
+    }
+}
+
+/// What the guard is built from.
+fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
+    Ok(GuardSetup {
+        tenant: order.tenant.clone(),
+        config: order.config.text().to_owned(),
+        config_name: order.config.name().to_owned(),
+        cas: order.config.cas(),
+        provider: order.provider.clone(),
+        ledger: place.ledger(),
+        home: place.guard(),
+        life: life()?,
+        uid: order.slot.slot().guard_id(),
+        own_addresses: own_addresses(),
+    })
+}
+
 /// A jail with its guard.
 pub(crate) struct Running {
     pub(crate) jail: Jail,
@@ -121,43 +173,13 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let place = order.site.tenant(order.tenant.as_str());
     place.make(slot.guard_id()).map_err(Failure::host)?;
     let ca = make_ca(&exe, slot.guard_id(), &place.guard())?;
-    let mut files = order.files;
-    files.extend(trust(&ca)?);
-    let limits = order.config.limits();
-    let plan = Plan {
-        name: order.site.jail_name(order.tenant.as_str()).map_err(Failure::host)?,
-        slot,
-        limits: Limits {
-            cpus: limits.cpus,
-            memory_bytes: limits.memory_bytes,
-            pids: limits.processes,
-            nofile: limits.open_files,
-        },
-        disk: order.disk,
-        files,
-        runtime: order.runtime,
-        binds: order.binds,
-        exe: exe.clone(),
-        secrets_socket: order.secrets_socket,
-        degraded: order.degraded,
-        hostname: "creel".to_owned(),
-    };
+    let setup = setup(&order, &place)?;
+    let (plan, hands) = order.plan(exe.clone(), trust(&ca)?)?;
     let launched = Jail::launch(&plan)?;
     let kit = GuardKit {
-        setup: GuardSetup {
-            tenant: order.tenant,
-            config: order.config.text().to_owned(),
-            config_name: order.config.name().to_owned(),
-            cas: order.config.cas(),
-            provider: order.provider,
-            ledger: place.ledger(),
-            home: place.guard(),
-            life: life()?,
-            uid: slot.guard_id(),
-            own_addresses: own_addresses(),
-        },
-        secrets: order.secrets,
-        control: order.control,
+        setup,
+        secrets: hands.secrets,
+        control: hands.control,
         planted: launched.planted.into_fds(),
         token: None,
     };
@@ -174,7 +196,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         guard: Some(guard),
         layers: launched.layers,
         secrets: launched.secrets,
-        slot: order.slot,
+        slot: hands.slot,
         alive,
     })
 }
@@ -209,7 +231,12 @@ impl Running {
 ///
 /// # Errors
 /// When the runtime can't watch the link.
-pub(crate) fn listen(jail: &Jail, number: u64, news: News, ttys: Option<mpsc::UnboundedSender<OwnedFd>>) -> io::Result<()> {
+pub(crate) fn listen(
+    jail: &Jail,
+    number: u64,
+    news: News,
+    ttys: Option<mpsc::UnboundedSender<OwnedFd>>,
+) -> io::Result<()> {
     let watched = crate::link::watch(Watched(jail.init().try_clone()?))?;
     tokio::spawn(async move {
         loop {

@@ -147,7 +147,7 @@ impl Site {
         for entry in std::fs::read_dir(self.run()).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if !path.extension().is_some_and(|kind| kind == "sock") {
+            if path.extension().is_none_or(|kind| kind != "sock") {
                 continue;
             }
             if let Ok(held) = Held::take(&self.lock_file(&name)) {

@@ -3,7 +3,7 @@
 //! Owns every `unsafe` block of Creel, each with a SAFETY comment. It decides nothing and keeps no state. `jail` calls
 //! it, and the binary for the descriptors that it receives.
 
-#![allow(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
+#![expect(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
 
 pub mod caps;
 pub mod loopdev;

@@ -24,8 +24,18 @@ fn curl_python_node_and_git_reach_an_approved_origin_unconfigured() {
     let programs = [
         ("curl", format!("curl -sS --max-time 20 {url}/curl")),
         ("curl, no environment", format!("env -i curl -sS --max-time 20 {url}/curl-bare")),
-        ("python", format!("python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python\", timeout=20).read().decode())'")),
-        ("python, no environment", format!("env -i python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python-bare\", timeout=20).read().decode())'")),
+        (
+            "python",
+            format!(
+                "python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python\", timeout=20).read().decode())'"
+            ),
+        ),
+        (
+            "python, no environment",
+            format!(
+                "env -i python3 -c 'import urllib.request as u; print(u.urlopen(\"{url}/python-bare\", timeout=20).read().decode())'"
+            ),
+        ),
         ("node", format!("node -e 'fetch(\"{url}/node\").then(r => r.text()).then(console.log)'")),
     ];
     for (name, line) in programs {
@@ -98,7 +108,10 @@ fn a_refusal_explains_itself() {
     let (creel, origin, config) = world("egress-why", "127.0.0.1:0");
     let port = origin.address().port();
     let ran = creel
-        .jail(&["--config", &config, "--no-disk-limit"], &format!("curl -sk --max-time 10 -H 'Host: other.test' https://origin.test:{port}/"))
+        .jail(
+            &["--config", &config, "--no-disk-limit"],
+            &format!("curl -sk --max-time 10 -H 'Host: other.test' https://origin.test:{port}/"),
+        )
         .unwrap();
     assert!(ran.out.contains("creel:record:") && ran.out.contains("egress/"), "{ran:?}");
     assert_eq!(origin.asked().len(), 0);

@@ -55,7 +55,8 @@ fn binds_are_read_only_and_bounded() {
     let bind = format!("{folder}:/mnt/given");
     let ran = creel.jail(&["--bind", &bind], "cat /mnt/given/hello.txt; echo x > /mnt/given/y").unwrap();
     assert!(ran.out.starts_with("hello\n") && ran.code != 0 && !file.with_file_name("y").exists(), "{ran:?}");
-    for bad in [format!("{folder}:/proc/x"), format!("{folder}:../x"), format!("{folder}:/etc/ssl"), "nonsense".into()] {
+    for bad in [format!("{folder}:/proc/x"), format!("{folder}:../x"), format!("{folder}:/etc/ssl"), "nonsense".into()]
+    {
         let ran = creel.jail(&["--bind", &bad], "true").unwrap();
         assert_eq!(ran.code, 125, "{bad}: {ran:?}");
     }
@@ -78,8 +79,9 @@ fn the_host_is_out_of_sight() {
 #[test]
 fn many_at_once_and_each_in_the_log() {
     let creel = fresh("jail-many").unwrap();
-    let children: Vec<_> =
-        (0..4).map(|n| creel.command(&["jail", "--no-disk-limit", "--", "sh", "-c", &format!("exit {n}")]).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..4)
+        .map(|n| creel.command(&["jail", "--no-disk-limit", "--", "sh", "-c", &format!("exit {n}")]).spawn().unwrap())
+        .collect();
     for (n, child) in children.into_iter().enumerate() {
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(i32::try_from(n).unwrap()));
     }
@@ -88,14 +90,23 @@ fn many_at_once_and_each_in_the_log() {
     assert_eq!(starts, 4, "{}{}", log.out, log.err);
     let verified = creel.run(&["ledger", "verify", "--json"]).unwrap();
     assert_eq!(verified.code, 0, "{}", verified.out);
-    let left = std::fs::read_dir(creel.state().join("run")).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|x| x == "sock")).count();
+    let left = std::fs::read_dir(creel.state().join("run"))
+        .unwrap()
+        .flatten()
+        .filter(|e| e.path().extension().is_some_and(|x| x == "sock"))
+        .count();
     assert_eq!(left, 0);
 }
 
 #[test]
 fn a_refusal_of_the_kernel_stays_one() {
     let creel = fresh("jail-kernel").unwrap();
-    for line in ["unshare -r true", "unshare -n true", "mount -t tmpfs x /tmp", "python3 -c 'import ctypes,sys; l=ctypes.CDLL(None,use_errno=True); sys.exit(0 if l.syscall(435,0,0)==0 else 9)'"] {
+    for line in [
+        "unshare -r true",
+        "unshare -n true",
+        "mount -t tmpfs x /tmp",
+        "python3 -c 'import ctypes,sys; l=ctypes.CDLL(None,use_errno=True); sys.exit(0 if l.syscall(435,0,0)==0 else 9)'",
+    ] {
         assert_ne!(creel.jail(&[], line).unwrap().code, 0, "{line}");
     }
 }

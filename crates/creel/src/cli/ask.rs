@@ -38,7 +38,10 @@ pub(crate) fn connect(socket: &Path) -> Result<Link, ExitCode> {
         }
         _ => out::fail(
             NOT_RUNNING,
-            format_args!("creel is not running here (`{}` does not answer): start it with `creel up`", socket.display()),
+            format_args!(
+                "creel is not running here (`{}` does not answer): start it with `creel up`",
+                socket.display()
+            ),
         ),
     })
 }

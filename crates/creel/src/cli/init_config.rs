@@ -25,8 +25,7 @@ impl InitConfig {
             out::text(text);
             return ExitCode::SUCCESS;
         }
-        let written =
-            std::fs::File::create_new(&self.path).and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = std::fs::File::create_new(&self.path).and_then(|mut file| file.write_all(text.as_bytes()));
         match written {
             Ok(()) => {
                 out::note(format_args!("wrote `{0}`; next: `creel up --config {0}`", self.path.display()));

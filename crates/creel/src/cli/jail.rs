@@ -127,9 +127,10 @@ impl Jail {
         let actor = Actor::Person { name: "root".to_owned() };
         let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
         let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
-        let ticket = guard.admit(action).await.map_err(|refusal| {
-            Failure::host(format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger))
-        })?;
+        let ticket = guard
+            .admit(action)
+            .await
+            .map_err(|refusal| Failure::host(format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger)))?;
         let (tty_sender, mut ttys) = mpsc::unbounded_channel();
         run::listen(&running.jail, 1, news, Some(tty_sender)).map_err(Failure::host)?;
         let (fds, mut threads) = if self.tty { (Vec::new(), Vec::new()) } else { pipes().map_err(Failure::host)? };

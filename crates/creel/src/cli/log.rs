@@ -3,6 +3,7 @@
 //! Owns the command's words and its line for people. It reads the ledger's files; it needs no running Creel.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -67,11 +68,11 @@ impl Log {
         let mut followed: HashMap<PathBuf, Follow> = HashMap::new();
         loop {
             for folder in ledgers(site, self.tenant.as_deref())? {
-                if !followed.contains_key(&folder) {
-                    let name = folder.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+                if let Entry::Vacant(place) = followed.entry(folder) {
+                    let name = place.key().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
                     let last = told.iter().filter(|line| line.tenant == name).map(|line| line.seq).max().unwrap_or(0);
-                    if let Ok(follow) = Follow::new(&folder, last) {
-                        followed.insert(folder, follow);
+                    if let Ok(follow) = Follow::new(place.key(), last) {
+                        place.insert(follow);
                     }
                 }
             }

@@ -90,7 +90,10 @@ fn render_tenant(tenant: &TenantStatus) -> String {
     let layers: Vec<&str> = tenant.layers.iter().filter(|l| l.status == "enforced").map(|l| l.id.as_str()).collect();
     text.push_str(&format!("walls     {}\n", layers.join(" ")));
     if !tenant.degraded.is_empty() {
-        text.push_str(&format!("\u{1b}[31mDEGRADED  {} (accepted by the operator)\u{1b}[0m\n", tenant.degraded.join(" ")));
+        text.push_str(&format!(
+            "\u{1b}[31mDEGRADED  {} (accepted by the operator)\u{1b}[0m\n",
+            tenant.degraded.join(" ")
+        ));
     }
     text.push_str(&format!("guard     pid {}, restarts {}\n", tenant.guard_pid, tenant.guard_restarts));
     text

@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::cli::{MISSING_LAYER, USAGE, Where, ask, out, status};
 use crate::config::Config;
-use crate::provider::{Provider, ProviderKind};
 use crate::protocol::{FromWarden, ToWarden};
+use crate::provider::{Provider, ProviderKind};
 use crate::site::Site;
 use crate::warden::{Orders, is_free};
 
@@ -53,6 +53,10 @@ impl Up {
             ExitCode::from(USAGE)
         })?;
         let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
+        if let Some(odd) = self.allow_degraded.iter().find(|id| !creel_jail::LAYERS.contains(&id.as_str())) {
+            let known = creel_jail::LAYERS.join(", ");
+            return Err(out::fail(USAGE, format_args!("`--allow-degraded {odd}` names no layer; there are {known}")));
+        }
         if !rustix::process::geteuid().is_root() {
             return Err(out::fail(MISSING_LAYER, ROOTLESS));
         }
@@ -85,7 +89,8 @@ impl Up {
             secrets,
             degraded: self.allow_degraded,
         };
-        start_warden(&site, &orders).map_err(|error| out::fail(1, format_args!("the warden can't be started: {error}")))?;
+        start_warden(&site, &orders)
+            .map_err(|error| out::fail(1, format_args!("the warden can't be started: {error}")))?;
         Ok(ask::block_on(watch(&site)))
     }
 }

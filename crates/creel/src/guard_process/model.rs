@@ -90,7 +90,8 @@ impl Origin for Scripted {
         request: Request<Bytes>,
         _addresses: Vec<std::net::IpAddr>,
     ) -> BoxFuture<'_, Result<Response<Body>, Error>> {
-        let response = self.0.respond(&request).map(|body| body.map_err(|error| Box::new(error) as BoxError).boxed_unsync());
+        let response =
+            self.0.respond(&request).map(|body| body.map_err(|error| Box::new(error) as BoxError).boxed_unsync());
         Box::pin(std::future::ready(Ok(response)))
     }
 }

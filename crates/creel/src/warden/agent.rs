@@ -294,7 +294,8 @@ impl Agent {
         let (moment, limit) = (now(), self.config.restart());
         self.starts.retain(|start| moment < *start + limit.window);
         if self.starts.len() as u64 >= limit.attempts {
-            self.failure = Some(format!("{why}, for the {}th time within {} s", limit.attempts, limit.window.as_secs()));
+            self.failure =
+                Some(format!("{why}, for the {}th time within {} s", limit.attempts, limit.window.as_secs()));
             return self.finish(1).await;
         }
         self.starts.push(moment);
@@ -326,7 +327,9 @@ impl Agent {
     pub(super) async fn tick(&mut self) {
         let moment = now();
         match self.phase {
-            Phase::Starting if moment > self.begun + self.config.openclaw().ready_within => self.died("OpenClaw did not become ready").await,
+            Phase::Starting if moment > self.begun + self.config.openclaw().ready_within => {
+                self.died("OpenClaw did not become ready").await
+            }
             Phase::Starting if moment > self.asked + ASK_STARTING => self.ask().await,
             Phase::Ready if moment > self.asked + self.config.restart().every => self.ask().await,
             Phase::Waiting if moment > self.due => {
@@ -377,7 +380,10 @@ impl Agent {
         if self.host_pid == 0 {
             return Err("OpenClaw does not run yet".to_owned());
         }
-        running.jail.connect(GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid)).map_err(|error| error.to_string())
+        running
+            .jail
+            .connect(GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid))
+            .map_err(|error| error.to_string())
     }
 
     /// Lends the guard a stream to the gateway.

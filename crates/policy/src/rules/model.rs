@@ -8,6 +8,7 @@ mod allow_provider;
 mod ask_tool;
 mod bad_arguments;
 mod bad_request;
+mod call_as_text;
 mod call_too_large;
 mod default_deny;
 mod deny_closed_range;
@@ -43,6 +44,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &unknown_endpoint::RULE,
         &unknown_key::RULE,
         &unknown_tool::RULE,
+        &call_as_text::RULE,
         &url_source::RULE,
         &unknown_flaw::RULE,
         &unknown_provider::RULE,

@@ -183,9 +183,12 @@ fn network(found: &Findings) -> Vec<Item> {
 fn token(found: &Findings) -> Item {
     match &found.token_seen {
         None => unknown("token.hidden", "openclaw", "the probe did not look for it"),
-        Some(places) if places.is_empty() => {
-            item("token.hidden", "openclaw", true, "in no argv, environ, configuration or plain file that a tool can read")
-        }
+        Some(places) if places.is_empty() => item(
+            "token.hidden",
+            "openclaw",
+            true,
+            "in no argv, environ, configuration or plain file that a tool can read",
+        ),
         Some(places) => item("token.hidden", "openclaw", false, format!("it can be read in {places:?}")),
     }
 }
