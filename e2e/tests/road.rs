@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::too_many_lines,
@@ -9,11 +10,18 @@
     reason = "tests"
 )]
 
+use std::sync::{Mutex, PoisonError};
+
 use creel_e2e::{fresh, runtime};
 use creel_testkit::{Creel, Origin};
 
 #[path = "road/deaths.rs"]
 mod deaths;
+#[path = "road/provider.rs"]
+mod provider;
+
+/// One at a time: the search for leftovers must meet no other test's processes.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn up(creel: &Creel, config: &str) {
     let ran = creel.run(&["up", "--config", config, "--runtime-folder", &runtime()]).unwrap();
@@ -23,6 +31,7 @@ fn up(creel: &Creel, config: &str) {
 /// One installation for the whole story: a start takes its time.
 #[test]
 fn a_real_openclaw_works_inside() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let creel = fresh("road").unwrap();
     let origin = Origin::https("127.0.0.1:0", &["origin.test"]).unwrap();
     let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();

@@ -59,6 +59,14 @@ impl Origin {
         Self::start(at, None, Arc::new(greet))
     }
 
+    /// The same without TLS, answering as `answer` says.
+    ///
+    /// # Errors
+    /// When the address can't be bound.
+    pub fn answering(at: &str, answer: impl Fn(&Asked) -> Response<Bytes> + Send + Sync + 'static) -> io::Result<Self> {
+        Self::start(at, None, Arc::new(answer))
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
