@@ -21,7 +21,7 @@ help:
 	make down   stop it; workspace, state and ledger stay
 	make check  format, lints, tidy, unit tests of the pure crates: before each commit
 	make test   every test, the ones that need root and a real OpenClaw included
-	make bench  the benches that exist
+	make bench  what an act costs (release build; minutes the first time)
 	make fuzz   the fuzz targets that exist, and the property tests with CASES=$(CASES) cases each
 	END
 
@@ -72,11 +72,7 @@ down:
 	$(CREEL) down
 
 bench:
-	if ! compgen -G 'crates/*/benches/*.rs' >/dev/null; then
-		echo "there is no bench yet"
-		exit 0
-	fi
-	cargo bench --locked --workspace
+	cargo bench --locked -p creel --bench admit
 
 fuzz:
 	if compgen -G 'fuzz/fuzz_targets/*.rs' >/dev/null; then

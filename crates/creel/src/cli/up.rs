@@ -53,8 +53,9 @@ impl Up {
             ExitCode::from(USAGE)
         })?;
         let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
-        if let Some(odd) = self.allow_degraded.iter().find(|id| !creel_jail::LAYERS.contains(&id.as_str())) {
-            let known = creel_jail::LAYERS.join(", ");
+        let known = || creel_jail::LAYERS.into_iter().chain(OTHER_LAYERS);
+        if let Some(odd) = self.allow_degraded.iter().find(|id| !known().any(|layer| layer == *id)) {
+            let known = known().collect::<Vec<_>>().join(", ");
             return Err(out::fail(USAGE, format_args!("`--allow-degraded {odd}` names no layer; there are {known}")));
         }
         if !rustix::process::geteuid().is_root() {
@@ -94,6 +95,10 @@ impl Up {
         Ok(ask::block_on(watch(&site)))
     }
 }
+
+/// Layers that stand outside the jail's building: doors, configuration, users.
+const OTHER_LAYERS: [&str; 8] =
+    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "separate-uid", "guard-uid"];
 
 /// What a plain user reads; rootless use is not built yet.
 const ROOTLESS: &str = "this needs root: without it these layers can't be enforced here: \

@@ -24,6 +24,9 @@ pub(crate) const LONGEST_MESSAGE: usize = 48 * 1024;
 /// How long OpenClaw may work on one message at most, whatever the caller says.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
 
+/// Between two tries while OpenClaw is still starting.
+const STARTING_PAUSE: Duration = Duration::from_secs(1);
+
 /// Serves the control socket for ever.
 pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk: Arc<Desk>) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
@@ -94,11 +97,22 @@ fn clip(mut text: String) -> String {
 }
 
 async fn say(link: &Link, desk: &Desk, text: &str, patience: Duration) -> Result<String, String> {
-    let (stream, token) = desk.gateway().await?;
-    let answer = creel_openclaw::client::say(stream, &token, text, patience, |_delta| {});
+    let said = tokio::time::timeout(patience, once_it_listens(desk, text, patience));
     tokio::select! {
-        answer = answer => answer.map(|answer| answer.text).map_err(|error| error.to_string()),
+        answer = said => answer.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs()))),
         () = hung_up(link) => Err("the person hung up before the answer came".to_owned()),
+    }
+}
+
+/// Says it as soon as OpenClaw takes messages: its parts start one after the other.
+async fn once_it_listens(desk: &Desk, text: &str, patience: Duration) -> Result<String, String> {
+    loop {
+        let (stream, token) = desk.gateway().await?;
+        match creel_openclaw::client::say(stream, &token, text, patience, |_delta| {}).await {
+            Ok(answer) => return Ok(answer.text),
+            Err(creel_openclaw::Error::Starting) => tokio::time::sleep(STARTING_PAUSE).await,
+            Err(error) => return Err(error.to_string()),
+        }
     }
 }
 
