@@ -43,9 +43,8 @@ pub struct Volume {
 
 /// The smallest image that holds a journal and something beside it.
 const LEAST_BYTES: u64 = 16 << 20;
-/// What an image must leave free beside it: this much, and a twentieth of the whole.
+/// What an image must leave free beside it, for the ledger and everybody else.
 const LEAST_FREE: u64 = 1 << 30;
-const FREE_SHARE: u64 = 20;
 
 impl Volume {
     /// Whether the image file is there (not whether it is fit).
@@ -216,24 +215,36 @@ pub fn place(mounted: impl AsFd, dir: &Path) -> Result<(), Error> {
         .map_err(Error::host(format!("place the disk at `{}`", dir.display()), "run Creel as root"))
 }
 
-/// Refuses to take `more` bytes where that would leave too little for the ledger and everybody else.
-fn admit(folder: &Folder, more: u64) -> Result<(), Error> {
+/// How many bytes a new volume in `dir` (an existing folder of root's) may take: what is free there, but for 1 GiB.
+///
+/// # Errors
+/// `Unfit` when others can write the folder, `Host` when it can't be asked.
+pub fn room(dir: &Path) -> Result<u64, Error> {
+    Ok(free(&Folder::open(dir)?)?.saturating_sub(LEAST_FREE))
+}
+
+/// What a user other than root could still take.
+fn free(folder: &Folder) -> Result<u64, Error> {
     let path = folder.path().display();
     let stat =
         fstatvfs(folder).map_err(Error::host(format!("ask for the free space of `{path}`"), "check the disk"))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let whole = stat.f_blocks.saturating_mul(stat.f_frsize);
-    let floor = LEAST_FREE.max(whole / FREE_SHARE);
-    if free >= more.saturating_add(floor) {
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Refuses to take `more` bytes where that would leave too little.
+fn admit(folder: &Folder, more: u64) -> Result<(), Error> {
+    let free = free(folder)?;
+    if free >= more.saturating_add(LEAST_FREE) {
         return Ok(());
     }
     let mib = |bytes: u64| bytes >> 20;
     Err(Error::unfit(
         format!(
-            "a disk that takes {} MiB more leaves less than {} MiB of the {} MiB free at `{path}`",
+            "a disk that takes {} MiB more leaves less than {} MiB of the {} MiB free at `{}`",
             mib(more),
-            mib(floor),
-            mib(free)
+            mib(LEAST_FREE),
+            mib(free),
+            folder.path().display()
         ),
         "free some space, or configure a smaller disk",
     ))

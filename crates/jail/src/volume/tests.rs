@@ -156,6 +156,20 @@ fn too_little_room_or_too_small_a_disk_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_free_is_offered_but_for_one_gibibyte() {
+    let place = Place::new("offer");
+    let stat = rustix::fs::statvfs(&place.0).unwrap();
+    let expected = (stat.f_bavail * stat.f_frsize).saturating_sub(1 << 30);
+    let offered = room(&place.0).unwrap();
+    // others write to this file system meanwhile, but never a twentieth of it
+    assert!(offered.abs_diff(expected) < stat.f_blocks * stat.f_frsize / 25, "{offered} {expected}");
+    let folder = Folder::open(&place.0).unwrap();
+    admit(&folder, offered.saturating_sub(256 << 20)).unwrap();
+    assert!(admit(&folder, offered + (512 << 20)).is_err());
+    assert!(room(&place.0.join("nowhere")).is_err());
+}
+
+#[test]
 fn holes_are_filled_before_an_image_is_used() {
     let place = Place::new("holes");
     let volume = place.volume(16);
