@@ -37,7 +37,7 @@ fn a_real_openclaw_works_inside() {
     let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
     let port = origin.address().port();
     let text = format!(
-        "[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\nca = \"{}\"\n",
+        "[limits]\ndisk = \"2GiB\"\n[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\nca = \"{}\"\n",
         ca.display()
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();

@@ -106,7 +106,8 @@ impl Where {
     /// The installation's place; `configured` is what a loaded configuration says.
     pub(crate) fn site(&self, configured: Option<&std::path::Path>) -> crate::site::Site {
         let default = std::path::Path::new("/var/lib/creel");
-        crate::site::Site::new(self.state.as_deref().or(configured).unwrap_or(default))
+        let named = self.state.as_deref().or(configured).unwrap_or(default);
+        crate::site::Site::new(&std::path::absolute(named).unwrap_or_else(|_| named.to_owned()))
     }
 }
 

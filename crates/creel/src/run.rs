@@ -37,12 +37,14 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
     /// Why, and the way out.
     pub(crate) why: String,
+    /// The host is in a state that may pass: too little room, say, while others start at the same time.
+    pub(crate) may_pass: bool,
 }
 
 impl Failure {
     /// A failure of Creel or of the host that no layer's name fits.
     pub(crate) fn host(why: impl std::fmt::Display) -> Self {
-        Self { code: 1, why: why.to_string() }
+        Self { code: 1, why: why.to_string(), may_pass: false }
     }
 }
 
@@ -53,13 +55,15 @@ impl From<creel_jail::Error> for Failure {
             creel_jail::Error::Operator { .. } => crate::cli::USAGE,
             _ => 1,
         };
-        Self { code, why: error.to_string() }
+        Self { code, why: error.to_string(), may_pass: matches!(error, creel_jail::Error::Unfit { .. }) }
     }
 }
 
 /// What is to be built.
 pub(crate) struct Order<'a> {
     pub(crate) tenant: Tenant,
+    /// The tenant's lock, taken before anything was made for it.
+    pub(crate) alive: Held,
     pub(crate) site: &'a Site,
     pub(crate) slot: SlotLock,
     pub(crate) config: &'a Config,
@@ -76,6 +80,7 @@ pub(crate) struct Order<'a> {
 
 /// What of an order is handed on.
 struct Hands {
+    alive: Held,
     secrets: Zeroizing<Vec<u8>>,
     control: OwnedFd,
     slot: SlotLock,
@@ -84,7 +89,7 @@ struct Hands {
 impl Order<'_> {
     /// The jail's plan, with `trusted` among its files.
     fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
-        let Self { tenant, site, slot, config, provider: _, secrets, control, .. } = self;
+        let Self { tenant, alive, site, slot, config, provider: _, secrets, control, .. } = self;
         let Self { disk, runtime, binds, mut files, secrets_socket, degraded, .. } = self;
         files.extend(trusted);
         let limits = config.limits();
@@ -106,7 +111,7 @@ impl Order<'_> {
             degraded,
             hostname: "creel".to_owned(),
         };
-        Ok((plan, Hands { secrets, control, slot }))
+        Ok((plan, Hands { alive, secrets, control, slot }))
     }
 }
 
@@ -161,14 +166,21 @@ pub(crate) enum InitNews {
 /// Where news go, each with the number of the run it is from.
 pub(crate) type News = mpsc::UnboundedSender<(u64, InitNews)>;
 
+/// Takes the lock of `tenant`: whoever makes anything for it holds this.
+///
+/// # Errors
+/// When it runs already.
+pub(crate) fn claim(site: &Site, tenant: &Tenant) -> Result<Held, Failure> {
+    Held::take(&site.lock_file(tenant.as_str()))
+        .map_err(|error| Failure::host(format!("`{tenant}` runs already: {error}; `creel status` shows it")))
+}
+
 /// Builds a jail and starts its guard. Nothing runs inside yet but its init.
 ///
 /// # Errors
 /// [`Failure`]; whatever was begun is taken down again.
 pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Result<Running, Failure> {
     let exe = own_exe()?;
-    let alive = Held::take(&order.site.lock_file(order.tenant.as_str()))
-        .map_err(|error| Failure::host(format!("`{}` runs already: {error}", order.tenant)))?;
     let slot = order.slot.slot();
     let place = order.site.tenant(order.tenant.as_str());
     place.make(slot.guard_id()).map_err(Failure::host)?;
@@ -197,7 +209,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         layers: launched.layers,
         secrets: launched.secrets,
         slot: hands.slot,
-        alive,
+        alive: hands.alive,
     })
 }
 

@@ -5,13 +5,16 @@
 //! command line use it.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::lock::Held;
 
 /// Where the host's slots of user ids are kept: all installations draw from it.
 pub(crate) const HOST: &str = "/var/lib/creel-slots";
+
+/// What the names of `creel jail`'s tenants begin with.
+pub(crate) const JAIL_PREFIX: &str = "jail-";
 
 /// One installation: everything below one state folder.
 #[derive(Clone, Debug)]
@@ -82,9 +85,10 @@ impl Site {
         if let Some(parent) = self.root.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        for (dir, mode) in [(self.root.clone(), 0o755), (self.run(), 0o700), (self.tenants(), 0o711)] {
+        for (dir, mode) in [(self.root.clone(), 0o711), (self.run(), 0o700), (self.tenants(), 0o711)] {
             make_dir(&dir, mode, 0)?;
         }
+        check_ancestors(&self.root)?;
         make_dir(Path::new(HOST), 0o700, 0)
     }
 
@@ -131,15 +135,17 @@ impl Site {
         Ok(format!("{}-{mark}-{id}", tenant.get(..28).unwrap_or_default()))
     }
 
-    /// Clears away what killed Creels of this installation left: their jails died with them, but control groups and
-    /// sockets are not alive. Whoever lives holds the lock of its tenant.
-    pub(crate) fn sweep(&self) {
+    /// Clears away what killed Creels of this installation left: their jails died with them, but control groups, sockets
+    /// and the guard's folder of a jail are not alive. Whoever lives holds the lock of its tenant, and takes it before it
+    /// makes anything. With `all` tenants too, which only the warden may ask: it starts them.
+    pub(crate) fn sweep(&self, all: bool) {
         let Ok(id) = self.id() else { return };
-        let dead = |name: &str| {
-            let ours = name.strip_suffix(&id).and_then(|name| name.strip_suffix('-'));
-            ours.is_some_and(|tenant| Held::take(&self.lock_file(tenant)).is_ok())
+        let dead = |tenant: &str| {
+            let asked = all || tenant.starts_with(JAIL_PREFIX);
+            asked && Held::take(&self.lock_file(tenant)).map(Held::remove).is_ok()
         };
-        match creel_jail::cgroup::sweep(dead) {
+        let ours = |name: &str| name.strip_suffix(&id).and_then(|name| name.strip_suffix('-')).is_some_and(dead);
+        match creel_jail::cgroup::sweep(ours) {
             Ok(left) if left.is_empty() => {}
             Ok(left) => tracing::info!(?left, "swept what killed jails left"),
             Err(error) => tracing::warn!(%error, "what killed jails left could not be swept"),
@@ -147,13 +153,19 @@ impl Site {
         for entry in std::fs::read_dir(self.run()).into_iter().flatten().flatten() {
             let path = entry.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if path.extension().is_none_or(|kind| kind != "sock") {
-                continue;
-            }
-            if let Ok(held) = Held::take(&self.lock_file(&name)) {
+            let socket = path.extension().is_some_and(|kind| kind == "sock");
+            if socket && dead(&name) {
                 let _ = std::fs::remove_file(&path);
-                held.remove();
+                self.forget_jail(&name);
             }
+        }
+    }
+
+    /// Of a jail of its own nothing but the ledger stays.
+    pub(crate) fn forget_jail(&self, tenant: &str) {
+        if tenant.starts_with(JAIL_PREFIX) {
+            let _ = std::fs::remove_file(self.control_socket(tenant));
+            let _ = std::fs::remove_dir_all(self.tenant(tenant).guard());
         }
     }
 
@@ -200,18 +212,99 @@ impl TenantSite {
     }
 }
 
+/// Makes `dir` for `owner`. One that exists must be `owner`'s and nobody else's to write; it is only opened further where
+/// the guard's user must pass. All of it goes by one descriptor, so that nobody can swap the folder in between.
 fn make_dir(dir: &Path, mode: u32, owner: u32) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(mode).create(dir) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = std::fs::symlink_metadata(dir)?;
-            if !found.is_dir() {
-                return Err(io::Error::other(format!("`{}` is no folder", dir.display())));
-            }
-        }
-        Err(error) => return Err(io::Error::new(error.kind(), format!("`{}`: {error}", dir.display()))),
+    use rustix::fs::{Gid, Mode, OFlags, Uid};
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", dir.display()));
+    let made = match std::fs::DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(named(error)),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(dir, flags, Mode::empty()).map_err(|error| named(error.into()))?;
+    let found = rustix::fs::fstat(&folder)?;
+    if made {
+        rustix::fs::fchown(&folder, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+        rustix::fs::fchmod(&folder, Mode::from_raw_mode(mode))?;
+        return Ok(());
     }
-    // The parent is root's, so nobody can have swapped the folder in between.
-    std::fs::set_permissions(dir, PermissionsExt::from_mode(mode))?;
-    chown(dir, Some(owner), Some(owner))
+    if found.st_uid != owner || found.st_mode & 0o022 != 0 {
+        return Err(named(io::Error::other(format!(
+            "it must belong to user {owner} and be writable by nobody else (it is {}'s, mode {:o}); name another folder",
+            found.st_uid,
+            found.st_mode & 0o7777
+        ))));
+    }
+    let wanted = (found.st_mode & 0o7777) | (mode & 0o111);
+    if wanted != found.st_mode & 0o7777 {
+        rustix::fs::fchmod(&folder, Mode::from_raw_mode(wanted))?;
+    }
+    Ok(())
+}
+
+/// The guard's user must be able to reach its folders.
+fn check_ancestors(dir: &Path) -> io::Result<()> {
+    for ancestor in dir.ancestors().skip(1) {
+        let mode = std::fs::metadata(ancestor)?.permissions().mode();
+        if mode & 0o001 == 0 {
+            return Err(io::Error::other(format!(
+                "the guard's own user can't pass `{}` on the way to `{}`: name a state folder elsewhere",
+                ancestor.display(),
+                dir.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use super::{Site, make_dir};
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let dir = std::env::temp_dir().join(format!("creel-site-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused_and_left_as_it_was() {
+        let dir = scratch("others");
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o1777)).unwrap();
+        assert!(Site::new(&dir).make().is_err());
+        assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, 0o1777);
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
+        chown(&dir, Some(1000), Some(1000)).unwrap();
+        assert!(Site::new(&dir).make().is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let dir = scratch("link");
+        let (real, link) = (dir.join("real"), dir.join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::fs::set_permissions(&real, PermissionsExt::from_mode(0o700)).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(make_dir(&link, 0o755, 0).is_err());
+        assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o7777, 0o700);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_private_folder_is_opened_just_far_enough() {
+        let dir = scratch("private");
+        std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o700)).unwrap();
+        Site::new(&dir).make().unwrap();
+        assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o7777, 0o711);
+        let site = Site::new(&dir);
+        assert_eq!(site.id().unwrap(), site.id().unwrap());
+        assert!(site.jail_name(&"t".repeat(63)).unwrap().len() <= 48);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }

@@ -61,7 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(held) => held,
         Err(error) => return refuse(&format!("another creel runs on `{}`: {error}", site.root().display())),
     };
-    site.sweep();
+    site.sweep(true);
     // One thread: the death signal of the jail's processes is bound to the thread that started them (prctl(2)).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -77,6 +77,59 @@ fn the_host_is_out_of_sight() {
 }
 
 #[test]
+fn a_killed_creel_leaves_nothing_that_the_next_one_does_not_sweep() {
+    let creel = fresh("jail-killed").unwrap();
+    let id = || std::fs::read_to_string(creel.state().join("id")).unwrap();
+    for pause in [40, 80, 160, 1500] {
+        let mut child = creel.command(&["jail", "--", "sleep", "30"]).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(creel.jail(&["--no-disk-limit"], "true").unwrap().code, 0);
+    let groups = std::process::Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("*-{}", id())]).output();
+    assert_eq!(String::from_utf8_lossy(&groups.unwrap().stdout), "");
+    let mut left = Vec::new();
+    for entry in std::fs::read_dir(creel.state().join("tenants")).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_file() || path.join("guard").exists() {
+            left.push(path);
+        }
+    }
+    let run = std::fs::read_dir(creel.state().join("run")).unwrap().flatten().map(|entry| entry.path());
+    left.extend(run.filter(|path| path.extension().is_some_and(|kind| kind == "sock")));
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn when_the_guard_dies_the_jail_ends_and_says_so() {
+    let creel = fresh("jail-guard").unwrap();
+    let child = creel.command(&["jail", "--no-disk-limit", "--", "sleep", "30"]).spawn().unwrap();
+    let own = child.id().to_string();
+    let mut killed = false;
+    for _ in 0..100 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim);
+            if parent == Some(own.as_str()) && line.ends_with(b"\0guard\0") {
+                std::thread::sleep(std::time::Duration::from_millis(500));
+                let pid = entry.file_name().to_string_lossy().into_owned();
+                killed = std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success();
+            }
+        }
+        if killed {
+            break;
+        }
+    }
+    assert!(killed, "the guard was found");
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("the guard died"), "{done:?}");
+}
+
+#[test]
 fn many_at_once_and_each_in_the_log() {
     let creel = fresh("jail-many").unwrap();
     let children: Vec<_> = (0..4)

@@ -28,7 +28,7 @@ fn a_provider_gets_our_key_and_nothing_of_the_agents_and_the_jail_never_sees_it(
     })
     .unwrap();
     let text = format!(
-        "[model]\nprovider = \"openai\"\nmodel = \"m-1\"\nbase_url = \"http://provider.test:{}/v1\"\naddress = \"127.0.0.1\"\n",
+        "[limits]\ndisk = \"2GiB\"\n[model]\nprovider = \"openai\"\nmodel = \"m-1\"\nbase_url = \"http://provider.test:{}/v1\"\naddress = \"127.0.0.1\"\n",
         provider.address().port()
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();

@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Where, ask, out};
 use crate::config::Config;
+use crate::guard_child::{GuardWish, Wishes};
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
-use crate::site::Site;
+use crate::site::{JAIL_PREFIX, Site};
 use crate::terminal::Terminal;
 
 /// Creel itself failed.
@@ -51,6 +52,9 @@ pub(crate) struct Jail {
     command: Vec<String>,
 }
 
+type Newspaper = mpsc::UnboundedReceiver<(u64, InitNews)>;
+type WishList = mpsc::UnboundedReceiver<(u64, GuardWish)>;
+
 impl Jail {
     pub(crate) fn run(self) -> ExitCode {
         crate::logging::start("error");
@@ -72,16 +76,21 @@ impl Jail {
         let config = Config::of(self.config.as_deref()).map_err(|report| Failure::host(format!("{report}")))?;
         let site = self.place.site(Some(config.state_dir()));
         site.make().map_err(Failure::host)?;
-        site.sweep();
+        site.sweep(false);
         let tenant = new_name().map_err(Failure::host)?;
         let binds = self.bind.iter().map(|text| parse_bind(text)).collect::<Result<Vec<_>, _>>()?;
-        let (wishes, _wish_list) = mpsc::unbounded_channel();
-        let (news, mut newspaper) = mpsc::unbounded_channel();
-        let order = self.order(&site, &tenant, &config, binds)?;
-        let running = run::start(order, 1, wishes).await?;
-        let ended = self.inside(&tenant, &running, news, &mut newspaper).await;
+        let (wishes, mut wish_list) = mpsc::unbounded_channel();
+        let (news, newspaper) = mpsc::unbounded_channel();
+        let running = match self.start(&site, &tenant, &config, &binds, wishes).await {
+            Ok(running) => running,
+            Err(failure) => {
+                site.forget_jail(tenant.as_str());
+                return Err(failure);
+            }
+        };
+        let ended = self.inside(&tenant, &running, news, (newspaper, &mut wish_list)).await;
         let last = running.end().await;
-        tidy_up(&site, &tenant);
+        site.forget_jail(tenant.as_str());
         let (code, threads) = ended?;
         for thread in threads {
             let _ = thread.join();
@@ -90,25 +99,45 @@ impl Jail {
         Ok(code)
     }
 
+    /// Starts the jail; where others take the disk's room at the same moment, once more with less.
+    async fn start(
+        &self,
+        site: &Site,
+        tenant: &Tenant,
+        config: &Config,
+        binds: &[Bind],
+        wishes: Wishes,
+    ) -> Result<Running, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let order = self.order(site, tenant, config, binds)?;
+            match run::start(order, 1, wishes.clone()).await {
+                Err(failure) if failure.may_pass && tries < 4 => tokio::time::sleep(TRY_AGAIN).await,
+                started => return started,
+            }
+        }
+    }
+
     fn order<'a>(
         &self,
         site: &'a Site,
         tenant: &Tenant,
         config: &'a Config,
-        binds: Vec<Bind>,
+        binds: &[Bind],
     ) -> Result<Order<'a>, Failure> {
-        let bytes = config.limits().disk_bytes;
         Ok(Order {
             tenant: tenant.clone(),
+            alive: run::claim(site, tenant)?,
             site,
             slot: creel_jail::slot::Slot::transient(crate::site::HOST.as_ref())?,
             config,
             provider: Provider::scripted(),
             secrets: zeroize::Zeroizing::default(),
             control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
-            disk: if self.no_disk_limit { Disk::Memory } else { Disk::Scratch { dir: site.tenants(), bytes } },
+            disk: if self.no_disk_limit { Disk::Memory } else { scratch(site, config)? },
             runtime: Some(site.runtime()).filter(|runtime| runtime.join("node/bin/node").exists()),
-            binds,
+            binds: binds.to_vec(),
             files: Vec::new(),
             secrets_socket: false,
             degraded: if self.no_disk_limit { vec!["limit.disk".to_owned()] } else { Vec::new() },
@@ -121,9 +150,9 @@ impl Jail {
         tenant: &Tenant,
         running: &Running,
         news: run::News,
-        newspaper: &mut mpsc::UnboundedReceiver<(u64, InitNews)>,
+        (mut newspaper, wish_list): (Newspaper, &mut WishList),
     ) -> Result<(i32, Vec<JoinHandle<()>>), Failure> {
-        let detail = self.command.join(" ");
+        let detail = clip(self.command.join(" "));
         let actor = Actor::Person { name: "root".to_owned() };
         let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
         let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
@@ -158,9 +187,16 @@ impl Jail {
             tokio::select! {
                 item = newspaper.recv() => match item {
                     Some((_, InitNews::Ended { id: AGENT, code })) => break code,
-                    Some((_, InitNews::Gone)) | None => break 125,
+                    Some((_, InitNews::Gone)) | None => {
+                        out::note("creel: the jail ended before its command did; was it out of memory?");
+                        break 125;
+                    }
                     Some(_) => {}
                 },
+                Some((_, GuardWish::Gone)) = wish_list.recv() => {
+                    out::note("creel: the guard died, so the jail was ended: nothing may happen unrecorded");
+                    break 125;
+                }
                 Some(master) = ttys.recv() => terminal = Terminal::attach(master, &mut threads).ok(),
                 _ = resized.recv() => terminal.iter().for_each(Terminal::resize),
                 _ = interrupt.recv() => break 130,
@@ -195,7 +231,7 @@ fn new_name() -> io::Result<Tenant> {
     let stamp = stamp
         .format(time::macros::format_description!("[year][month][day]t[hour][minute][second]"))
         .map_err(io::Error::other)?;
-    Tenant::parse(&format!("jail-{stamp}-{:08x}", u32::from_le_bytes(random))).map_err(io::Error::other)
+    Tenant::parse(&format!("{JAIL_PREFIX}{stamp}-{:08x}", u32::from_le_bytes(random))).map_err(io::Error::other)
 }
 
 fn parse_bind(text: &str) -> Result<Bind, Failure> {
@@ -208,11 +244,40 @@ fn parse_bind(text: &str) -> Result<Bind, Failure> {
     }
 }
 
-/// Nothing but the ledger stays of a jail.
-fn tidy_up(site: &Site, tenant: &Tenant) {
-    let _ = std::fs::remove_file(site.control_socket(tenant.as_str()));
-    let _ = std::fs::remove_dir_all(site.tenant(tenant.as_str()).guard());
+/// The longest command line that its record holds, in bytes.
+const LONGEST_DETAIL: usize = 4096;
+
+fn clip(mut text: String) -> String {
+    if text.len() > LONGEST_DETAIL {
+        let cut = (0..=LONGEST_DETAIL).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
 }
+
+/// A volume for this run alone, of the configured size; where the disk has no room for that, a quarter of what it has.
+fn scratch(site: &Site, config: &Config) -> Result<Disk, Failure> {
+    let dir = site.tenants();
+    let (wanted, room) = (config.limits().disk_bytes, creel_jail::volume::room(&dir)?);
+    if wanted <= room {
+        return Ok(Disk::Scratch { dir, bytes: wanted });
+    }
+    let bytes = (room / 4) & !0xf_ffff;
+    if bytes < SMALLEST_SCRATCH {
+        let why =
+            format!("the disk under `{}` has no room for a jail's volume; --no-disk-limit uses memory", dir.display());
+        return Err(Failure::host(why));
+    }
+    out::note(format_args!("creel: the jail's disk is {} MiB: there is no room for {} MiB", bytes >> 20, wanted >> 20));
+    Ok(Disk::Scratch { dir, bytes })
+}
+
+/// Between two tries to get room on the disk.
+const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Below this a jail's volume is of no use.
+const SMALLEST_SCRATCH: u64 = 64 << 20;
 
 /// The three ends that go in, and the threads that move the bytes here.
 fn pipes() -> io::Result<(Vec<OwnedFd>, Vec<JoinHandle<()>>)> {

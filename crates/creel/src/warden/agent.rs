@@ -138,6 +138,7 @@ impl Agent {
     /// Builds jail and guard and starts OpenClaw in them.
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
         self.tell("building the jail");
+        let alive = run::claim(&self.site, &self.tenant)?;
         let name = self.site.jail_name(self.tenant.as_str()).map_err(Failure::host)?;
         let slot = creel_jail::slot::Slot::claim(crate::site::HOST.as_ref(), &name)?;
         let place = self.site.tenant(self.tenant.as_str());
@@ -147,6 +148,7 @@ impl Agent {
         self.guard_number += 1;
         let order = Order {
             tenant: self.tenant.clone(),
+            alive,
             site: &self.site,
             slot,
             config: &self.config,

@@ -71,7 +71,7 @@ pub(crate) async fn run(site: Site, orders: Orders) -> ExitCode {
             match Config::of(orders.config.as_deref()) {
                 Ok(config) => serve(site.clone(), orders, config, &mut visitors).await,
                 Err(report) => {
-                    let failure = Failure { code: USAGE, why: report.to_string() };
+                    let failure = Failure { code: USAGE, why: report.to_string(), may_pass: false };
                     last_words(&mut visitors, &failure).await;
                     ExitCode::from(USAGE)
                 }
