@@ -27,6 +27,7 @@ pub(super) fn memory(place: Option<&Place>, bytes: u64) -> Result<(), Unproved> 
     match place.ok_or(Unproved::Absent)? {
         Place::V1(dir) => {
             prove_bytes(dir, "memory.limit_in_bytes", bytes)?;
+            tcp_buffers(dir, bytes)?;
             // Memory and swap together. Without this file the kernel counts no swap, and then nothing may be swapped.
             match prove_bytes(dir, "memory.memsw.limit_in_bytes", bytes) {
                 Ok(()) => Ok(()),
@@ -42,6 +43,18 @@ pub(super) fn memory(place: Option<&Place>, bytes: u64) -> Result<(), Unproved> 
             prove(dir, "memory.oom.group", "1")
         }
     }
+}
+
+/// Version 1 counts what TCP sockets hold in queues apart from the memory limit, and without a limit of its own, unless
+/// one is set (cgroup-v1/memory, 2.7.1): a sixteenth of the memory, 64 MiB at least and 256 MiB at most. The kernel has to be
+/// told before the group has a process.
+fn tcp_buffers(dir: &Path, memory_bytes: u64) -> Result<(), Unproved> {
+    const FILE: &str = "memory.kmem.tcp.limit_in_bytes";
+    if !dir.join(FILE).exists() {
+        tracing::info!(dir = %dir.display(), "this kernel has no limit for TCP buffers alone");
+        return Ok(());
+    }
+    prove_bytes(dir, FILE, (memory_bytes / 16).clamp(64 << 20, 256 << 20))
 }
 
 pub(super) fn cpu(place: Option<&Place>, cpus: f64) -> Result<(), Unproved> {
@@ -129,6 +142,25 @@ mod tests {
         std::fs::write(dir.join("cpu.stat"), "usage_usec 7\nuser_usec 5\n").unwrap();
         std::fs::write(dir.join("memory.events"), "oom 3\noom_kill 2\n").unwrap();
         assert_eq!((cpu_time(Some(&place)), oom_kills(Some(&place))), (Some(7000), Some(2)));
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn version_1_limits_tcp_buffers_where_it_can() {
+        let dir = std::env::temp_dir().join(format!("creel-limits-tcp-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let place = Place::V1(dir.clone());
+        let file = dir.join("memory.kmem.tcp.limit_in_bytes");
+        memory(Some(&place), 4 << 30).unwrap();
+        assert!(!file.exists(), "a file that the kernel lacks");
+        for (memory_bytes, expected) in [(64 << 20, 64 << 20), (2 << 30, 128 << 20), (64 << 30, 256_u64 << 20)] {
+            std::fs::write(&file, "9223372036854771712").unwrap();
+            memory(Some(&place), memory_bytes).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), expected.to_string());
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &file).unwrap();
+        assert!(memory(Some(&place), 64 << 20).is_err(), "a limit that doesn't stay counts");
         std::fs::remove_dir_all(&dir).unwrap();
     }
 
