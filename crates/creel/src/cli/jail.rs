@@ -144,6 +144,16 @@ impl Jail {
         })
     }
 
+    /// What a shell would say of a command that never ran.
+    fn hint(&self, code: i32) {
+        let hint = match code {
+            127 => "not found in the jail, or it says so itself",
+            126 => "can't be run",
+            _ => return,
+        };
+        out::note(format_args!("creel: `{}`: {hint}", self.command.first().map_or("", String::as_str)));
+    }
+
     /// Runs the command and waits for its end. Returns its code and the threads that still move its last bytes.
     async fn inside(
         &self,
@@ -205,10 +215,7 @@ impl Jail {
             }
         };
         drop(terminal);
-        if code == 127 || code == 126 {
-            let hint = if code == 127 { "not found in the jail, or it says so itself" } else { "can't be run" };
-            out::note(format_args!("creel: `{}`: {hint}", self.command.first().map_or("", String::as_str)));
-        }
+        self.hint(code);
         ticket.settle(Outcome::Done { sent: 0, received: 0, status: Some(i64::from(code)) }).await;
         Ok((code, threads))
     }
