@@ -36,6 +36,7 @@ pub(crate) fn agent_profile() -> Result<LinuxSeccomp, Error> {
     }
     limits(&mut calls)?;
     sockets(&mut calls)?;
+    socket_options(&mut calls)?;
     // any kind of pair: it has no name and reaches nobody but its makers' children
     calls.push(allow_one("socketpair", vec![equal(0, AF_UNIX)?])?);
     profile(calls)
@@ -53,6 +54,7 @@ pub(crate) fn guard_profile() -> Result<LinuxSeccomp, Error> {
     }
     limits(&mut calls)?;
     sockets(&mut calls)?;
+    calls.push(allow_one("setsockopt", Vec::new())?);
     calls.push(allow_one("socketpair", vec![equal(0, AF_UNIX)?])?);
     profile(calls)
 }
@@ -88,6 +90,30 @@ fn sockets(calls: &mut Vec<LinuxSyscall>) -> Result<(), Error> {
         // SOCK_TYPE_MASK: SOCK_NONBLOCK and SOCK_CLOEXEC share the argument
         calls.push(allow_one("socket", vec![equal(0, family)?, masked(1, 0xf, kind)?, equal(2, protocol)?])?);
     }
+    Ok(())
+}
+
+/// Every option but the sizes of a receive queue. What lies in a netlink socket's queue counts for no memory limit, so the
+/// queue keeps its default size; a program that asks for another is told that it has it, as `socket(7)` lets it expect
+/// less than it asked for anyway. The kinds that go beyond the host's limit are refused.
+fn socket_options(calls: &mut Vec<LinuxSyscall>) -> Result<(), Error> {
+    const SOL_SOCKET: u32 = 1;
+    const SO_RCVBUF: u32 = 8;
+    const SO_SNDBUFFORCE: u32 = 32;
+    const SO_RCVBUFFORCE: u32 = 33;
+    let at_socket = || masked(1, 0xffff_ffff, SOL_SOCKET.into());
+    for (mask, value) in all_but(&[SOL_SOCKET]) {
+        calls.push(allow_one("setsockopt", vec![masked(1, mask.into(), value.into())?])?);
+    }
+    for (mask, value) in all_but(&[SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE]) {
+        calls.push(allow_one("setsockopt", vec![at_socket()?, masked(2, mask.into(), value.into())?])?);
+    }
+    let feigned = LinuxSyscallBuilder::default()
+        .names(vec!["setsockopt".to_owned()])
+        .action(LinuxSeccompAction::ScmpActErrno)
+        .errno_ret(0_u32)
+        .args(vec![at_socket()?, masked(2, 0xffff_ffff, SO_RCVBUF.into())?]);
+    calls.push(feigned.build().map_err(bug)?);
     Ok(())
 }
 
@@ -170,23 +196,26 @@ fn bug(error: impl std::fmt::Display) -> Error {
     Error::bug(format!("seccomp: {error}"))
 }
 
-/// Two programs that stack: what is allowed, and what answers ENOSYS.
+/// Programs that stack: what is allowed, what answers success without being done, and what answers ENOSYS.
 #[derive(Debug)]
 pub(crate) struct Filters {
     allowed: BpfProgram,
+    feigned: Option<BpfProgram>,
     absent: BpfProgram,
 }
 
 impl Filters {
-    /// Installs both on the calling thread, or on every thread of the process. Sets no_new_privs.
+    /// Installs them on the calling thread, or on every thread of the process. Sets no_new_privs.
     ///
     /// # Errors
     /// `Missing` for the layer `seccomp`.
     pub(crate) fn install(&self, all_threads: bool) -> Result<(), Error> {
         let apply = if all_threads { seccompiler::apply_filter_all_threads } else { seccompiler::apply_filter };
-        // Of two errno answers the newer filter's wins (seccomp(2)), so ENOSYS goes in last.
-        apply(&self.allowed).map_err(|error| Error::missing("seccomp", error))?;
-        apply(&self.absent).map_err(|error| Error::missing("seccomp", error))
+        // Of two errno answers the newer filter's wins (seccomp(2)), so the refusals with EPERM go in first.
+        for program in [Some(&self.allowed), self.feigned.as_ref(), Some(&self.absent)].into_iter().flatten() {
+            apply(program).map_err(|error| Error::missing("seccomp", error))?;
+        }
+        Ok(())
     }
 }
 
@@ -200,6 +229,7 @@ pub(crate) fn compile(section: &LinuxSeccomp) -> Result<Filters, Error> {
         return Err(bug("the default action must be an errno"));
     }
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    let mut feigned: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let mut absent = Vec::new();
     for call in section.syscalls().iter().flatten() {
         for name in call.names() {
@@ -209,8 +239,10 @@ pub(crate) fn compile(section: &LinuxSeccomp) -> Result<Filters, Error> {
                     rules.entry(number).or_default();
                 }
                 (LinuxSeccompAction::ScmpActAllow, Some(args)) => {
-                    let conditions = args.iter().map(condition).collect::<Result<Vec<_>, _>>()?;
-                    rules.entry(number).or_default().push(SeccompRule::new(conditions).map_err(bug)?);
+                    rules.entry(number).or_default().push(rule(args)?);
+                }
+                (LinuxSeccompAction::ScmpActErrno, Some(args)) if call.errno_ret() == Some(0) => {
+                    feigned.entry(number).or_default().push(rule(args)?);
                 }
                 (LinuxSeccompAction::ScmpActErrno, None) if call.errno_ret() == Some(libc::ENOSYS.unsigned_abs()) => {
                     absent.push(u32::try_from(number).map_err(bug)?);
@@ -221,7 +253,21 @@ pub(crate) fn compile(section: &LinuxSeccomp) -> Result<Filters, Error> {
     }
     let refuse = SeccompAction::Errno(section.default_errno_ret().unwrap_or(libc::EPERM.unsigned_abs()));
     let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, TARGET).map_err(bug)?;
-    Ok(Filters { allowed: filter.try_into().map_err(bug)?, absent: absent_program(&absent) })
+    let allowed = filter.try_into().map_err(bug)?;
+    Ok(Filters { allowed, feigned: feigned_program(feigned)?, absent: absent_program(&absent) })
+}
+
+/// Errno 0 for what matches: the kernel skips the call and returns 0.
+fn feigned_program(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<Option<BpfProgram>, Error> {
+    if rules.is_empty() {
+        return Ok(None);
+    }
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(0), TARGET).map_err(bug)?;
+    filter.try_into().map(Some).map_err(bug)
+}
+
+fn rule(args: &[LinuxSeccompArg]) -> Result<SeccompRule, Error> {
+    SeccompRule::new(args.iter().map(condition).collect::<Result<Vec<_>, _>>()?).map_err(bug)
 }
 
 fn condition(arg: &LinuxSeccompArg) -> Result<SeccompCondition, Error> {

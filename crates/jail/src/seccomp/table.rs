@@ -198,7 +198,6 @@ const BASE: &[Group] = &[
         SYS_sendmmsg,
         SYS_recvmmsg,
         SYS_shutdown,
-        SYS_setsockopt,
         SYS_getsockopt,
     ],
     // walls that a process builds for itself: they only stack
@@ -354,6 +353,7 @@ pub(super) const CONDITIONAL: &[(&str, i64)] = &[
     ("SYS_personality", libc::SYS_personality),
     ("SYS_prlimit64", libc::SYS_prlimit64),
     ("SYS_setrlimit", libc::SYS_setrlimit),
+    ("SYS_setsockopt", libc::SYS_setsockopt),
 ];
 
 /// Every group that the jail's programs may use.

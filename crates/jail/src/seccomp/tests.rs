@@ -16,6 +16,8 @@ fn both_profiles_compile_and_fit() {
         let filters = compile(&profile).unwrap();
         assert!(filters.allowed.len() < 4096, "{}", filters.allowed.len());
     }
+    assert!(compile(&agent_profile().unwrap()).unwrap().feigned.is_some());
+    assert!(compile(&guard_profile().unwrap()).unwrap().feigned.is_none(), "a guard gets what it asks for");
 }
 
 #[test]
@@ -69,6 +71,7 @@ fn what_must_never_be_allowed_is_not() {
         "clone",
         "ioctl",
         "prlimit64",
+        "setsockopt",
     ] {
         assert!(!allowed.iter().any(|name| name == call), "{call}");
     }

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::nothing_of_the_host_shows", nothing_of_the_host_shows),
     ("walls::kernel_doors_are_shut", kernel_doors_are_shut),
     ("walls::sockets_are_of_the_three_families", sockets_are_of_the_three_families),
+    ("walls::receive_queues_keep_their_size", receive_queues_keep_their_size),
     ("walls::pid_1_can_not_be_looked_into", pid_1_can_not_be_looked_into),
     ("walls::processes_are_limited", processes_are_limited),
     ("walls::binds_are_read_only", binds_are_read_only),
@@ -193,6 +194,38 @@ import os
 assert os.listdir("/proc/self/net")
 import socket
 assert [name for number, name in socket.if_nameindex()] == ["lo"]
+print("ok")
+"#;
+    assert_eq!(jail.python(script), "ok");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn receive_queues_keep_their_size() {
+    let mut jail = launch();
+    let script = r#"
+import ctypes as c, socket as s
+l = c.CDLL(None, use_errno=True)
+for family, kind in [(s.AF_NETLINK, s.SOCK_RAW), (s.AF_INET, s.SOCK_STREAM), (s.AF_UNIX, s.SOCK_DGRAM)]:
+    one = s.socket(family, kind)
+    before = one.getsockopt(s.SOL_SOCKET, s.SO_RCVBUF)
+    for size in [4096, 64 << 20]:
+        one.setsockopt(s.SOL_SOCKET, s.SO_RCVBUF, size)
+        assert one.getsockopt(s.SOL_SOCKET, s.SO_RCVBUF) == before
+    size = c.c_int(4096)
+    odd = [c.c_long(n) for n in (one.fileno(), 1 | 7 << 32, 8 | 7 << 32)]
+    assert l.syscall(54, *odd, c.byref(size), c.c_long(4)) == 0
+    assert one.getsockopt(s.SOL_SOCKET, s.SO_RCVBUF) == before
+    for force in [32, 33]:
+        r = l.setsockopt(one.fileno(), s.SOL_SOCKET, force, c.byref(size), 4)
+        assert r == -1 and c.get_errno() == 1
+    one.setsockopt(s.SOL_SOCKET, s.SO_SNDBUF, 8192)
+    assert one.getsockopt(s.SOL_SOCKET, s.SO_SNDBUF) == 16384
+tcp = s.socket(s.AF_INET6, s.SOCK_STREAM)
+for level, option in [(s.SOL_SOCKET, s.SO_REUSEADDR), (s.SOL_SOCKET, s.SO_KEEPALIVE), (s.IPPROTO_TCP, s.TCP_NODELAY), (s.IPPROTO_IPV6, s.IPV6_V6ONLY)]:
+    tcp.setsockopt(level, option, 1)
+    assert tcp.getsockopt(level, option) == 1, (level, option)
+tcp.setsockopt(s.IPPROTO_TCP, 8, 3)
+assert tcp.getsockopt(s.IPPROTO_TCP, 8) == 3, "option 8 of another level"
 print("ok")
 "#;
     assert_eq!(jail.python(script), "ok");
