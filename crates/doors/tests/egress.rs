@@ -75,6 +75,39 @@ async fn bodies_stream_both_ways_and_only_end_to_end_headers_pass() {
 }
 
 #[tokio::test]
+async fn headers_that_override_what_was_judged_never_travel_however_they_are_written() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let lines: String = [
+        "x-http-method-override",
+        "x_http_method_override",
+        "X-HTTP_Method-Override",
+        "x_http_method",
+        "x_method_override",
+        "x_original_url",
+        "X-Rewrite_URL",
+        "forwarded",
+        "x-forwarded-for",
+        "X_Forwarded_Host",
+        "x-forwarded",
+        "x_private",
+    ]
+    .iter()
+    .map(|name| format!("{name}: 1\r\n"))
+    .collect();
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: origin.test:{}\r\nconnection: close, x-private\r\n{lines}x_my_header: 2\r\n\r\n",
+        origin.port
+    );
+    let answer = world.https(origin.port, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let got = origin.got();
+    let mut names: Vec<&str> = got[0].headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["host", "x_my_header"]);
+}
+
+#[tokio::test]
 async fn one_connection_carries_many_requests_and_each_is_judged() {
     let origin = Origin::new(true).await;
     let world = World::reaching(&origin).await;
@@ -169,6 +202,17 @@ async fn names_that_disagree_are_refused() {
     let expected =
         ["deny egress/sni-mismatch", "deny egress/host-mismatch", "deny egress/bad-request", "allow egress/allow"];
     assert_eq!(flaws, expected);
+}
+
+#[tokio::test]
+async fn a_long_path_is_judged_whole_and_recorded_short_when_flawed() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let path = format!("/{}", "p".repeat(9000));
+    assert!(world.https(origin.port, get(&path, origin.port)).await.starts_with("HTTP/1.1 200"));
+    assert!(world.https(origin.port, get(&path, 1)).await.starts_with("HTTP/1.1 421"));
+    let rows = world.book.rows();
+    assert_eq!((send(&rows[0]).path.len(), send(&rows[1]).path.chars().count()), (9001, 2049));
 }
 
 #[tokio::test]

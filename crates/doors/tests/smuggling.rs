@@ -8,7 +8,7 @@ async fn ambiguous_requests_are_refused_and_nothing_goes_upstream() {
     let origin = Origin::new(true).await;
     let world = World::reaching(&origin).await;
     let port = origin.port;
-    let requests = [ambiguous_framing(port), ambiguous_heads(port)].concat();
+    let requests = [ambiguous_framing(port), ambiguous_heads(port), disguised_names(port)].concat();
     for (index, request) in requests.iter().enumerate() {
         let answer = world.https(port, request).await;
         let shown = request.get(..request.len().min(200)).unwrap().escape_debug();
@@ -39,6 +39,13 @@ fn ambiguous_framing(port: u16) -> Vec<String> {
         post("transfer-encoding\t: chunked\r\n"),
         post("transfer_encoding: chunked\r\ncontent-length: 5\r\n"),
         post("transfer-encoding: \x0bchunked\r\n"),
+        post("transfer-encoding: \x0cchunked\r\n"),
+        post("transfer-encoding:\tchunked\r\n"),
+        post("transfer-encoding:  chunked\r\n"),
+        post("transfer-encoding: chunked \r\n"),
+        post("transfer-encoding: chunked\t\r\n"),
+        post("content-length:\t5\r\n"),
+        post("content-length: 5 \r\n"),
         post("transfer-encoding:\r\n chunked\r\n"),
         // Folded lines, lone CR and LF, NUL, spaces (18).
         post("x: a\r\n b\r\ncontent-length: 0\r\n"),
@@ -61,6 +68,20 @@ fn ambiguous_framing(port: u16) -> Vec<String> {
         post("content-length: 99999999999999999999\r\n"),
         post("content-length:\r\n"),
     ]
+}
+
+/// Gateways of the CGI family read `_` as `-`.
+fn disguised_names(port: u16) -> Vec<String> {
+    let names = [
+        "Content_Length: 0",
+        "TRANSFER_ENCODING: identity",
+        "transfer_encoding: chunked",
+        "Keep_Alive: 1",
+        "proxy_authorization: basic eA==",
+        "Proxy_-Connection: keep-alive",
+        "http2_settings: AA",
+    ];
+    names.iter().map(|name| format!("GET / HTTP/1.1\r\nhost: origin.test:{port}\r\n{name}\r\n\r\n")).collect()
 }
 
 fn ambiguous_heads(port: u16) -> Vec<String> {

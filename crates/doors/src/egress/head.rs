@@ -9,6 +9,8 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 pub(super) const MAX_LINES: usize = 100;
 /// A request line longer than this is refused (RFC 9112, section 3, asks for 8000 bytes); it goes into the record.
 const MAX_REQUEST_LINE: usize = 16 * 1024;
+/// Headers with a `-` that frame the message or belong to one hop; all that begin with `proxy-` are such, too.
+const STRUCTURAL: [&str; 4] = ["content-length", "http2-settings", "keep-alive", "transfer-encoding"];
 /// The longest registered method has 17 letters (`UPDATEREDIRECTREF`).
 const MAX_METHOD: usize = 20;
 
@@ -161,12 +163,18 @@ impl Draft {
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
             return Err(Wrong::Malformed("a header's name is no token"));
         }
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        let raw = value.get(1..).unwrap_or_default();
+        let value = trimmed(raw);
         if value.iter().any(|byte| *byte < 0x20 && *byte != b'\t' || *byte == 0x7F) {
             return Err(Wrong::Malformed("a header's value holds a control character"));
         }
-        // Gateways of the CGI family read `_` as `-`.
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase().replace('_', "-");
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        if is_disguised(&name) {
+            return Err(Wrong::Malformed("a header's name is one of the message's own, with `_` for `-`"));
+        }
+        if matches!(name.as_str(), "content-length" | "host" | "transfer-encoding") && !is_plainly_spaced(raw) {
+            return Err(Wrong::Malformed("odd white space stands around a value that must be read alike by all"));
+        }
         match name.as_str() {
             "content-length" => self.length = Some(once(self.length.is_none(), length(value))?),
             "transfer-encoding" => self.chunked = once(!self.chunked, chunked(value))?,
@@ -202,6 +210,25 @@ impl Draft {
 
 fn once<T>(first: bool, value: Result<T, Wrong>) -> Result<T, Wrong> {
     if first { value } else { Err(Wrong::Malformed("a header that may stand once stands twice")) }
+}
+
+/// Gateways of the CGI family read `_` as `-`, so that `Content_Length` is a second length to them.
+fn is_disguised(name: &str) -> bool {
+    let plain = name.replace('_', "-");
+    plain != name && (STRUCTURAL.contains(&plain.as_str()) || plain.starts_with("proxy-"))
+}
+
+/// A value without the spaces and tabs around it (`OWS` of RFC 9110, section 5.6.3); a form feed is none.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// At most one space in front and nothing behind, as clients write it.
+fn is_plainly_spaced(raw: &[u8]) -> bool {
+    raw.strip_prefix(b" ").unwrap_or(raw).len() == trimmed(raw).len()
 }
 
 /// Digits alone: no sign, no list, no base (RFC 9110, section 8.6).

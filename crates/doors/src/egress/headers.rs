@@ -16,15 +16,27 @@ const HOP_BY_HOP: [&str; 7] =
 const OVERRIDES: [&str; 5] =
     ["x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"];
 
+/// A name as gateways of the CGI family read it: `_` is `-` to them.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Drops every header whose plain name is one that `unwanted` knows.
+fn drop_all(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| unwanted(&plain(name.as_str()))).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
 /// The headers of a request as they go upstream: `Host` and framing are ours.
 ///
 /// # Errors
 /// [`Error::Bug`] when `authority` can't stand in a header.
 pub(super) fn to_upstream(mut headers: HeaderMap, authority: &str, head: &Head) -> Result<HeaderMap, Error> {
     drop_hop(&mut headers);
-    for name in OVERRIDES {
-        headers.remove(name);
-    }
+    // Who the agent claims to speak for is nobody's business: an upstream that trusts its proxies would believe it.
+    drop_all(&mut headers, |name| OVERRIDES.contains(&name) || name == "forwarded" || name.starts_with("x-forwarded"));
     // Answered by our own server as soon as the upstream takes the body.
     headers.remove(header::EXPECT);
     headers.remove(header::CONTENT_LENGTH);
@@ -49,18 +61,14 @@ pub(super) fn to_agent(headers: &mut HeaderMap) {
 }
 
 fn drop_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    let named: Vec<String> = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .map(|name| plain(name.trim()))
         .collect();
-    let proxies: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("proxy-")).cloned().collect();
-    for name in named.into_iter().chain(proxies) {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
+    drop_all(headers, |name| {
+        HOP_BY_HOP.contains(&name) || name.starts_with("proxy-") || named.iter().any(|named| named == name)
+    });
 }

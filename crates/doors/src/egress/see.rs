@@ -13,6 +13,10 @@ use super::head::{Framing, Head, Wrong};
 use crate::names::{Meaning, Names};
 use crate::upstream::Scheme;
 
+/// So many bytes (and the rest of a character) of the path are recorded of a request that has a flaw. One without is
+/// judged by the whole path, which the longest request line bounds.
+const MAX_FLAWED_PATH: usize = 2048;
+
 /// What a door found wrong with the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -137,18 +141,19 @@ pub(super) fn request(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, rul
             return Seen { send: aim.as_send(), flaw: Some(Flaw::BadRequest), head: None };
         }
     };
+    let flaw = flaw(aim, scheme, method, uri, &head);
+    let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     let send = Send {
         scheme: scheme.name().to_owned(),
         to: aim.to.clone(),
         port: aim.port,
         method: Some(method.to_string()),
-        path: uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        path: if flaw.is_some() { clipped(path) } else { path.to_owned() },
         body: match head.framing {
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         },
     };
-    let flaw = flaw(aim, scheme, method, uri, &head);
     Seen { send, flaw, head: Some(head) }
 }
 
@@ -172,6 +177,14 @@ fn flaw(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, head: &Head) -> O
         _ => return Some(Flaw::BadRequest),
     }
     (!aim.agrees_with(&head.host, scheme)).then_some(Flaw::HostMismatch)
+}
+
+/// A path of which only the record needs to know: what has a flaw goes nowhere.
+fn clipped(path: &str) -> String {
+    match path.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_FLAWED_PATH) {
+        Some(end) => format!("{}…", path.get(..end).unwrap_or_default()),
+        None => path.to_owned(),
+    }
 }
 
 /// A port as digits alone: `parse` would take `+443`.
