@@ -60,8 +60,22 @@ fn a_real_openclaw_works_inside() {
     assert!(creel.run(&["ws", "get", "proof.txt"]).unwrap().out.starts_with("Linux"));
     deaths::the_warden_dies_and_takes_the_jail_along(&creel);
     up(&creel, &config);
-    assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
+    let before = records(&creel);
+    assert_eq!(creel.run(&["down", "--now", "--purge"]).unwrap().code, 0);
     deaths::nothing_is_left(&creel);
+    // All but the ledger is gone, and it goes on with the next start.
+    let tenant = creel.state().join("tenants/default");
+    assert!(!tenant.join("volume.img").exists() && !tenant.join("guard").exists() && tenant.join("ledger").exists());
+    up(&creel, &config);
+    assert_ne!(creel.run(&["ws", "get", "proof.txt"]).unwrap().code, 0);
+    assert!(records(&creel) > before);
+    assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
+}
+
+fn records(creel: &Creel) -> u64 {
+    let verified = creel.run(&["ledger", "verify", "--json"]).unwrap();
+    assert_eq!(verified.code, 0, "{verified:?}");
+    serde_json::from_str::<serde_json::Value>(&verified.out).unwrap()["size"].as_u64().unwrap()
 }
 
 fn files_appear(creel: &Creel) {

@@ -74,11 +74,6 @@ async fn stop(site: &Site, now: bool, purge: bool) -> ExitCode {
 
 fn purge(site: &Site) -> io::Result<()> {
     for entry in read_dir(&site.tenants())? {
-        let tenant = entry?.file_name().to_string_lossy().into_owned();
-        let name = site.jail_name(&tenant)?;
-        creel_jail::slot::Slot::forget(crate::site::HOST.as_ref(), &name).map_err(io::Error::other)?;
-    }
-    for entry in read_dir(&site.tenants())? {
         let tenant = entry?.path();
         for inner in read_dir(&tenant)? {
             let path = inner?.path();
@@ -89,7 +84,8 @@ fn purge(site: &Site) -> io::Result<()> {
     }
     for entry in read_dir(site.root())? {
         let path = entry?.path();
-        if path != site.tenants() {
+        // The id stays with the ledger: it leads to the user who may go on writing it.
+        if path != site.tenants() && path.file_name() != Some("id".as_ref()) {
             remove(&path)?;
         }
     }
