@@ -4,6 +4,7 @@
 //! same filter, landlock domain and uid; it never runs what the link did not ask for, and ends with the link. The hidden
 //! sub-command `creel init` calls it.
 
+mod oom;
 mod program;
 pub(crate) mod protocol;
 
@@ -18,25 +19,27 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, set_parent_process_death_signal};
 
 use crate::{landlock, seccomp};
+use oom::OomScore;
 use program::{NotStarted, Program};
 use protocol::{Confined, Confinement, InitEvent, InitRequest, recv, send};
 
 /// The hidden sub-command `init`: `fd` is the link to the warden. Returns the exit code; the jail ends with this process.
 pub fn init_main(fd: OwnedFd) -> i32 {
     let Ok(seq) = Seq::from_fd(fd) else { return 125 };
-    match confine(&seq) {
-        Ok(landlock) => {
+    let mut score = match confine(&seq) {
+        Ok((landlock, score)) => {
             if send(&seq, &Confined::Ready { landlock }, &[]).is_err() {
                 return 125;
             }
+            score
         }
         Err((layer, why)) => {
             let _sent = send(&seq, &Confined::Failed { layer: layer.map(str::to_owned), why }, &[]);
             return 125;
         }
-    }
+    };
     // an error here means that the link or the signal descriptor is gone: the jail ends
-    match serve(&seq) {
+    match serve(&seq, &mut score) {
         Ok(()) => 0,
         Err(_) => 125,
     }
@@ -45,8 +48,10 @@ pub fn init_main(fd: OwnedFd) -> i32 {
 type Failure = (Option<&'static str>, String);
 
 /// Reads how to be confined and does it. After this, nothing of the host is reachable from here that the agent can't reach.
-fn confine(seq: &Seq) -> Result<Option<u32>, Failure> {
+fn confine(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
     let plain = |error: &dyn std::fmt::Display| (None, error.to_string());
+    // only before the next step is the file ours to open
+    let score = OomScore::open().map_err(|error| plain(&format!("open its oom_score_adj: {error}")))?;
     // the binary's own file is readable, so the kernel would let the agent look into this process
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| plain(&error))?;
     set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).map_err(|error| plain(&error))?;
@@ -58,13 +63,13 @@ fn confine(seq: &Seq) -> Result<Option<u32>, Failure> {
     };
     let filters = seccomp::compile(&order.seccomp).map_err(|error| plain(&error))?;
     filters.install(false).map_err(|error| (Some("seccomp"), error.to_string()))?;
-    Ok(version)
+    Ok((version, score))
 }
 
 /// The programs that were asked for, by their pid.
 type Children = HashMap<Pid, u64>;
 
-fn serve(seq: &Seq) -> io::Result<()> {
+fn serve(seq: &Seq, score: &mut OomScore) -> io::Result<()> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     mask.thread_block()?;
@@ -83,18 +88,23 @@ fn serve(seq: &Seq) -> io::Result<()> {
         }
         if link {
             match recv::<InitRequest>(seq)? {
-                Some((request, fds)) => answer(seq, &mut children, request, fds)?,
+                Some((request, fds)) => answer(seq, &mut children, score, (request, fds))?,
                 None => return Ok(()),
             }
         }
     }
 }
 
-fn answer(seq: &Seq, children: &mut Children, request: InitRequest, fds: Vec<OwnedFd>) -> io::Result<()> {
+fn answer(
+    seq: &Seq,
+    children: &mut Children,
+    score: &mut OomScore,
+    (request, fds): (InitRequest, Vec<OwnedFd>),
+) -> io::Result<()> {
     match request {
         InitRequest::Spawn { id, argv, env, cwd, tty, leader } => {
             let started = program::stdio(tty, fds).and_then(|(stdio, master)| {
-                let pid = Program { argv, env, cwd, stdio, leader }.start()?;
+                let pid = Program { argv, env, cwd, stdio, leader }.start(score)?;
                 Ok((pid, master))
             });
             match started {

@@ -82,8 +82,10 @@ fn gather(order: &Order, volume: Option<OwnedFd>, base: u32) -> Result<Tree, Err
         Some(mounted) => mounted,
         None => {
             let flags = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-            let size = format!("size={}", order.memory_bytes);
-            new_mount("tmpfs", &["mode=0755", "nr_inodes=1m", &size], flags).map_err(host("mount a tmpfs"))?
+            // Programs keep the other half: killing one doesn't free what lies on a tmpfs. An inode takes about 1 KiB.
+            let size = format!("size={}", order.memory_bytes / 2);
+            let inodes = format!("nr_inodes={}", order.memory_bytes / (16 << 10));
+            new_mount("tmpfs", &["mode=0755", &inodes, &size], flags).map_err(host("mount a tmpfs"))?
         }
     };
     volume::place(&disk, &staging.join("volume"))?;

@@ -33,7 +33,7 @@ use crate::net;
 pub(crate) struct Order {
     pub(crate) spec: Spec,
     pub(crate) skeleton: Vec<Entry>,
-    /// The size of the writable places when no volume comes along.
+    /// The jail's memory, of which the writable places take up to a half when no volume comes along.
     pub(crate) memory_bytes: u64,
     pub(crate) secrets_socket: bool,
 }

@@ -8,13 +8,15 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use creel_jail_sys::process::{Fork, close_on_exec_from, exit_now, fork, reset_signals};
+use creel_jail_sys::process::{Fork, close_on_exec_from, exit_now, reset_signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, chdir, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::oom::OomScore;
 
 /// A program as the request describes it, with its descriptors.
 pub(super) struct Program {
@@ -53,11 +55,11 @@ pub(super) fn open_tty() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
 
 impl Program {
     /// Starts it and waits until `execve` has succeeded or failed.
-    pub(super) fn start(self) -> Result<Pid, NotStarted> {
+    pub(super) fn start(self, score: &mut OomScore) -> Result<Pid, NotStarted> {
         let not_forked =
             |error: io::Error| NotStarted { errno: error.raw_os_error().unwrap_or(libc::EIO), why: "fork" };
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| not_forked(error.into()))?;
-        match fork().map_err(not_forked)? {
+        match score.fork().map_err(not_forked)? {
             Fork::Child => {
                 drop(reader);
                 let Err((step, errno)) = self.become_it();

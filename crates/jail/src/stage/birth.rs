@@ -49,6 +49,7 @@ const HINT: &str = "run Creel as root on a kernel of 5.17 or newer";
 fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedFd>) -> Result<(), Error> {
     die_with_stage()?;
     wait_for_go(stage)?;
+    be_no_favourite().map_err(Error::host("set its oom_score_adj", HINT))?;
     separate(&order.spec)?;
     let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
     umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
@@ -85,6 +86,14 @@ fn wait_for_go(stage: &Seq) -> Result<(), Error> {
         Some((Step::Go, _)) => Ok(()),
         _ => Err(Error::stage("the stage is gone")),
     }
+}
+
+/// Takes back what a service manager did to keep the warden from being killed for want of memory: the agent's programs could
+/// inherit it. Raising needs no privilege; as root it also becomes the least that they can set.
+fn be_no_favourite() -> io::Result<()> {
+    const PATH: &str = "/proc/self/oom_score_adj";
+    let given: i32 = std::fs::read_to_string(PATH)?.trim().parse().map_err(io::Error::other)?;
+    std::fs::write(PATH, given.max(0).to_string())
 }
 
 /// The namespaces that PID 1 makes for itself, each named when the kernel has it not, and the names in them.

@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::receive_queues_keep_their_size", receive_queues_keep_their_size),
     ("walls::pid_1_can_not_be_looked_into", pid_1_can_not_be_looked_into),
     ("walls::processes_are_limited", processes_are_limited),
+    ("walls::the_kernel_ends_programs_before_pid_1", the_kernel_ends_programs_before_pid_1),
+    ("walls::places_in_memory_take_half_of_it", places_in_memory_take_half_of_it),
     ("walls::binds_are_read_only", binds_are_read_only),
     ("walls::usr_is_an_instance_of_its_own", usr_is_an_instance_of_its_own),
     ("walls::a_guard_is_confined", a_guard_is_confined),
@@ -252,6 +254,33 @@ fn processes_are_limited() {
     let script = "import os,time\nn=0\ntry:\n  while True:\n    if os.fork()==0: os.closerange(0,3); time.sleep(60)\n    n+=1\nexcept OSError as e: print(n<24, e.errno)";
     assert_eq!(jail.python(script), "True 11");
     // the sleepers are still there: PID 1 reports that nothing can be started, and lives
+    jail.launched.jail.kill().unwrap();
+}
+
+fn the_kernel_ends_programs_before_pid_1() {
+    // as a service manager may have arranged it for the warden; without the right to do so it stays at 0
+    let own = "/proc/self/oom_score_adj";
+    let before = std::fs::read_to_string(own).unwrap();
+    std::fs::write(own, "-300").ok();
+    let launched = std::panic::catch_unwind(launch);
+    std::fs::write(own, before).unwrap();
+    let mut jail = launched.unwrap();
+    for _ in 0..2 {
+        assert_eq!(jail.sh("cat /proc/1/oom_score_adj /proc/self/oom_score_adj"), "0\n500");
+    }
+    assert_eq!(jail.sh("(echo -1 > /proc/self/oom_score_adj) 2>/dev/null || echo refused"), "refused");
+    jail.launched.jail.kill().unwrap();
+}
+
+fn places_in_memory_take_half_of_it() {
+    let (mut plan, lock) = plan();
+    plan.limits.memory_bytes = 256 << 20;
+    let mut jail = launch_plan(&plan, lock);
+    let fill = "for f in /workspace/a /dev/shm/b /tmp/c; do cat /dev/zero 2>&1 > $f | grep -c 'No space'; done; \
+                cat /workspace/a /dev/shm/b /tmp/c | wc -c";
+    assert_eq!(jail.sh(fill), format!("1\n1\n1\n{}", 128 << 20));
+    let touch = "import os\ntry:\n  for n in range(100000): os.close(os.open(f'/tmp/{n}', os.O_CREAT))\nexcept OSError as e: print(n < 16384, e.errno)";
+    assert_eq!(jail.python(touch), "True 28");
     jail.launched.jail.kill().unwrap();
 }
 
