@@ -40,6 +40,12 @@ pub enum Error {
         /// How many there were when the head was last written.
         promised: u64,
     },
+    /// Host: a link, a pipe, a folder or a device stands where a file of the ledger belongs.
+    #[error("`{}` is no regular file and was not opened; keep the folder as evidence and find out who put it there", .0.display())]
+    NotAFile(PathBuf),
+    /// Host: a segment goes on behind where the largest one ends.
+    #[error("`{}` is longer than a segment can be; keep the folder as evidence and start a new one", .0.display())]
+    TooLong(PathBuf),
     /// Host: the file system refused.
     #[error("can't {doing} `{}`: {source}", path.display())]
     Io {

@@ -12,7 +12,7 @@ use creel_guard::{BoxFuture, Durability, Entry, Ledger, LedgerClosed, Outcome, R
 
 use crate::append::SMALLEST_SEGMENT;
 use crate::error::Error;
-use crate::folder::Folder;
+use crate::folder::{Folder, LARGEST_SEGMENT};
 use crate::frame::LARGEST;
 use crate::queue::{Admission, Queue};
 use crate::{recover, stored, writer};
@@ -22,7 +22,7 @@ use crate::{recover, stored, writer};
 pub struct OpenOptions {
     /// Keep a second writer out (flock on the file `lock`). Off only where the caller holds the lock itself.
     pub lock: bool,
-    /// Room allocated at once for a segment, in bytes; at least 2 MiB and 8 KiB.
+    /// Where a segment ends, in bytes: at least 2 MiB and 8 KiB, at most 64 MiB.
     pub segment_bytes: u64,
 }
 
@@ -59,7 +59,8 @@ impl FileLedger {
         let folder = Folder::at(dir);
         folder.create()?;
         let lock = if options.lock { Some(folder.lock()?) } else { None };
-        let appender = recover::open(folder, tenant.as_str(), options.segment_bytes.max(SMALLEST_SEGMENT))?;
+        let segment_bytes = options.segment_bytes.clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT);
+        let appender = recover::open(folder, tenant.as_str(), segment_bytes)?;
         let queue = Arc::new(Queue::default());
         queue.set_records(appender.records());
         let shared = Arc::clone(&queue);

@@ -1,6 +1,7 @@
 //! A ledger's folder: which files it holds, and every opening of one.
 //!
-//! Owns file names, modes and the lock. Never reads what is in them. Used by the writer and by readers.
+//! Owns file names, modes and the lock. Never reads what is in them, and never follows or waits for what is no regular
+//! file: root reads here, and the folder is the guard's. Used by the writer and by readers.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -11,6 +12,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::error::Error;
+
+/// The largest segment, in bytes: four of the ordinary ones. Nobody reads on behind it, so that a sparse file keeps no
+/// reader busy.
+pub(crate) const LARGEST_SEGMENT: u64 = 64 * 1024 * 1024;
 
 /// A ledger's folder.
 #[derive(Clone, Debug)]
@@ -35,7 +40,7 @@ impl Folder {
 
     /// Whether a ledger lives here.
     pub(crate) fn holds_a_ledger(&self) -> bool {
-        self.head_path().exists() || self.segment_path(1).exists() || self.segments().is_ok_and(|all| !all.is_empty())
+        is_there(&self.head_path()) || self.last_segment().is_ok_and(|last| last.is_some())
     }
 
     pub(crate) fn head_path(&self) -> PathBuf {
@@ -46,22 +51,21 @@ impl Folder {
         self.path.join(format!("{number:08}.seg"))
     }
 
-    /// The numbers of the segments that are there, in order.
-    pub(crate) fn segments(&self) -> Result<Vec<u32>, Error> {
-        let mut numbers = Vec::new();
+    /// The highest number of the segments that are there.
+    pub(crate) fn last_segment(&self) -> Result<Option<u32>, Error> {
+        let mut last = None;
         for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
             let name = entry.map_err(Error::io("read", &self.path))?.file_name();
             let stem = name.to_str().and_then(|name| name.strip_suffix(".seg"));
-            numbers.extend(stem.filter(|stem| stem.len() == 8).and_then(|stem| stem.parse::<u32>().ok()));
+            last = last.max(stem.filter(|stem| stem.len() == 8).and_then(|stem| stem.parse::<u32>().ok()));
         }
-        numbers.sort_unstable();
-        Ok(numbers)
+        Ok(last)
     }
 
     /// Takes the lock that keeps a second writer out; it is held until the file is dropped (flock(2)).
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let path = self.path.join("lock");
-        let file = options().create(true).truncate(false).open(&path).map_err(Error::io("open", &path))?;
+        let file = open_plain(options().create(true).truncate(false), &path)?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(Error::Locked(self.path.clone())),
@@ -70,13 +74,11 @@ impl Folder {
     }
 
     pub(crate) fn open_head(&self) -> Result<File, Error> {
-        let path = self.head_path();
-        options().create(true).truncate(false).open(&path).map_err(Error::io("open", &path))
+        open_plain(options().create(true).truncate(false), &self.head_path())
     }
 
     pub(crate) fn open_segment(&self, number: u32) -> Result<File, Error> {
-        let path = self.segment_path(number);
-        options().open(&path).map_err(Error::io("open", &path))
+        open_plain(&mut options(), &self.segment_path(number))
     }
 
     /// Makes a segment with its room allocated; nothing of it is left when that fails.
@@ -98,9 +100,29 @@ impl Folder {
     }
 }
 
-/// Opens a file for reading alone.
-pub(crate) fn open_to_read(path: &Path) -> Result<File, Error> {
-    OpenOptions::new().read(true).open(path).map_err(Error::io("open", path))
+/// Whether anything has this name; a link counts, wherever it leads.
+pub(crate) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Opens a file for reading alone; `None` when nothing has this name.
+pub(crate) fn open_to_read(path: &Path) -> Result<Option<File>, Error> {
+    match open_plain(OpenOptions::new().read(true), path) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// Opens a regular file and nothing else: without `O_NONBLOCK` a pipe would make the caller wait for its other end.
+fn open_plain(options: &mut OpenOptions, path: &Path) -> Result<File, Error> {
+    let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
+    let file = opened.map_err(|source| match source.raw_os_error() {
+        // What open(2) says of a link, a socket and a folder.
+        Some(libc::ELOOP | libc::ENXIO | libc::EISDIR) => Error::NotAFile(path.to_path_buf()),
+        _ => Error::io("open", path)(source),
+    })?;
+    let found = file.metadata().map_err(Error::io("look at", path))?;
+    if found.is_file() { Ok(file) } else { Err(Error::NotAFile(path.to_path_buf())) }
 }
 
 /// Makes sure that `bytes` from `from` on can be written without asking for room again (fallocate(2)); where the file

@@ -84,10 +84,7 @@ impl Head {
 /// Reads the head; `None` when there is none.
 pub(crate) fn read(folder: &Folder) -> Result<Option<Found>, Error> {
     let path = folder.head_path();
-    if !path.exists() {
-        return Ok(None);
-    }
-    let file = folder::open_to_read(&path)?;
+    let Some(file) = folder::open_to_read(&path)? else { return Ok(None) };
     let mut bytes = vec![0; 8192];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {

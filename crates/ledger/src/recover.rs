@@ -18,11 +18,10 @@ use crate::walk::{Remainder, Step, Walker};
 pub(crate) fn open(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Error> {
     folder.create()?;
     let found = head::read(&folder)?;
-    let segments = folder.segments()?;
     let head = match found {
         Some(found) if found.latest().is_some() => found,
         // No segment yet: the head is made first, so nothing was ever written.
-        _ if segments.is_empty() => return make(folder, tenant, segment_bytes),
+        _ if folder.last_segment()?.is_none() => return make(folder, tenant, segment_bytes),
         Some(_) => return Err(damaged(0, "both halves of the head are damaged")),
         None => return Err(damaged(0, "the head is gone")),
     };
@@ -85,7 +84,7 @@ fn replay(folder: &Folder, head: &Found) -> Result<Replay, Error> {
         return Err(Error::Truncated { size: at.records, promised: promise.records });
     }
     // A segment is only made when the one before it is on disk.
-    if folder.segments()?.last().is_some_and(|last| *last > at.segment) {
+    if folder.last_segment()?.is_some_and(|last| last > at.segment) {
         return Err(damaged(at.records, "a segment breaks off and others follow"));
     }
     Ok(Replay { at, tenant: walker.tenant().map(str::to_owned), open, cut })
@@ -101,7 +100,7 @@ fn resume(
     open: BTreeSet<u64>,
 ) -> Result<Appender, Error> {
     let path = folder.segment_path(at.segment);
-    let file = if path.exists() {
+    let file = if folder::is_there(&path) {
         folder.open_segment(at.segment)?
     } else {
         folder.create_segment(at.segment, segment_bytes)?

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::folder::Folder;
+use crate::folder::{self, Folder};
 use crate::head::{self, Found, Position};
 use crate::walk::{Remainder, Step, Walker};
 
@@ -47,10 +47,10 @@ impl Verification {
 /// Checks a ledger's folder, or one segment file on its own (without what stands before it and without the head).
 ///
 /// # Errors
-/// [`Error::NoLedger`] when there is nothing to check, or what the file system says. What is wrong with a ledger is no
-/// error but the answer.
+/// [`Error::NoLedger`] when there is nothing to check, [`Error::NotAFile`] and [`Error::TooLong`] when what stands there
+/// can't be read, or what the file system says. What is wrong with what was read is no error but the answer.
 pub fn verify(path: &Path) -> Result<Verification, Error> {
-    if path.is_file() {
+    if folder::is_there(path) && !path.is_dir() {
         return verify_segment(path);
     }
     let folder = Folder::at(path);
@@ -66,11 +66,11 @@ pub fn verify(path: &Path) -> Result<Verification, Error> {
         std::thread::sleep(std::time::Duration::from_millis(5));
         found = head::read(&folder)?;
     }
-    let segments = folder.segments()?;
+    let last = folder.last_segment()?;
     let mut walker = Walker::new(folder);
     let promises = found.as_ref().map_or(&[][..], |found| &found.whole);
     let mut answer = walk(&mut walker, promises.iter().map(|(_, position)| *position).collect())?;
-    if answer.first_bad.is_none() && segments.last().is_some_and(|last| *last > walker.position().segment) {
+    if answer.first_bad.is_none() && last.is_some_and(|last| last > walker.position().segment) {
         answer = Verification::bad(answer.size, "a segment is missing");
     }
     Ok(if answer.ok { check_head(answer, found.as_ref()) } else { answer })

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::folder::{self, Folder};
+use crate::folder::{self, Folder, LARGEST_SEGMENT};
 use crate::frame::{CHAIN, Frame, HEADER, Header, Kind, MAGIC, chain_after, unhex};
 use crate::head::Position;
 use crate::stored::Opening;
@@ -245,7 +245,7 @@ impl Walker {
 
     fn has_next_segment(&self) -> bool {
         match &self.source {
-            Source::Folder(folder) => folder.segment_path(self.at.segment + 1).exists(),
+            Source::Folder(folder) => folder::is_there(&folder.segment_path(self.at.segment + 1)),
             Source::Single(_) => false,
         }
     }
@@ -259,9 +259,8 @@ impl Walker {
     }
 
     fn open(&mut self) -> Result<(), Error> {
-        let path = self.path();
         // A ledger whose first segment is missing is empty as far as anybody can tell; the head says otherwise.
-        self.file = if path.exists() { Some(folder::open_to_read(&path)?) } else { None };
+        self.file = folder::open_to_read(&self.path())?;
         Ok(())
     }
 
@@ -293,6 +292,9 @@ impl Walker {
     }
 
     fn fill(&mut self, from: u64, len: usize) -> Result<(), Error> {
+        if from > LARGEST_SEGMENT {
+            return Err(Error::TooLong(self.path()));
+        }
         if self.buffer.len() < len {
             self.buffer = vec![0; len];
         }

@@ -13,5 +13,6 @@ mod crash;
 mod crowd;
 mod damage;
 mod full_disk;
+mod planted;
 mod reading;
 mod world;
