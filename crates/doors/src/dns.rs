@@ -5,15 +5,17 @@
 
 mod config;
 mod enforce;
+mod flaw;
 mod refuse;
 mod see;
 #[cfg(test)]
 mod tests;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Tenant};
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Resolve, Tenant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,8 +26,9 @@ pub use config::{MAX_MESSAGE, Sockets};
 
 use crate::names::Names;
 use crate::shutdown::Shutdown;
-use config::{MAX_CONNECTIONS, MAX_QUERIES, PAUSE, QUERIES_A_CONNECTION, QUERY_LIMIT};
-use see::Question;
+use config::{BAD_MESSAGES, BAD_REST, MAX_CONNECTIONS, MAX_QUERIES, PAUSE, QUERIES_A_CONNECTION, QUERY_LIMIT};
+use flaw::{BadMessage, Kind};
+use throttle::Throttle;
 
 /// The DNS door of one jail.
 #[derive(Clone)]
@@ -35,36 +38,46 @@ pub struct Dns {
     names: Arc<Names>,
     /// One turn a question at work, over all sockets.
     turns: Arc<Semaphore>,
+    bad: Arc<Throttle>,
 }
 
 impl Dns {
     /// The door of `tenant`'s jail, whose names are in `names`.
     #[must_use]
     pub fn new(guard: Guard, tenant: Tenant, names: Arc<Names>) -> Self {
-        Self { guard, tenant, names, turns: Arc::new(Semaphore::new(MAX_QUERIES)) }
+        let bad = Arc::new(Throttle::new(BAD_MESSAGES, BAD_REST));
+        Self { guard, tenant, names, turns: Arc::new(Semaphore::new(MAX_QUERIES)), bad }
     }
 
     /// Answers one message; `None` for what deserves no answer. The record is written before.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
         let question = match see::question(message) {
             Ok(question) => question,
-            Err(flaw) => return refuse::malformed(message, flaw),
+            Err(bad) => return self.malformed(message, &bad).await,
         };
         let flaw = question.host.as_ref().filter(|host| !self.names.has_room(host)).map(|_| "names-full".to_owned());
-        let action = self.action(&question);
+        let action = self.action(question.as_resolve());
         match self.guard.admit(action, Facts { flaw, ..Facts::default() }).await {
             Ok(permit) => enforce::answer(permit, &question, &self.names),
             Err(refusal) => refuse::not_approved(&question, &refusal),
         }
     }
 
-    fn action(&self, question: &Question) -> Action {
-        Action {
-            tenant: self.tenant.clone(),
-            actor: Actor::Agent,
-            door: Door::Dns,
-            deed: Deed::Resolve(question.as_resolve()),
+    /// Judges and records what is no question, then answers. Whatever the guard says, it never gets an address: a
+    /// permit that is dropped says in the ledger that nothing came of it.
+    async fn malformed(&self, message: &[u8], bad: &BadMessage) -> Option<Vec<u8>> {
+        if !self.bad.admits(bad.kind) {
+            return None;
         }
+        let facts = Facts { flaw: Some(flaw::FLAW.to_owned()), ..Facts::default() };
+        if let Err(refusal) = self.guard.admit(self.action(bad.as_resolve()), facts).await {
+            tracing::debug!(rule = %refusal.rule, record = refusal.record, "a DNS message refused");
+        }
+        refuse::malformed(message, bad)
+    }
+
+    fn action(&self, resolve: Resolve) -> Action {
+        Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Dns, deed: Deed::Resolve(resolve) }
     }
 }
 
@@ -95,8 +108,8 @@ async fn serve_udp(door: Dns, socket: Arc<UdpSocket>) {
                 continue;
             }
         };
-        let Some(message) = buffer.get(..length).filter(|message| message.len() <= MAX_MESSAGE) else { continue };
-        let (door, socket, message) = (door.clone(), Arc::clone(&socket), message.to_vec());
+        let message = buffer.get(..length).unwrap_or_default().to_vec();
+        let (door, socket) = (door.clone(), Arc::clone(&socket));
         at_work.spawn(async move {
             let _turn = turn;
             if let Some(answer) = door.answer(&message).await
@@ -128,6 +141,10 @@ async fn serve_connection(door: Dns, mut stream: TcpStream, _place: OwnedSemapho
     for _ in 0..QUERIES_A_CONNECTION {
         let Some(message) = within(QUERY_LIMIT, read_message(&mut stream)).await.flatten() else { return };
         let Ok(_turn) = door.turns.acquire().await else { return };
+        let Some(message) = message else {
+            door.malformed(&[], &BadMessage::raw(Kind::TooLong, &[])).await;
+            return;
+        };
         let Some(answer) = door.answer(&message).await else { return };
         let Ok(length) = u16::try_from(answer.len()) else { return };
         let framed = [&length.to_be_bytes(), answer.as_slice()].concat();
@@ -137,15 +154,15 @@ async fn serve_connection(door: Dns, mut stream: TcpStream, _place: OwnedSemapho
     }
 }
 
-/// A message with its two-byte length in front (RFC 1035, section 4.2.2).
-async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+/// A message with its two-byte length in front (RFC 1035, section 4.2.2); `Some(None)` when it is announced too long.
+async fn read_message(stream: &mut TcpStream) -> Option<Option<Vec<u8>>> {
     let length = usize::from(stream.read_u16().await.ok()?);
     if length > MAX_MESSAGE {
-        return None;
+        return Some(None);
     }
     let mut message = vec![0; length];
     stream.read_exact(&mut message).await.ok()?;
-    Some(message)
+    Some(Some(message))
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 
-use crate::fakes::{Book, Rules, guard, owes_a_secret, tenant};
+use crate::fakes::{Book, Row, Rules, guard, owes_a_secret, tenant};
 
 fn door(rules: Rules) -> (Dns, Arc<Book>, Arc<Names>) {
     let book = Arc::new(Book::default());
@@ -89,38 +89,61 @@ async fn a_ledger_that_is_closed_and_a_secret_that_has_no_slot_give_no_address()
 }
 
 #[tokio::test]
-async fn what_is_no_question_is_not_judged() {
-    let (door, book, _) = door(approving("origin.test"));
+async fn what_is_no_question_is_refused_and_recorded() {
+    let (door, book, names) = door(approving("origin.test"));
     let good = question("origin.test.", RecordType::A).to_vec().unwrap();
-    let mut response = good.clone();
-    response[2] |= 0x80;
-    let mut two = good.clone();
-    two[5] = 2;
-    let mut update = good.clone();
-    update[2] = 0x28;
-    let mut truncated = good.clone();
-    truncated.truncate(20);
-    let mut chaos = good.clone();
-    *chaos.last_mut().unwrap() = 3;
-    assert_eq!(door.answer(&response).await, None, "a response is never answered");
-    assert_eq!(door.answer(&good[..11]).await, None);
-    assert_eq!(door.answer(&[&good[..], &[0; 4096]].concat()).await, None, "too long");
-    for (message, code) in [
-        (two, ResponseCode::FormErr),
-        (update, ResponseCode::NotImp),
-        (truncated, ResponseCode::FormErr),
-        (chaos, ResponseCode::Refused),
-        (question("origin.test.", RecordType::AXFR).to_vec().unwrap(), ResponseCode::Refused),
-    ] {
-        let answer = Message::from_vec(&door.answer(&message).await.unwrap()).unwrap();
-        assert_eq!((answer.metadata.id, answer.metadata.response_code), (77, code));
+    let changed = |at: usize, byte: u8| {
+        let mut message = good.clone();
+        message[at] = byte;
+        message
+    };
+    let long = [&good[..], &[0; 4096]].concat();
+    let axfr = question("origin.test.", RecordType::AXFR).to_vec().unwrap();
+    let (form, none) = (Some(ResponseCode::FormErr), None);
+    let messages = [
+        (changed(2, 0x81), none, "response"),
+        (good[..11].to_vec(), none, "too-short"),
+        (long, none, "too-long"),
+        (changed(5, 2), form, "counts"),
+        (changed(2, 0x28), Some(ResponseCode::NotImp), "opcode"),
+        (changed(2, 0x20), Some(ResponseCode::NotImp), "opcode"),
+        (good[..20].to_vec(), form, "unreadable"),
+        // A pointer to itself, and a label of a kind that does not exist.
+        ([&good[..12], &[0xC0, 12, 0, 1, 0, 1]].concat(), form, "unreadable"),
+        (changed(12, 0x80), form, "unreadable"),
+        (changed(good.len() - 1, 3), Some(ResponseCode::Refused), "CH A"),
+        (axfr, Some(ResponseCode::Refused), "IN AXFR"),
+    ];
+    for (index, (message, code, kind)) in messages.iter().enumerate() {
+        let answer = door.answer(message).await.map(|answer| Message::from_vec(&answer).unwrap().metadata);
+        assert_eq!(answer.map(|answer| (answer.id, answer.response_code)), code.map(|code| (77, code)), "{kind}");
+        let row = book.rows().pop().unwrap();
+        assert_eq!((book.rows().len(), row.verdict, row.rule.as_str()), (index + 1, "deny", "dns/bad-message"));
+        let Deed::Resolve(resolve) = row.action.deed else { panic!("no look-up") };
+        assert_eq!((resolve.kind.as_str(), resolve.host), (*kind, None));
+        assert!(resolve.name.len() <= 256 && resolve.name.bytes().all(|byte| (0x20..0x7F).contains(&byte)));
     }
-    assert_eq!(book.rows().len(), 0);
+    assert_eq!(names.journal(), "");
+}
+
+#[tokio::test]
+async fn a_flood_of_what_is_no_question_does_not_fill_the_ledger() {
+    let (door, book, _) = door(approving("origin.test"));
+    let axfr = question("origin.test.", RecordType::AXFR).to_vec().unwrap();
+    let mut answered = 0;
+    for _ in 0..1000 {
+        answered += usize::from(door.answer(&axfr).await.is_some());
+    }
+    // A few a second: a thousand would take minutes.
+    assert!((4..=100).contains(&answered), "{answered}");
+    assert_eq!(book.rows().len(), answered, "no answer without a record");
+    let answer = ask(&door, &question("origin.test.", RecordType::A)).await;
+    assert_eq!(answer.answers.len(), 1, "questions go on");
 }
 
 #[tokio::test]
 async fn it_answers_over_udp_and_tcp_on_both_families() {
-    let (door, _, _) = door(approving("origin.test"));
+    let (door, book, _) = door(approving("origin.test"));
     let udp = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("[::1]:0").await.unwrap()];
     let tcp = [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("[::1]:0").await.unwrap()];
     let at = udp.each_ref().map(|socket| socket.local_addr().unwrap());
@@ -154,6 +177,11 @@ async fn it_answers_over_udp_and_tcp_on_both_families() {
         client.write_all(&[0xFF, 0xFF]).await.unwrap();
         assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     }
+    // So is a datagram that is too long, and not answered.
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.send_to(&[0; 5000], at[0]).await.unwrap();
+    let bad = |rows: &[Row]| rows.iter().filter(|row| row.rule == "dns/bad-message").count() == 3;
+    book.until("three messages that are too long are recorded", bad).await;
     trigger.pull();
     serving.await.unwrap();
 }

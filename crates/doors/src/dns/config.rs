@@ -19,6 +19,10 @@ pub struct Sockets {
 pub const MAX_MESSAGE: usize = 4096;
 /// Questions at work at a time; more wait in the socket's buffer, which the kernel bounds.
 pub(super) const MAX_QUERIES: usize = 128;
+/// Messages of one kind that are no questions, in [`BAD_REST`]: enough to be seen in the ledger, too few to fill it.
+pub(super) const BAD_MESSAGES: usize = 4;
+/// After this such a message's place is free again.
+pub(super) const BAD_REST: Duration = Duration::from_secs(1);
 /// TCP connections at a time; more wait in the backlog.
 pub(super) const MAX_CONNECTIONS: usize = 32;
 /// Questions over one TCP connection.

@@ -7,6 +7,7 @@ use creel_guard::Refusal;
 use hickory_proto::op::{Message, OpCode, ResponseCode};
 
 use super::enforce::{encode, reply};
+use super::flaw::BadMessage;
 use super::see::Question;
 
 /// The name does not exist, for this agent.
@@ -16,7 +17,7 @@ pub(super) fn not_approved(question: &Question, refusal: &Refusal) -> Option<Vec
 }
 
 /// The answer to what is no question; `None` when it deserves none.
-pub(super) fn malformed(message: &[u8], code: Option<ResponseCode>) -> Option<Vec<u8>> {
+pub(super) fn malformed(message: &[u8], bad: &BadMessage) -> Option<Vec<u8>> {
     let id = message.first_chunk::<2>()?;
-    encode(&Message::error_msg(u16::from_be_bytes(*id), OpCode::Query, code?))
+    encode(&Message::error_msg(u16::from_be_bytes(*id), OpCode::Query, bad.answer?))
 }

@@ -4,10 +4,11 @@
 //! whatever else stands there is not looked at.
 
 use creel_guard::{HostName, Resolve};
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RecordType};
 
 use super::config::MAX_MESSAGE;
+use super::flaw::{BadMessage, Kind};
 
 /// One well-formed question.
 #[derive(Clone, Debug)]
@@ -35,45 +36,45 @@ impl Question {
 /// Reads a message.
 ///
 /// # Errors
-/// The response code that says what is wrong with it; `None` when it deserves no answer at all.
-pub(super) fn question(message: &[u8]) -> Result<Question, Option<ResponseCode>> {
+/// [`BadMessage`] says what it is instead of a question.
+pub(super) fn question(message: &[u8]) -> Result<Question, BadMessage> {
+    let bad = |kind| BadMessage::raw(kind, message);
     if message.len() > MAX_MESSAGE {
-        return Err(None);
+        return Err(bad(Kind::TooLong));
     }
     // RFC 1035, section 4.1.1: id, flags, then four counts. Looked at first, so that the parser is never asked to walk
     // through sections that a question has no use for.
     let Some(([_, _, flags, _], counts)) = message.get(..12).and_then(|header| header.split_first_chunk::<4>()) else {
-        return Err(None);
+        return Err(bad(Kind::TooShort));
     };
     if flags & 0x80 != 0 {
-        // A response: answering it could make two servers talk for ever.
-        return Err(None);
+        return Err(bad(Kind::Response));
+    }
+    if flags & 0x78 != 0 {
+        return Err(bad(Kind::Opcode));
     }
     let sections: Vec<u16> =
         counts.chunks_exact(2).map(|pair| pair.iter().fold(0, |n, b| n << 8 | u16::from(*b))).collect();
     // One question; of the additional section EDNS takes one place, a signature (ignored) another.
     if !matches!(sections.as_slice(), [1, 0, 0, 0..=2]) {
-        return Err(Some(ResponseCode::FormErr));
+        return Err(bad(Kind::Counts));
     }
-    let message = Message::from_vec(message).map_err(|_| Some(ResponseCode::FormErr))?;
-    if message.metadata.message_type != MessageType::Query {
-        return Err(None);
+    let read = Message::from_vec(message).map_err(|_| bad(Kind::Unreadable))?;
+    let [query] = read.queries.as_slice() else { return Err(bad(Kind::Counts)) };
+    if read.metadata.message_type != MessageType::Query || read.metadata.op_code != OpCode::Query {
+        return Err(bad(Kind::Unreadable));
     }
-    if message.metadata.op_code != OpCode::Query {
-        return Err(Some(ResponseCode::NotImp));
-    }
-    let [query] = message.queries.as_slice() else { return Err(Some(ResponseCode::FormErr)) };
     if query.query_class() != DNSClass::IN {
-        return Err(Some(ResponseCode::Refused));
+        return Err(BadMessage::asking(Kind::Class, query));
     }
     // Zone transfers are no look-ups (RFC 5936).
     if matches!(query.query_type(), RecordType::AXFR | RecordType::IXFR) {
-        return Err(Some(ResponseCode::Refused));
+        return Err(BadMessage::asking(Kind::Transfer, query));
     }
     Ok(Question {
-        id: message.metadata.id,
-        recursion_desired: message.metadata.recursion_desired,
-        edns: message.edns.is_some(),
+        id: read.metadata.id,
+        recursion_desired: read.metadata.recursion_desired,
+        edns: read.edns.is_some(),
         host: host(query.name()),
         query: query.clone(),
     })

@@ -3,6 +3,7 @@
 //! Owns the list. Never lets a name travel upstream: an approved one is answered with a synthetic address.
 
 mod allow_approved;
+mod bad_message;
 mod default_deny;
 mod deny_tunnel_shape;
 mod names_full;
@@ -16,6 +17,7 @@ use super::DoorRules;
 
 pub(super) static RULES: DoorRules = DoorRules {
     in_order: &[
+        &bad_message::RULE,
         &names_full::RULE,
         &unknown_flaw::RULE,
         &not_a_name::RULE,
