@@ -27,20 +27,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
 pub use config::{Config, HostPattern, HostSettings};
 pub use see::Flaw;
 
+use crate::accept;
 use crate::ca::Ca;
 use crate::names::Names;
 use crate::shutdown::Shutdown;
 use crate::stream::{Body, Idle, Io};
 use crate::upstream::{Client, Place, Resolve, Scheme};
-use config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT, MAX_CONNECTIONS, PAUSE};
+use config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT, MAX_CONNECTIONS};
 use enforce::Admitted;
 use gate::{Gate, Ruling, Rulings};
 use refuse::Ground;
@@ -74,34 +74,10 @@ pub struct Egress {
 }
 
 /// Serves connections that were turned round to `listeners`, until `shutdown`.
-pub async fn serve_transparent(door: Egress, listeners: Vec<TcpListener>, mut shutdown: Shutdown) {
+pub async fn serve_transparent(door: Egress, listeners: Vec<TcpListener>, shutdown: Shutdown) {
     let door = Arc::new(door);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut loops = JoinSet::new();
-    for listener in listeners {
-        loops.spawn(accept(Arc::clone(&door), listener, Arc::clone(&places)));
-    }
-    shutdown.wait().await;
-}
-
-async fn accept(door: Arc<Egress>, listener: TcpListener, places: Arc<Semaphore>) {
-    let mut at_work = JoinSet::new();
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        while at_work.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let door = Arc::clone(&door);
-                at_work.spawn(async move {
-                    let _place = place;
-                    door.connection(stream).await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the proxy failed to accept");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+    let work = move |stream| Arc::clone(&door).connection(stream);
+    accept::serve("egress", listeners, MAX_CONNECTIONS, shutdown, work).await;
 }
 
 impl Egress {

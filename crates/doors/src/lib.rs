@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
 pub mod ca;
 pub mod dns;
 pub mod egress;

@@ -35,17 +35,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use config::{Config, Format, KeyHeader, Provider};
 pub use flaw::FlawKind;
 pub use origin::{Base, HttpOrigin, Origin};
 
+use crate::accept;
 use crate::shutdown::Shutdown;
 use crate::stream::{Body, full};
 use admit::Admission;
-use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNECTIONS, PAUSE};
+use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNECTIONS};
 use enforce::Admitted;
 use flaw::Flaw;
 use see::Endpoint;
@@ -71,38 +71,14 @@ pub struct Model {
 }
 
 /// Serves `listeners` until `shutdown`.
-pub async fn serve(door: Model, listeners: Vec<TcpListener>, mut shutdown: Shutdown) {
+pub async fn serve(door: Model, listeners: Vec<TcpListener>, shutdown: Shutdown) {
     let door = Arc::new(Open {
         admission: Admission { guard: door.guard.clone(), tenant: door.tenant.clone() },
         door,
         bodies: Semaphore::new(BODY_BUDGET_MIB as usize),
     });
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut loops = JoinSet::new();
-    for listener in listeners {
-        loops.spawn(accept(Arc::clone(&door), listener, Arc::clone(&places)));
-    }
-    shutdown.wait().await;
-}
-
-async fn accept(door: Arc<Open>, listener: TcpListener, places: Arc<Semaphore>) {
-    let mut at_work = JoinSet::new();
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        while at_work.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let door = Arc::clone(&door);
-                at_work.spawn(async move {
-                    let _place = place;
-                    door.connection(stream).await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the model door failed to accept");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+    let work = move |stream| Arc::clone(&door).connection(stream);
+    accept::serve("model", listeners, MAX_CONNECTIONS, shutdown, work).await;
 }
 
 /// The door at work.

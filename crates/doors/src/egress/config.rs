@@ -19,8 +19,6 @@ pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(15);
 pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(300);
 /// Body bytes of one request, when no obligation says less: a large git push fits.
 pub(super) const MAX_BODY: u64 = 4 * 1024 * 1024 * 1024;
-/// After a failed system call, so that a lasting failure does not spin.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Every host that the operator approved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

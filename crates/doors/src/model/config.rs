@@ -35,8 +35,6 @@ pub(super) const BODY_LIMIT: Duration = Duration::from_secs(60);
 pub(super) const EXCHANGE_LIMIT: Duration = Duration::from_secs(3600);
 /// Between signs of life while an answer is held: OpenClaw was seen to wait 250 s with one every 5 s.
 pub(super) const KEEP_ALIVE: Duration = if cfg!(test) { Duration::from_millis(5) } else { Duration::from_secs(5) };
-/// After a failed system call, so that a lasting failure does not spin.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// The wire formats of this door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
