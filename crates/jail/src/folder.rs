@@ -64,6 +64,15 @@ impl Folder {
         Ok(File::from(fd))
     }
 
+    /// Opens a new, empty file that has no name and gets none.
+    pub(crate) fn unnamed(&self) -> Result<File, Error> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let next = "keep the folder on ext4, xfs or another file system that knows O_TMPFILE";
+        let fd = rustix::fs::openat(&self.fd, ".", flags, Mode::RUSR | Mode::WUSR)
+            .map_err(Error::host(format!("make a file without a name in `{}`", self.path.display()), next))?;
+        Ok(File::from(fd))
+    }
+
     /// The whole of a small file; None if it isn't there, an error if it is longer than `most` bytes.
     pub(crate) fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path.join(name);

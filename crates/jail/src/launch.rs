@@ -132,7 +132,7 @@ impl Jail {
         lacking.extend((plan.disk == Disk::Memory).then_some("limit.disk"));
         let mut parts = Parts { first: None, stage: None, cgroup: Some(cgroup), disk: None };
         tolerate(plan, &lacking)?;
-        parts.disk = AttachedDisk::attach(&plan.disk, &plan.name)?;
+        parts.disk = AttachedDisk::attach(&plan.disk)?;
 
         let order = Order {
             skeleton: etc::skeleton(plan),

@@ -61,9 +61,9 @@ pub enum Disk {
         /// Its size.
         bytes: u64,
     },
-    /// On a fresh image whose name is gone before the first program runs.
+    /// On a fresh image without a name, which goes with the jail.
     Scratch {
-        /// A root-owned folder for the moment in which the image has a name.
+        /// A root-owned folder, on whose file system the image lies.
         dir: PathBuf,
         /// Its size.
         bytes: u64,

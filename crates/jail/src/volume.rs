@@ -60,16 +60,11 @@ impl Volume {
     /// Makes the image: its whole size allocated, an empty ext4 with a journal. It appears under its name when it is
     /// complete, or not at all. Refused where it would leave too little room beside it.
     pub fn create(&self) -> Result<(), Error> {
-        if self.bytes < LEAST_BYTES {
-            return Err(Error::operator(
-                format!("a disk of {} bytes is too small", self.bytes),
-                format!("make it {LEAST_BYTES} bytes or more"),
-            ));
-        }
+        self.is_large_enough()?;
         let (folder, name) = self.place()?;
         let new = format!("{name}.new");
         let file = self.claim(&folder, &new)?;
-        let made = self.fill(&folder, &file, &new).and_then(|()| {
+        let made = self.fill(&folder, &file, 1).and_then(|()| {
             renameat_with(&folder, &new, &folder, name, RenameFlags::NOREPLACE).map_err(self.failed("give a name to"))
         });
         if made.is_err() {
@@ -89,11 +84,25 @@ impl Volume {
                 "stop what runs on it with `creel down` first",
             ));
         }
-        self.check(&file)?;
+        self.check(&file, 1)?;
         self.allocate(&folder, &file)?;
-        LoopDevice::attach(&file).map_err(Error::host(
+        self.tie(&file)
+    }
+
+    fn tie(&self, file: &File) -> Result<LoopDevice, Error> {
+        LoopDevice::attach(file).map_err(Error::host(
             format!("tie `{}` to a loop device", self.image.display()),
             "run Creel as root on a kernel with loop devices (BLK_DEV_LOOP)",
+        ))
+    }
+
+    fn is_large_enough(&self) -> Result<(), Error> {
+        if self.bytes >= LEAST_BYTES {
+            return Ok(());
+        }
+        Err(Error::operator(
+            format!("a disk of {} bytes is too small", self.bytes),
+            format!("make it {LEAST_BYTES} bytes or more"),
         ))
     }
 
@@ -139,11 +148,11 @@ impl Volume {
         Err(Error::operator(format!("disk `{}` exists already", self.image.display()), "use it, or remove it first"))
     }
 
-    fn fill(&self, folder: &Folder, file: &File, new: &str) -> Result<(), Error> {
+    fn fill(&self, folder: &Folder, file: &File, names: u64) -> Result<(), Error> {
         file.set_len(0).map_err(self.failed("empty"))?;
         self.allocate(folder, file)?;
-        mkfs::ext4(&folder.path().join(new))?;
-        self.check(file)?;
+        mkfs::ext4(file)?;
+        self.check(file, names)?;
         file.sync_all().map_err(self.failed("sync"))
     }
 
@@ -163,12 +172,12 @@ impl Volume {
         admit(folder, 0)
     }
 
-    fn check(&self, file: &File) -> Result<(), Error> {
+    fn check(&self, file: &File, names: u64) -> Result<(), Error> {
         let metadata = file.metadata().map_err(self.failed("look at"))?;
         let mut bytes = [0; superblock::LENGTH];
         file.read_exact_at(&mut bytes, superblock::OFFSET).map_err(self.failed("read"))?;
         let next = "move it away, and a new one is made";
-        if metadata.nlink() != 1 || !superblock::is_ours(&bytes, metadata.len()) {
+        if metadata.nlink() != names || !superblock::is_ours(&bytes, metadata.len()) {
             return Err(Error::unfit(format!("`{}` is no disk that Creel made", self.image.display()), next));
         }
         if metadata.len() != self.bytes {
@@ -184,6 +193,18 @@ impl Volume {
     fn failed<E: Into<std::io::Error>>(&self, verb: &str) -> impl FnOnce(E) -> Error + use<E> {
         Error::host(format!("{verb} `{}`", self.image.display()), "check the state folder and its file system")
     }
+}
+
+/// Makes an image in `dir` that has no name at any time, and ties it to a loop device: it is gone with the last that uses it,
+/// also when this process is killed meanwhile. What [`Volume::create`] says about room and size holds here too.
+pub(crate) fn scratch(dir: &Path, bytes: u64) -> Result<LoopDevice, Error> {
+    // for messages only
+    let volume = Volume { image: dir.join("(scratch)"), bytes };
+    volume.is_large_enough()?;
+    let folder = Folder::open(dir)?;
+    let file = folder.unnamed()?;
+    volume.fill(&folder, &file, 0)?;
+    volume.tie(&file)
 }
 
 /// Mounts the device's file system in no place yet (nosuid, nodev): usable by descriptor, and ready to be moved. It is

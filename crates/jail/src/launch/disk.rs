@@ -1,7 +1,7 @@
 //! The disk of one jail, from its image to the moment when its loop device is free again.
 //!
-//! Owns the attachment. It never leaves a scratch image's name behind, and mounts nothing into the host's tree: the mount
-//! is a descriptor until the stage places it in the jail's own namespace. `launch` calls it.
+//! Owns the attachment. It gives a scratch image no name, and mounts nothing into the host's tree: the mount is a
+//! descriptor until the stage places it in the jail's own namespace. `launch` calls it.
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,8 +18,10 @@ use crate::volume::{self, Volume};
 /// A mounted image.
 #[derive(Debug)]
 pub(super) struct AttachedDisk {
-    image: PathBuf,
+    /// Its folder in /sys/block.
     device: PathBuf,
+    /// The kernel gives a new number each time that an image is tied to a device (`ABI/testing/sysfs-block`).
+    sequence: Option<String>,
     /// Until the jail has the mount: afterwards that alone keeps the device, so that it goes with the jail.
     held: Option<Held>,
 }
@@ -32,7 +34,7 @@ struct Held {
 
 impl AttachedDisk {
     /// Makes, attaches and mounts what the plan wants; none for a disk in memory.
-    pub(super) fn attach(disk: &Disk, name: &str) -> Result<Option<Self>, Error> {
+    pub(super) fn attach(disk: &Disk) -> Result<Option<Self>, Error> {
         match disk {
             Disk::Memory => Ok(None),
             Disk::Volume { image, bytes } => {
@@ -40,25 +42,18 @@ impl AttachedDisk {
                 if !volume.exists()? {
                     volume.create()?;
                 }
-                Self::mount(&volume).map(Some)
+                Self::mount(volume.attach()?).map(Some)
             }
-            Disk::Scratch { dir, bytes } => {
-                let volume = Volume { image: dir.join(format!("scratch-{name}")), bytes: *bytes };
-                // the caller's name is his alone, so this is what a killed run left
-                volume.remove()?;
-                volume.create()?;
-                let attached = Self::mount(&volume);
-                volume.remove()?;
-                attached.map(Some)
-            }
+            Disk::Scratch { dir, bytes } => Self::mount(volume::scratch(dir, *bytes)?).map(Some),
         }
     }
 
-    fn mount(volume: &Volume) -> Result<Self, Error> {
-        let device = volume.attach()?;
+    fn mount(device: LoopDevice) -> Result<Self, Error> {
         let mounted = volume::mount(&device)?;
-        let path = device.path().to_owned();
-        Ok(Self { image: volume.image.clone(), device: path, held: Some(Held { mounted, _device: device }) })
+        let name = device.path().file_name().ok_or_else(|| Error::bug("a device without a name"))?;
+        let folder = Path::new("/sys/block").join(name);
+        let sequence = sequence(&folder);
+        Ok(Self { device: folder, sequence, held: Some(Held { mounted, _device: device }) })
     }
 
     /// The mount, in no place yet.
@@ -88,13 +83,12 @@ impl AttachedDisk {
         Ok(())
     }
 
-    /// Whether the device still has our image: another jail may have taken the device meanwhile. The kernel adds
-    /// " (deleted)" to the name of a file that has none any more.
+    /// Whether the device still has our image: another jail may have taken the device meanwhile.
     fn is_ours(&self) -> bool {
-        let Some(name) = self.device.file_name() else { return false };
-        let path = Path::new("/sys/block").join(name).join("loop/backing_file");
-        let Ok(text) = fs::read_to_string(path) else { return false };
-        let text = text.trim_end();
-        Path::new(text.strip_suffix(" (deleted)").unwrap_or(text)) == self.image
+        self.device.join("loop").exists() && sequence(&self.device) == self.sequence
     }
+}
+
+fn sequence(device: &Path) -> Option<String> {
+    fs::read_to_string(device.join("diskseq")).ok()
 }

@@ -1,8 +1,9 @@
 //! Running `mkfs.ext4`, the one program that Creel starts on the host.
 //!
-//! Owns its arguments, an empty environment and a time limit. It is given a path in a folder of root's and nothing that an
-//! agent wrote. `volume` calls it when an image is made.
+//! Owns its arguments, an empty environment and a time limit. It is given an open file of root's and nothing that an agent
+//! wrote. `volume` calls it when an image is made.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -24,11 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const NEXT: &str = "run it by hand to see why, or report it";
 
 /// Writes an empty ext4 with a journal and our label over the whole of the file.
-pub(super) fn ext4(image: &Path) -> Result<(), Error> {
+pub(super) fn ext4(image: &File) -> Result<(), Error> {
     let Some(program) = PLACES.iter().find(|place| Path::new(place).exists()) else {
         return Err(Error::unfit("`mkfs.ext4` is not installed", "install e2fsprogs"));
     };
-    let mut child = start(program, image).map_err(Error::host(format!("start `{program}`"), "install e2fsprogs"))?;
+    let copy = image.try_clone().map_err(Error::host("copy a descriptor", NEXT))?;
+    let mut child = start(program, copy).map_err(Error::host(format!("start `{program}`"), "install e2fsprogs"))?;
     let ended = i32::try_from(child.id())
         .map_err(std::io::Error::other)
         .and_then(pidfd::open)
@@ -45,14 +47,14 @@ pub(super) fn ext4(image: &Path) -> Result<(), Error> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one program that is run on the host, from this file alone")]
-fn start(program: &str, image: &Path) -> std::io::Result<Child> {
+fn start(program: &str, image: File) -> std::io::Result<Child> {
     Command::new(program)
         .args(["-q", "-F", "-t", "ext4", "-O", "has_journal", "-b", "4096", "-m", "0", "-i", BYTES_PER_INODE])
-        .args(["-L", LABEL, "-E", EXTENDED, "--"])
-        .arg(image)
+        // By descriptor, since an image may have no name.
+        .args(["-L", LABEL, "-E", EXTENDED, "--", "/proc/self/fd/0"])
         .env_clear()
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(image)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

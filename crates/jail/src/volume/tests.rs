@@ -156,6 +156,29 @@ fn too_little_room_or_too_small_a_disk_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn a_scratch_image_never_has_a_name() {
+    let place = Place::new("scratch");
+    let seen = std::thread::scope(|scope| {
+        let (done, over) = std::sync::mpsc::channel::<()>();
+        let dir = &place.0;
+        let watcher = scope.spawn(move || {
+            let mut seen = 0;
+            while over.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                seen += std::fs::read_dir(dir).unwrap().count();
+            }
+            seen
+        });
+        let device = scratch(dir, 32 << 20).unwrap();
+        drop(done);
+        mount(&device).unwrap();
+        watcher.join().unwrap()
+    });
+    assert_eq!(seen, 0);
+    assert!(matches!(scratch(&place.0, 1 << 20), Err(Error::Operator { .. })));
+    assert!(matches!(scratch(&place.0, 1 << 60), Err(Error::Unfit { .. })));
+}
+
+#[test]
 fn what_is_free_is_offered_but_for_one_gibibyte() {
     let place = Place::new("offer");
     let stat = rustix::fs::statvfs(&place.0).unwrap();
