@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use crate::error::Error;
-use crate::folder::Folder;
+use crate::folder::{self, Folder};
 use crate::frame::{self, CHAIN, HEADER, Kind, LARGEST, hex};
 use crate::head::{Head, Position};
 use crate::stored::{self, Opening};
@@ -19,6 +19,9 @@ const RESERVE: u64 = 8 * 1024;
 /// The smallest segment: the largest frame twice over.
 pub(crate) const SMALLEST_SEGMENT: u64 = 2 * LARGEST as u64 + RESERVE;
 
+/// The room that a segment begins with; it doubles whenever it is full, as far as a segment goes.
+const FIRST_ROOM: u64 = 1024 * 1024;
+
 /// The end of a ledger, open for writing.
 #[derive(Debug)]
 pub(crate) struct Appender {
@@ -26,6 +29,8 @@ pub(crate) struct Appender {
     tenant: String,
     segment_bytes: u64,
     file: File,
+    /// How far the open segment's room is allocated; the reserve lies within it.
+    room: u64,
     head: Head,
     /// Everything that write(2) has taken.
     written: Position,
@@ -37,19 +42,38 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
-    /// Goes on at `at`, where `file` is open.
-    pub(crate) fn new(folder: Folder, tenant: &str, segment_bytes: u64, file: File, head: Head, at: Position) -> Self {
-        Self {
+    /// Goes on at `at`, in the segment that stands there or in a new one; what was found is on disk afterwards.
+    pub(crate) fn open(
+        folder: Folder,
+        tenant: &str,
+        segment_bytes: u64,
+        mut head: Head,
+        at: Position,
+    ) -> Result<Self, Error> {
+        let path = folder.segment_path(at.segment);
+        // A segment that was filled under a larger limit has no room but the reserve.
+        let room = (at.offset + FIRST_ROOM).min(segment_bytes).max(at.offset + RESERVE);
+        let file = if folder::is_there(&path) {
+            let file = folder.open_segment(at.segment)?;
+            folder::allocate(&file, at.offset, room - at.offset).map_err(Error::io("allocate room for", &path))?;
+            file.sync_all().map_err(Error::io("sync", &path))?;
+            file
+        } else {
+            folder.create_segment(at.segment, room)?
+        };
+        head.settle(&at).map_err(Error::io("write", &folder.head_path()))?;
+        Ok(Self {
             folder,
             tenant: tenant.to_owned(),
             segment_bytes,
             file,
+            room,
             head,
             written: at,
             next: at,
             buffer: Vec::new(),
             dirty: false,
-        }
+        })
     }
 
     /// How many records there are.
@@ -105,19 +129,29 @@ impl Appender {
         Ok(())
     }
 
+    /// Puts everything on disk and gives the room behind it back. A crash amid this leaves more empty room, no less
+    /// ledger.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
+        self.sync()?;
+        // That the room can't be given back harms nobody.
+        let _ = self.file.set_len(self.written.offset).and_then(|()| self.file.sync_all());
+        Ok(())
+    }
+
     /// Says in the room kept in reserve that nothing more will be written, and why. Best effort: the ledger is closed
     /// either way.
     pub(crate) fn halt(mut self, why: &str) {
         self.buffer.clear();
         self.next = self.written;
+        if self.next.offset == 0 {
+            // Nothing stands in a segment before its opening. Short as it is, it can't fail.
+            let _ = self.open_segment();
+        }
         let record = self.next.records + 1;
         let note = stored::note(record, "halted", why);
         // Whatever a failed write left behind the last whole frame.
         let _ = self.wipe_behind(self.written.offset);
-        frame::write(&mut self.buffer, Kind::Note, record, note.as_bytes(), &mut self.next.chain);
-        self.next.records = record;
-        self.next.frames += 1;
-        self.next.offset += self.buffer.len() as u64;
+        self.put(Kind::Note, record, note.as_bytes());
         self.dirty = true;
         let _ = self.sync();
     }
@@ -145,6 +179,7 @@ impl Appender {
         if self.next.offset == 0 {
             self.open_segment()?;
         }
+        self.make_room(self.next.offset + frame_len + RESERVE)?;
         self.put(kind, record, payload);
         Ok(())
     }
@@ -157,6 +192,18 @@ impl Appender {
         if kind.is_record() {
             self.next.records = record;
         }
+    }
+
+    /// Sees to it that the open segment's room reaches to `end`. When that fails, the reserve is still there.
+    fn make_room(&mut self, end: u64) -> Result<(), Error> {
+        if end > self.room {
+            let room = (self.room * 2).min(self.segment_bytes).max(end);
+            let path = self.folder.segment_path(self.next.segment);
+            let grown = folder::allocate(&self.file, self.room, room - self.room);
+            grown.map_err(Error::io("allocate room for", &path))?;
+            self.room = room;
+        }
+        Ok(())
     }
 
     fn open_segment(&mut self) -> Result<(), Error> {
@@ -177,10 +224,12 @@ impl Appender {
     fn next_segment(&mut self) -> Result<(), Error> {
         self.sync()?;
         let number = self.next.segment + 1;
-        let file = self.folder.create_segment(number, self.segment_bytes)?;
+        let room = FIRST_ROOM.min(self.segment_bytes);
+        let file = self.folder.create_segment(number, room)?;
         let old = std::mem::replace(&mut self.file, file);
         // What is left of the old one's room is given back; that it fails harms nobody.
         let _ = old.set_len(self.next.offset);
+        self.room = room;
         self.next.segment = number;
         self.next.offset = 0;
         self.written = self.next;

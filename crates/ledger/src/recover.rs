@@ -9,7 +9,7 @@ use creel_guard::Outcome;
 
 use crate::append::Appender;
 use crate::error::Error;
-use crate::folder::{self, Folder};
+use crate::folder::Folder;
 use crate::frame::Kind;
 use crate::head::{self, Found, Head, Position};
 use crate::walk::{Remainder, Step, Walker};
@@ -45,9 +45,9 @@ struct Replay {
 fn make(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Error> {
     let nothing = Found { whole: Vec::new(), damaged: false };
     let mut head = Head::open(&folder, &nothing)?;
+    // On disk before the first segment is made.
     head.settle(&Position::START).map_err(Error::io("write", &folder.head_path()))?;
-    let file = folder.create_segment(1, segment_bytes)?;
-    Ok(Appender::new(folder, tenant, segment_bytes, file, head, Position::START))
+    Appender::open(folder, tenant, segment_bytes, head, Position::START)
 }
 
 fn replay(folder: &Folder, head: &Found) -> Result<Replay, Error> {
@@ -99,22 +99,12 @@ fn resume(
     cut: bool,
     open: BTreeSet<u64>,
 ) -> Result<Appender, Error> {
-    let path = folder.segment_path(at.segment);
-    let file = if folder::is_there(&path) {
-        folder.open_segment(at.segment)?
-    } else {
-        folder.create_segment(at.segment, segment_bytes)?
-    };
-    let was = file.metadata().map_err(Error::io("look at", &path))?.len();
     if cut {
-        file.set_len(at.offset).map_err(Error::io("cut", &path))?;
+        let path = folder.segment_path(at.segment);
+        folder.open_segment(at.segment)?.set_len(at.offset).map_err(Error::io("cut", &path))?;
     }
-    let capacity = segment_bytes.max(was);
-    folder::allocate(&file, at.offset, capacity - at.offset).map_err(Error::io("allocate room for", &path))?;
-    file.sync_all().map_err(Error::io("sync", &path))?;
-    let mut head = Head::open(&folder, found)?;
-    head.settle(&at).map_err(Error::io("write", &folder.head_path()))?;
-    let mut appender = Appender::new(folder, tenant, segment_bytes, file, head, at);
+    let head = Head::open(&folder, found)?;
+    let mut appender = Appender::open(folder, tenant, segment_bytes, head, at)?;
     if cut {
         let after =
             format!("a write behind record `{}` was torn by a crash and cut off; it was never on disk", at.records);

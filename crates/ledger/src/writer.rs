@@ -29,7 +29,7 @@ pub(crate) fn run(queue: &Arc<Queue>, mut appender: Appender) {
         // Whoever left before the answer has given the writer one more thing to write.
         let last = batch.last && batch.items.is_empty() && batch.ends.is_empty();
         let done = commit(queue, &mut appender, &mut batch, &mut dirty_since);
-        if let Err(error) = done.and_then(|()| if last { appender.sync() } else { Ok(()) }) {
+        if let Err(error) = done.and_then(|()| if last { appender.close() } else { Ok(()) }) {
             let why = error.to_string();
             appender.halt(&why);
             queue.close(&why);

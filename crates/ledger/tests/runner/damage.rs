@@ -24,6 +24,8 @@ fn written() -> Scratch {
         }
     }
     drop(ledger);
+    // Empty space behind the end, as a ledger that is open or was killed has it.
+    fs::OpenOptions::new().write(true).open(segment(&scratch)).unwrap().set_len(1 << 20).unwrap();
     scratch
 }
 

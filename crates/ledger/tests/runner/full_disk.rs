@@ -6,6 +6,7 @@ use creel_guard::{Ledger as _, Outcome};
 use creel_ledger::verify;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::statvfs::statvfs;
 
 use crate::world::{Scratch, admit, lines, open, refused, soon};
 
@@ -13,8 +14,8 @@ fn tmpfs(on: &Path, size: &str, flags: MsFlags) {
     mount(Some("tmpfs"), on, Some("tmpfs"), flags, Some(format!("size={size}").as_str())).unwrap();
 }
 
-#[test]
-fn a_full_disk_closes_the_ledger_which_says_so_and_opens_again_with_room() {
+/// Runs `test` in a folder on a small disk of its own.
+fn on_a_small_disk(test: impl FnOnce(&Scratch) + Send) {
     let scratch = Scratch::new();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -22,9 +23,38 @@ fn a_full_disk_closes_the_ledger_which_says_so_and_opens_again_with_room() {
             unshare(CloneFlags::CLONE_NEWNS).expect("this test needs root");
             mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
             tmpfs(scratch.path(), "6m", MsFlags::empty());
-            fill_up_and_go_on(&scratch);
+            test(&scratch);
         });
     });
+}
+
+#[test]
+fn a_full_disk_closes_the_ledger_which_says_so_and_opens_again_with_room() {
+    on_a_small_disk(fill_up_and_go_on);
+}
+
+#[test]
+fn a_disk_that_fills_up_at_the_start_of_a_segment_leaves_a_whole_ledger() {
+    on_a_small_disk(fill_up_at_a_segments_start);
+}
+
+fn fill_up_at_a_segments_start(scratch: &Scratch) {
+    let dir = scratch.ledger();
+    let ledger = open(&dir);
+    let largest = || refused(&"x".repeat(1024 * 1024 - 2048));
+    admit(&ledger, largest()).unwrap();
+    admit(&ledger, refused(&"x".repeat(1000 * 1024))).unwrap();
+    // Room for the next segment's first part, but not for a record that is larger than that.
+    let free = statvfs(scratch.path()).unwrap();
+    let free = usize::try_from(free.blocks_free() * free.fragment_size()).unwrap();
+    std::fs::write(scratch.path().join("filler"), vec![1; free - 1024 * 1024 - 8192]).unwrap();
+    let closed = admit(&ledger, largest()).unwrap_err();
+    assert!(closed.why.contains("No space left"), "{closed}");
+    drop(ledger);
+    assert!(dir.join("00000002.seg").exists());
+    assert_eq!(lines(&dir).last().unwrap().rule, "ledger/halted");
+    let found = verify(&dir).unwrap();
+    assert!(found.ok && found.size == 3, "{found:?}");
 }
 
 fn fill_up_and_go_on(scratch: &Scratch) {

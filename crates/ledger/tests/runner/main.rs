@@ -15,4 +15,5 @@ mod damage;
 mod full_disk;
 mod planted;
 mod reading;
+mod room;
 mod world;
