@@ -48,6 +48,12 @@ impl LedgerCommand {
                 Ok(found) => found,
                 // A jail that never came up has written nothing.
                 Err(creel_ledger::Error::NoLedger(_)) if !named => continue,
+                // One that can't be read is no reason to pass over the others, and none to call them whole.
+                Err(error) if !named => {
+                    out::note(format_args!("creel: {error}"));
+                    (ok, where_bad) = (false, where_bad.or(Some(folder)));
+                    continue;
+                }
                 Err(error) => return out::fail(2, error),
             };
             size += found.size;

@@ -45,22 +45,34 @@ impl Log {
     }
 
     fn tell(&self, site: &Site) -> io::Result<()> {
-        let mut lines = Vec::new();
+        let (mut lines, mut bad) = (Vec::new(), Vec::new());
         for folder in ledgers(site, self.tenant.as_deref())? {
             let records = match creel_ledger::read(&folder) {
                 Ok(records) => records,
                 // A jail that never came up has written nothing.
-                Err(creel_ledger::Error::NoLedger { .. }) => continue,
-                Err(error) => return Err(io::Error::other(error)),
+                Err(creel_ledger::Error::NoLedger(_)) => continue,
+                Err(error) => {
+                    bad.push(error);
+                    continue;
+                }
             };
             for line in records {
-                lines.push(line.map_err(io::Error::other)?);
+                match line {
+                    Ok(line) => lines.push(line),
+                    Err(error) => bad.push(error),
+                }
             }
         }
         lines.sort_by(|a: &LogLine, b| (&a.time, a.seq).cmp(&(&b.time, b.seq)));
         let skip = self.last.map_or(0, |last| lines.len().saturating_sub(last));
         lines.iter().skip(skip).for_each(|line| self.print(line));
-        if self.follow { self.go_on(site, &lines) } else { Ok(()) }
+        // One bad ledger must not hide the others; it is told last, where it is seen.
+        bad.iter().for_each(|error| out::note(format_args!("creel: {error}")));
+        match (self.follow, bad.is_empty()) {
+            (true, _) => self.go_on(site, &lines),
+            (false, true) => Ok(()),
+            (false, false) => Err(io::Error::other("not everything could be told; `creel ledger verify` says more")),
+        }
     }
 
     /// Tells what comes after `told`, and how records end that were open.
