@@ -6,7 +6,7 @@
 use std::io;
 
 use rustix::thread::{
-    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, clear_ambient_capability_set,
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits, set_no_new_privs,
 };
 
@@ -36,6 +36,14 @@ pub fn close_bounding_set() -> io::Result<()> {
         | CapabilitiesSecureBits::NO_CAP_AMBIENT_RAISE_LOCKED;
     set_capabilities_secure_bits(bits)?;
     Ok(())
+}
+
+/// Whether [`close_bounding_set`] is possible: the calling thread has `CAP_SETPCAP`.
+///
+/// # Errors
+/// What the kernel says.
+pub fn may_close_bounding_set() -> io::Result<bool> {
+    Ok(capabilities(None)?.effective.contains(CapabilitySet::SETPCAP))
 }
 
 /// Drops all capabilities of the calling thread and sets no_new_privs.

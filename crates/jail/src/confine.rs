@@ -58,7 +58,12 @@ pub fn confine_guard(paths: &GuardPaths) -> Result<ConfineReport, Error> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(host("forbid dumps"))?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(host("set the core limit"))?;
-    caps::drop_all().map_err(Error::host("drop all privileges", "use a Linux kernel"))?;
+    let privileges = |error: std::io::Error| Error::host("drop all privileges", "use a Linux kernel")(error);
+    // A guard that is no longer root can't, and gains nothing by the set: no_new_privs comes with the next step.
+    if caps::may_close_bounding_set().map_err(privileges)? {
+        caps::close_bounding_set().map_err(privileges)?;
+    }
+    caps::drop_all().map_err(privileges)?;
     let devices = ["/dev/null", "/dev/urandom"].map(PathBuf::from);
     let walls = Walls {
         write: paths.write.clone(),

@@ -335,6 +335,11 @@ pub(crate) fn confined_guard() -> i32 {
     let own = std::env::current_dir().unwrap();
     confine_guard(&GuardPaths { write: vec![own.clone()], read: vec!["/etc/hosts".into(), "/etc/resolv.conf".into()] })
         .unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert!(status.contains(&format!("{set}:\t0000000000000000\n")), "{set} of {status}");
+    }
+    assert!(status.contains("NoNewPrivs:\t1\n"));
     std::fs::write(own.join("mine"), "x").unwrap();
     std::fs::rename(own.join("mine"), own.join("yours")).unwrap();
     assert!(std::fs::read("/etc/hosts").is_ok());
