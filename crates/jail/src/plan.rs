@@ -1,13 +1,14 @@
 //! What a jail is to be: the one argument of a launch.
 //!
-//! Owns the plan and its rules: which names, files and binds make sense. It never touches the host. The binary fills it
-//! in; `spec` and `launch` read it after [`Plan::check`].
+//! Owns the plan and its rules: which names, files and binds make sense. It changes nothing on the host, and
+//! looks only at what is to be bound. The binary fills it in; `spec` and `launch` read it after [`Plan::check`].
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::Error;
 use crate::slot::Slot;
 
+pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
@@ -168,6 +169,8 @@ fn check_bind(bind: &Bind) -> Result<(), Error> {
     if !bind.src.is_absolute() {
         return Err(Error::operator(format!("the source of `{shown}` is not absolute"), "write it from `/` on"));
     }
+    source::check(&bind.src)
+        .map_err(|what| Error::operator(format!("`{shown}` would show {what}"), "bind a folder or file of your own"))?;
     clean(&bind.dst)?;
     let writable = WRITABLE.iter().map(|(_, place, _)| Path::new(place));
     let covers = CLOSED.iter().map(Path::new).chain(writable).find(|place| place.starts_with(&bind.dst));

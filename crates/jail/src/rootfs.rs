@@ -171,6 +171,8 @@ fn bind(tree: &Tree, place: &Path, source: &Path, flags: MountAttrFlags) -> rust
         },
         _ => open_tree(CWD, source, clone)?,
     };
+    // it may have been changed since the plan was checked
+    crate::plan::source::check_opened(&copy).map_err(|_| rustix::io::Errno::PERM)?;
     set(&copy, flags)?;
     Ok(copy)
 }
