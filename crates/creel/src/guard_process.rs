@@ -75,6 +75,11 @@ fn take() -> io::Result<Handed> {
 
 fn run(handed: Handed) -> Result<(), String> {
     let Handed { link, setup, secrets, control, planted } = handed;
+    if rustix::process::geteuid().is_root() {
+        // Only root may: with it gone, no program that the guard could ever start gains a capability.
+        let closed = creel_jail_sys::caps::close_bounding_set();
+        closed.map_err(|error| format!("the capability bounding set can't be closed: {error}"))?;
+    }
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
     let config = Config::again(&setup.config_name, &setup.config, &setup.cas).map_err(|report| report.to_string())?;
     let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
