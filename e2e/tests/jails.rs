@@ -14,3 +14,5 @@
 mod egress;
 #[path = "jails/jail.rs"]
 mod jail;
+#[path = "jails/probes.rs"]
+mod probes;
