@@ -1,70 +1,111 @@
 //! The jail as the host sees it.
 //!
-//! Owns [`Outside`]: what root reads in /proc and the control groups about the jail's first process. It looks, it never
-//! changes anything. `creel check` uses it.
+//! Owns [`Outside`]: what root reads in /proc and the control groups about the jail's processes, mounts and network. It
+//! looks, it never changes anything, and follows no path that the agent made. `creel check` uses it.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+
+pub(crate) mod mounts;
+pub(crate) mod processes;
+
+use mounts::Mount;
+use processes::Process;
 
 /// What is seen from outside.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outside {
-    /// The host's user id of the jail's first process.
-    pub(crate) uid: Option<u32>,
     /// This process's own namespaces, that is the host's: name → id.
     pub(crate) namespaces: BTreeMap<String, String>,
-    /// Memory limit as the kernel has it.
-    pub(crate) memory: Option<String>,
-    /// CPU limit as the kernel has it.
-    pub(crate) cpu: Option<String>,
-    /// Process limit as the kernel has it.
-    pub(crate) pids: Option<String>,
+    /// The jail's processes, its first one first.
+    pub(crate) processes: Vec<Process>,
+    /// The jail's mounts.
+    pub(crate) mounts: Option<Vec<Mount>>,
+    /// The file systems under the places where the agent may write: device → (size in bytes, inodes).
+    pub(crate) disks: BTreeMap<u64, (u64, u64)>,
     /// Size and inodes of the host's root file system.
     pub(crate) root_disk: Option<(u64, u64)>,
+    /// Of these paths of /proc, the ones that this kernel has.
+    pub(crate) proc_paths: Vec<&'static str>,
+    /// Who owns the agent's configuration on the host, and its permission bits.
+    pub(crate) config: Option<(u32, u32)>,
+    /// The jail's host table.
+    pub(crate) hosts: Option<String>,
+    /// Its resolver file.
+    pub(crate) resolver: Option<String>,
+    /// Local addresses in the jail's network namespace.
+    pub(crate) addresses: Option<Vec<String>>,
 }
+
+/// Paths of /proc that must be masked in a jail where the kernel has them.
+pub(crate) const MASKED: [&str; 16] = [
+    "/proc/acpi",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/kmsg",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/slabinfo",
+    "/proc/timer_list",
+];
 
 impl Outside {
-    /// Looks at process `pid`.
-    pub(crate) fn look(pid: i32) -> Self {
-        let names = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
-        let id = |name: &str| fs::read_link(format!("/proc/self/ns/{name}")).map(|link| link.display().to_string());
+    /// Looks at the jail whose first process is `init`; the agent may write at `writable`.
+    pub(crate) fn look(init: i32, writable: &[&str]) -> Self {
+        let text = |path: &str| fs::read_to_string(format!("/proc/{init}{path}")).ok();
+        let inside = |path: &str| format!("/proc/{init}/root{path}");
         Self {
-            uid: uid(pid),
-            namespaces: names.iter().filter_map(|name| Some(((*name).to_owned(), id(name).ok()?))).collect(),
-            memory: control(pid, "memory", &["memory.max", "memory.limit_in_bytes"]),
-            cpu: control(pid, "cpu", &["cpu.max", "cpu.cfs_quota_us"]),
-            pids: control(pid, "pids", &["pids.max"]),
+            namespaces: processes::namespaces("self"),
+            processes: processes::of_jail(init),
+            mounts: mounts::of(init),
+            disks: disks(init, writable),
             root_disk: rustix::fs::statvfs("/").ok().map(|s| (s.f_blocks.saturating_mul(s.f_frsize), s.f_files)),
+            proc_paths: MASKED.into_iter().filter(|path| fs::symlink_metadata(path).is_ok()).collect(),
+            config: fs::symlink_metadata(inside("/etc/openclaw/openclaw.json"))
+                .ok()
+                .map(|found| (found.uid(), found.mode() & 0o7777)),
+            // The jail's /etc is root's: no link there is the agent's.
+            hosts: fs::read_to_string(inside("/etc/hosts")).ok(),
+            resolver: fs::read_to_string(inside("/etc/resolv.conf")).ok(),
+            addresses: addresses(&text("/net/fib_trie"), text("/net/if_inet6")),
         }
     }
 }
 
-fn uid(pid: i32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find(|line| line.starts_with("Uid:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// The first of `files` that the process's control group has, wherever its hierarchy is mounted (cgroups(7)).
-fn control(pid: i32, controller: &str, files: &[&str]) -> Option<String> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    let mut places: Vec<PathBuf> = Vec::new();
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':');
-        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-        let path = path.trim_start_matches('/');
-        if controllers.is_empty() {
-            places.push(PathBuf::from("/sys/fs/cgroup").join(path));
-        } else if controllers.split(',').any(|name| name == controller) {
-            places.push(PathBuf::from("/sys/fs/cgroup").join(controllers).join(path));
-            places.push(PathBuf::from("/sys/fs/cgroup").join(controller).join(path));
-        }
-    }
-    let read = |place: &PathBuf| {
-        files.iter().find_map(|file| fs::read_to_string(place.join(file)).ok()).map(|text| text.trim().to_owned())
+fn disks(init: i32, writable: &[&str]) -> BTreeMap<u64, (u64, u64)> {
+    let look = |place: &&str| {
+        let path = format!("/proc/{init}/root{place}");
+        let device = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_dir)?.dev();
+        let stat = rustix::fs::statvfs(&path).ok()?;
+        Some((device, (stat.f_blocks.saturating_mul(stat.f_frsize), stat.f_files)))
     };
-    let found = places.iter().find_map(read)?;
-    // v2's cpu.max is `quota period`; without a limit it says `max period`.
-    Some(found.split_whitespace().next().unwrap_or_default().to_owned())
+    writable.iter().filter_map(look).collect()
+}
+
+/// Addresses that the kernel takes as its own there. A host without IPv6 has no list of such.
+fn addresses(trie: &Option<String>, v6: Option<String>) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let mut last = "";
+    for line in trie.as_ref()?.lines() {
+        if let Some((_, address)) = line.split_once("|-- ") {
+            last = address;
+        } else if line.contains("/32 host LOCAL") && !found.iter().any(|known| known == last) {
+            found.push(last.to_owned());
+        }
+    }
+    for line in v6.unwrap_or_default().lines() {
+        let digits = line.split_whitespace().next().unwrap_or_default();
+        let address = u128::from_str_radix(digits, 16).map(std::net::Ipv6Addr::from_bits);
+        found.push(address.map_or_else(|_| digits.to_owned(), |address| address.to_string()));
+    }
+    Some(found)
 }

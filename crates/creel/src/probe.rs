@@ -100,8 +100,10 @@ fn knock(to: &str) -> String {
         return "no socket".to_owned();
     };
     let Ok(address) = to.parse::<SocketAddr>() else { return "no address".to_owned() };
-    if rustix::net::connect(&socket, &address).is_err() {
-        return "closed".to_owned();
+    // Without our rules nothing would answer for years, so it isn't waited for.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, 3000);
+    if let Err(error) = rustix::net::connect(&socket, &address) {
+        return format!("not taken by creel: {error}");
     }
     let mut stream = std::net::TcpStream::from(socket);
     let _ = stream.set_read_timeout(Some(std::time::Duration::from_secs(5)));
@@ -127,7 +129,9 @@ fn seek_token() -> Vec<String> {
     }
     collect(Path::new("/var/lib/openclaw"), 6, &mut places);
     collect(Path::new(crate::inside::WORKSPACE), 3, &mut places);
-    collect(Path::new("/tmp"), 3, &mut places);
+    for place in ["/tmp", "/home/agent", "/dev/shm"] {
+        collect(Path::new(place), 3, &mut places);
+    }
     let needle = creel_openclaw::resolver::TOKEN_PREFIX.as_bytes();
     let holds = |path: &PathBuf| {
         let bytes = read_bounded(path).unwrap_or_default();

@@ -115,6 +115,9 @@ pub(crate) struct TenantStatus {
     pub(crate) layers: Vec<LayerStatus>,
     /// Ids of the layers that this host can't enforce and the operator accepted.
     pub(crate) degraded: Vec<String>,
+    /// What the jail was promised to be held to.
+    #[serde(default)]
+    pub(crate) limits: LimitStatus,
     /// The model that the agent uses, with its provider.
     pub(crate) model: String,
     /// Where it may go, `host:port`.
@@ -129,6 +132,21 @@ pub(crate) struct TenantStatus {
     pub(crate) warden_pid: i32,
     /// The jail's init as the host sees it, 0 while there is none.
     pub(crate) init_pid: i32,
+}
+
+/// The limits that the configuration asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LimitStatus {
+    /// Cores.
+    pub(crate) cpus: f64,
+    /// Bytes of memory.
+    pub(crate) memory: u64,
+    /// Bytes of disk.
+    pub(crate) disk: u64,
+    /// Processes and threads.
+    pub(crate) processes: u64,
+    /// Open files of each process.
+    pub(crate) open_files: u64,
 }
 
 /// The agent.

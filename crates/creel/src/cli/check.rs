@@ -57,8 +57,8 @@ impl Check {
             Err(code) => return code,
         };
         let Some(tenant) = status.tenants.first() else { return ask::lost() };
-        let outside = Outside::look(tenant.init_pid);
-        let mut items = items::all(&findings, &outside);
+        let outside = Outside::look(tenant.init_pid, &items::WRITABLE);
+        let mut items = items::all(&findings, &outside, &tenant.limits);
         for item in &mut items {
             if item.status == "fail" && tenant.degraded.iter().any(|id| id == item.id) {
                 item.status = "degraded";

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::clock::now;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
-use crate::protocol::{AgentStatus, LayerStatus, TenantStatus, ToGuard};
+use crate::protocol::{AgentStatus, LayerStatus, LimitStatus, TenantStatus, ToGuard};
 use crate::provider::ProviderKind;
 use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::site::Site;
@@ -490,6 +490,7 @@ impl Agent {
                 .map(|layer| LayerStatus { id: layer.id.to_owned(), status: status_word(layer.status).to_owned() })
                 .collect(),
             degraded: self.orders.degraded.clone(),
+            limits: limits(self.config.limits()),
             model: format!("{}/{}", provider.kind.name(), provider.model),
             approved_hosts: self.config.approved_hosts(),
             guard_restarts: self.guard_restarts,
@@ -499,6 +500,11 @@ impl Agent {
             init_pid: self.running.as_ref().map_or(0, |running| running.jail.pid()),
         }
     }
+}
+
+fn limits(limits: crate::config::Limits) -> LimitStatus {
+    let crate::config::Limits { cpus, memory_bytes, disk_bytes, processes, open_files } = limits;
+    LimitStatus { cpus, memory: memory_bytes, disk: disk_bytes, processes, open_files }
 }
 
 fn status_word(status: creel_jail::LayerStatus) -> &'static str {

@@ -1,0 +1,144 @@
+//! What holds each process of the jail: privileges, namespaces, limits.
+//!
+//! Owns the items that are true only when they are true of every process in the jail's process namespace, as the kernel
+//! tells root about it, and of the probe inside as well. One process that escaped its limits fails the item by its number.
+
+use super::{item, unknown};
+use crate::cli::check::Item;
+use crate::outside::Outside;
+use crate::outside::processes::Process;
+use crate::probe::Findings;
+use crate::protocol::LimitStatus;
+
+const CAPS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+
+/// Of all processes, those for which `holds` is false, as words for the evidence.
+fn strays(outside: &Outside, holds: impl Fn(&Process) -> bool) -> Vec<String> {
+    let name = |process: &Process| {
+        let name = process.status.get("Name").map(String::as_str).unwrap_or_default();
+        format!("{} ({name})", process.pid)
+    };
+    outside.processes.iter().filter(|process| !holds(process)).map(name).collect()
+}
+
+fn judge(id: &'static str, layer: &'static str, inside: bool, strays: &[String], seen: &str) -> Item {
+    let mut evidence = seen.to_owned();
+    if !strays.is_empty() {
+        evidence.push_str(&format!("; not so for process {}", strays.join(", ")));
+    }
+    item(id, layer, inside && strays.is_empty(), evidence)
+}
+
+/// The item, unless no process could be seen.
+fn of_processes(outside: &Outside, found: Item) -> Item {
+    if outside.processes.is_empty() {
+        return unknown(found.id, found.layer, "no process of the jail could be seen from outside");
+    }
+    found
+}
+
+fn nought(value: Option<&String>) -> bool {
+    value.is_some_and(|v| !v.is_empty() && v.chars().all(|c| c == '0'))
+}
+
+/// No capability, no way to get one, a user of its own.
+pub(super) fn privileges(found: &Findings, outside: &Outside) -> Vec<Item> {
+    let line = |name: &str| found.status.get(name).cloned().unwrap_or_else(|| "not seen".to_owned());
+    let zero = CAPS.iter().all(|cap| nought(found.status.get(*cap)));
+    let shown: Vec<String> = CAPS.iter().map(|cap| format!("{cap} {}", line(cap))).collect();
+    let plain = |value: &str, id: &str| !value.is_empty() && value.split_whitespace().all(|part| part == id);
+    let first = outside.processes.first();
+    let host = |name: &str| {
+        let value = first.and_then(|process| process.status.get(name)).map(String::as_str).unwrap_or_default();
+        value.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    let (uid, gid) = (host("Uid"), host("Gid"));
+    let apart = [&uid, &gid].iter().all(|id| id.parse::<u32>().is_ok_and(|id| id >= 65_536));
+    let inside = plain(&line("Uid"), "1000") && plain(&line("Gid"), "1000") && line("Groups").trim().is_empty();
+    let same = |process: &Process| {
+        let is = |name: &str, id: &str| process.status.get(name).is_some_and(|value| plain(value, id));
+        is("Uid", &uid) && is("Gid", &gid) && process.status.get("Groups").is_some_and(|groups| groups.is_empty())
+    };
+    let caps = strays(outside, |process| CAPS.iter().all(|cap| nought(process.status.get(*cap))));
+    let one = |process: &Process| process.status.get("NoNewPrivs").is_some_and(|value| value == "1");
+    let nnp = format!("NoNewPrivs {}", line("NoNewPrivs"));
+    let who = format!("inside {} and {}; on the host {uid} and {gid}", line("Uid"), line("Gid"));
+    [
+        judge("caps.none", "process", zero, &caps, &shown.join(", ")),
+        judge("nnp", "process", line("NoNewPrivs") == "1", &strays(outside, one), &nnp),
+        judge("uid", "process", inside && apart, &strays(outside, same), &who),
+    ]
+    .map(|found| of_processes(outside, found))
+    .into()
+}
+
+/// Apart from the host's, and the same for all of the jail.
+pub(super) fn namespaces(found: &Findings, outside: &Outside) -> Vec<Item> {
+    let ids = [
+        ("ns.user", "user"),
+        ("ns.pid", "pid"),
+        ("ns.mnt", "mnt"),
+        ("ns.net", "net"),
+        ("ns.ipc", "ipc"),
+        ("ns.uts", "uts"),
+        ("ns.cgroup", "cgroup"),
+    ];
+    let judged = |(id, name): (&'static str, &str)| match (found.namespaces.get(name), outside.namespaces.get(name)) {
+        (Some(inside), Some(host)) => {
+            let others = strays(outside, |process| process.namespaces.get(name) == Some(inside));
+            let seen = format!("inside {inside}, on the host {host}");
+            of_processes(outside, judge(id, "namespaces", inside != host, &others, &seen))
+        }
+        _ => unknown(id, "namespaces", "its id could not be read on both sides"),
+    };
+    ids.into_iter().map(judged).collect()
+}
+
+/// A filter on every process.
+pub(super) fn unfiltered(outside: &Outside) -> Vec<String> {
+    strays(outside, |process| process.status.get("Seccomp").is_some_and(|mode| mode == "2"))
+}
+
+/// What the kernel grants each process, compared with what was promised.
+pub(super) fn limits(found: &Findings, outside: &Outside, promised: &LimitStatus) -> Vec<Item> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let at_most = |value: &Option<String>, most: u64| value.as_deref().and_then(number).is_some_and(|v| v <= most);
+    let group =
+        |id: &'static str, seen: fn(&Process) -> Option<String>, holds: &dyn Fn(&Process) -> bool, most: &str| {
+            if outside.processes.iter().all(|process| seen(process).is_none()) {
+                return unknown(id, "cgroup", "the jail's control group could not be read");
+            }
+            let first = outside.processes.first().and_then(seen).unwrap_or_else(|| "nothing".to_owned());
+            judge(id, "cgroup", true, &strays(outside, holds), &format!("promised {most}, the kernel says {first}"))
+        };
+    let cores = |process: &Process| {
+        let mut words = process.cpu.as_deref().unwrap_or_default().split_whitespace();
+        let quota = words.next()?.parse::<f64>().ok().filter(|quota| *quota > 0.0)?;
+        let period = words.next().or(process.cpu_period.as_deref())?.parse::<f64>().ok()?;
+        Some(quota / period)
+    };
+    // The kernel takes a quota of 1 ms at least and whole microseconds.
+    let cpu = |process: &Process| cores(process).is_some_and(|cores| cores <= promised.cpus.max(0.01) + 0.000_1);
+    let files = found.limits.get("Max open files").cloned().unwrap_or_default();
+    let core = found.limits.get("Max core file size").cloned().unwrap_or_default();
+    let within = |text: &str| number(text).is_some_and(|files| files <= promised.open_files);
+    let many = strays(outside, |process| within(&process.open_files));
+    let dumps = strays(outside, |process| process.core == "0");
+    vec![
+        group("limit.cpu", |p| p.cpu.clone(), &cpu, &format!("{} cores", promised.cpus)),
+        group(
+            "limit.memory",
+            |p| p.memory.clone(),
+            &|process| at_most(&process.memory, promised.memory),
+            &format!("{} bytes", promised.memory),
+        ),
+        group(
+            "limit.pids",
+            |p| p.pids.clone(),
+            &|process| at_most(&process.pids, promised.processes),
+            &format!("{} processes", promised.processes),
+        ),
+        judge("limit.fds", "process", within(&files), &many, &format!("at most {files} open files")),
+        judge("core.none", "process", core == "0", &dumps, &format!("core files of at most {core} bytes")),
+    ]
+}
