@@ -19,6 +19,8 @@ use creel_testkit::{Creel, Origin};
 mod deaths;
 #[path = "road/provider.rs"]
 mod provider;
+#[path = "road/sabotage.rs"]
+mod sabotage;
 
 /// One at a time: the search for leftovers must meet no other test's processes.
 static ALONE: Mutex<()> = Mutex::new(());
