@@ -4,6 +4,7 @@
 //! the addresses that were judged and to no other. The egress and model doors call it, permit in hand.
 
 mod exchange;
+mod pinned;
 mod resolve;
 mod trust;
 

@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::pinned::Pinned;
 use crate::Error;
 
 /// The operator's places with roots of their own: a bound against a runaway reload, far above real use.
@@ -60,11 +62,19 @@ impl Trust {
         let mut roots = self.roots.clone();
         add(&mut roots, own)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Bug(format!("no TLS versions: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .map_err(|error| Error::Bug(format!("no TLS versions: {error}")))?;
+        let builder = if own.is_empty() {
+            builder.with_root_certificates(roots)
+        } else {
+            let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| Error::Bug(format!("no verifier of certificates: {error}")))?;
+            let pinned = Pinned { usual, own: own.to_vec() };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+        };
+        let mut config = builder.with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let config = Arc::new(config);
         if configs.len() >= MAX_CONFIGS {
