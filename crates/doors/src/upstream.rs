@@ -3,6 +3,7 @@
 //! Owns the only `TcpStream::connect` of this crate. It never decides and never resolves while connecting: it goes to
 //! the addresses that were judged and to no other. The egress and model doors call it, permit in hand.
 
+mod abrupt;
 mod exchange;
 mod pinned;
 mod resolve;
@@ -106,7 +107,7 @@ impl Client {
                 let connector = tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots)?);
                 let shake = connector.connect(server_name(&place.to)?, tcp);
                 match timeout(HANDSHAKE_LIMIT, shake).await {
-                    Ok(Ok(tls)) => Ok(Box::new(tls)),
+                    Ok(Ok(tls)) => Ok(Box::new(abrupt::Abrupt(tls))),
                     Ok(Err(error)) => {
                         Err(Error::Upstream(format!("the TLS handshake with `{}` failed: {error}", place.to)))
                     }
