@@ -23,7 +23,10 @@ pub(crate) fn leftovers(creel: &Creel) -> Vec<String> {
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let groups = std::fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
         let ours = std::fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe == program);
-        if ours || groups.contains(&id) {
+        // A zombie runs nothing: it waits for its new parent, the host's own init, to take note of it.
+        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let dead = status.lines().any(|line| line.starts_with("State:") && (line.contains('Z') || line.contains('X')));
+        if !dead && (ours || groups.contains(&id)) {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             found.push(format!("process {}", String::from_utf8_lossy(&line).replace('\0', " ")));
         }
@@ -79,7 +82,8 @@ pub(crate) fn the_guard_dies_and_comes_back(creel: &Creel, port: u16) {
 pub(crate) fn the_warden_dies_and_takes_the_jail_along(creel: &Creel) {
     let pid = status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap();
     kill(pid);
-    for _ in 0..20 {
+    // The kernel has a gigabyte of OpenClaw's to give back first, on a host that may be busy.
+    for _ in 0..100 {
         if !leftovers(creel).iter().any(|left| left.starts_with("process")) {
             return;
         }
