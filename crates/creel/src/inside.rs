@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use crate::protocol::InsideTask;
 
 /// Where the workspace lies in the jail.
-pub(crate) const WORKSPACE: &str = "/workspace";
+pub(crate) use creel_openclaw::layout::WORKSPACE;
 
 /// The most entries that a listing shows.
 const LONGEST_LISTING: usize = 10_000;

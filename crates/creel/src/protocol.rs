@@ -26,8 +26,6 @@ pub(crate) enum ToWarden {
         /// What for.
         task: InsideTask,
     },
-    /// Restart the agent in its jail's place.
-    Restart,
 }
 
 /// What our own helper does inside the jail.
@@ -294,11 +292,6 @@ pub(crate) enum ToControl {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum FromControl {
-    /// Another piece of the answer.
-    Delta {
-        /// Agent-made text: escape it.
-        text: String,
-    },
     /// The whole answer.
     Answer {
         /// Agent-made text: escape it.

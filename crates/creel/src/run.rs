@@ -28,7 +28,7 @@ use crate::site::{Site, TenantSite};
 pub(crate) const AGENT: u64 = 1;
 
 /// Where the host keeps the roots that it trusts (Debian's ca-certificates).
-const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(crate) const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Why something could not be started, for people, with the exit code of CONTRACT.md.
 #[derive(Clone, Debug)]

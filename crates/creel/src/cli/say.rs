@@ -50,26 +50,23 @@ impl Say {
         if link.send(&ToControl::Say { text, patience_s: self.timeout }, &[]).await.is_err() {
             return ask::lost();
         }
-        loop {
-            match link.recv::<FromControl>().await {
-                Ok(Some((FromControl::Delta { .. }, _))) => {}
-                Ok(Some((FromControl::Answer { text }, _))) => {
-                    if self.json {
-                        out::json(&serde_json::json!({ "answer": text }));
-                    } else {
-                        out::line(escape::for_terminal(&text));
-                    }
-                    return ExitCode::SUCCESS;
+        match link.recv::<FromControl>().await {
+            Ok(Some((FromControl::Answer { text }, _))) => {
+                if self.json {
+                    out::json(&serde_json::json!({ "answer": text }));
+                } else {
+                    out::line(escape::for_terminal(&text));
                 }
-                Ok(Some((FromControl::Refused { refusal }, _))) => {
-                    let why = escape::for_terminal(&refusal.to_ledger);
-                    return out::fail(FINDING, format_args!("refused by `{}`: {why}", refusal.rule));
-                }
-                Ok(Some((FromControl::Failed { why }, _))) => {
-                    return out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why)));
-                }
-                Ok(None) | Err(_) => return ask::lost(),
+                ExitCode::SUCCESS
             }
+            Ok(Some((FromControl::Refused { refusal }, _))) => {
+                let why = escape::for_terminal(&refusal.to_ledger);
+                out::fail(FINDING, format_args!("refused by `{}`: {why}", refusal.rule))
+            }
+            Ok(Some((FromControl::Failed { why }, _))) => {
+                out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why)))
+            }
+            Ok(None) | Err(_) => ask::lost(),
         }
     }
 }

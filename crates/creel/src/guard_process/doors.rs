@@ -23,9 +23,6 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::protocol::GuardSetup;
 
-/// The host's roots (Debian's ca-certificates).
-const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
-
 /// Opens every door. The trigger closes them; the tasks then end.
 pub(super) fn open(
     config: &Config,
@@ -37,7 +34,7 @@ pub(super) fn open(
     let sockets = PlantedSockets::from_fds(planted).map_err(|error| error.to_string())?;
     let (trigger, shutdown) = Shutdown::pair();
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
-    let trust = Trust::from_bundle(Path::new(HOST_ROOTS)).map_err(|error| error.to_string())?;
+    let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("a planted socket can't be served: {error}");

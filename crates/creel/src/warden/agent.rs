@@ -21,8 +21,6 @@ use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::site::Site;
 use crate::warden::Orders;
 
-/// OpenClaw's gateway (OPENCLAW.md, 2.1).
-const GATEWAY_PORT: u16 = 18789;
 /// How often a starting agent is asked whether it is ready.
 const ASK_STARTING: Duration = Duration::from_millis(500);
 /// The pause before a restart doubles up to this.
@@ -308,14 +306,6 @@ impl Agent {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    /// Takes the jail down and starts afresh.
-    pub(super) async fn restart(&mut self, why: &str) {
-        tracing::info!("restarting: {why}");
-        self.take_down().await;
-        self.phase = Phase::Waiting;
-        self.due = now();
-    }
-
     async fn take_down(&mut self) {
         self.host_pid = 0;
         if let Some(running) = self.running.take()
@@ -384,7 +374,7 @@ impl Agent {
         }
         running
             .jail
-            .connect(GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid))
+            .connect(creel_openclaw::layout::GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid))
             .map_err(|error| error.to_string())
     }
 

@@ -22,7 +22,7 @@ use crate::run::{Failure, InitNews};
 use crate::site::Site;
 use crate::warden::Orders;
 use crate::warden::agent::{Agent, Phase};
-use creel_guard::{Action, Actor, Administer, Deed, Door, Outcome};
+use creel_guard::{Actor, Outcome};
 
 /// How often the loop looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -168,25 +168,13 @@ impl Desk {
                 self.leaving = Some(link);
                 self.agent.stop(now).await;
             }
-            ToWarden::Restart => match self.admit(uid, "restart", "").await {
-                Ok(ticket) => {
-                    self.agent.restart("a person asked for it").await;
-                    ticket.settle(Outcome::done()).await;
-                    let _ = link.send(&FromWarden::Done, &[]).await;
-                }
-                Err(refusal) => refused(&link, &refusal).await,
-            },
             ToWarden::Inside { task } => self.send_inside(link, uid, &task, fds).await,
         }
     }
 
     async fn admit(&self, uid: u32, act: &str, detail: &str) -> Result<Ticket, creel_guard::Refusal> {
-        let action = Action {
-            tenant: self.agent.tenant().clone(),
-            actor: Actor::Person { name: crate::guard_process::person(uid) },
-            door: Door::Control,
-            deed: Deed::Administer(Administer { act: act.to_owned(), detail: detail.to_owned() }),
-        };
+        let actor = Actor::Person { name: crate::guard_process::person(uid) };
+        let action = crate::guard_process::administer(self.agent.tenant(), actor, act, detail);
         // Stopping must work with the guard hung: nobody waits long for its word.
         match tokio::time::timeout(GUARD_PATIENCE, self.agent.admit(action)).await {
             Ok(answer) => answer,
