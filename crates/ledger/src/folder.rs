@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -16,6 +18,9 @@ use crate::error::Error;
 /// The largest segment, in bytes: four of the ordinary ones. Nobody reads on behind it, so that a sparse file keeps no
 /// reader busy.
 pub(crate) const LARGEST_SEGMENT: u64 = 64 * 1024 * 1024;
+
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A ledger's folder.
 #[derive(Clone, Debug)]
@@ -63,14 +68,20 @@ impl Folder {
     }
 
     /// Takes the lock that keeps a second writer out; it is held until the file is dropped (flock(2)).
+    ///
+    /// Tries for half a second: a process that another thread is just starting holds a copy of every descriptor until it
+    /// has executed its program (fork(2)), and a writer that was killed may still be dying.
     pub(crate) fn lock(&self) -> Result<File, Error> {
         let path = self.path.join("lock");
         let file = open_plain(options().create(true).truncate(false), &path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked(self.path.clone())),
-            Err(TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+            }
         }
+        Err(Error::Locked(self.path.clone()))
     }
 
     pub(crate) fn open_head(&self) -> Result<File, Error> {
