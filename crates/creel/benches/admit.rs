@@ -89,11 +89,10 @@ fn policy() -> Result<Policy, Failure> {
 fn action(tenant: &Tenant, method: &str, body: Option<u64>) -> Result<Action, Failure> {
     let send = Send {
         scheme: "https".to_owned(),
-        to: Target::Host(HostName::parse("host7777.example.com")?),
-        port: 443,
         method: Some(method.to_owned()),
         path: "/v1/things?page=2".to_owned(),
         body,
+        ..Send::connection(Target::Host(HostName::parse("host7777.example.com")?), 443)
     };
     Ok(Action { tenant: tenant.clone(), actor: Actor::Agent, door: Door::Egress, deed: Deed::Send(send) })
 }

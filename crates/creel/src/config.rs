@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use creel_guard::{Target, Tenant};
-use creel_policy::{HostPattern, PathGlob};
+use creel_policy::{Conditions, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 
@@ -84,6 +84,8 @@ pub struct Allow {
     pub methods: Option<Vec<String>>,
     /// The path patterns; `None` for all.
     pub paths: Option<Vec<PathGlob>>,
+    /// What else a request must meet.
+    pub when: Conditions,
 }
 
 /// Certificates that vouch for a host.

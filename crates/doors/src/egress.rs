@@ -6,10 +6,12 @@
 
 mod chunks;
 pub mod config;
+mod declared;
 mod enforce;
 mod gate;
 mod head;
 mod headers;
+mod meter;
 mod refuse;
 mod relay;
 mod see;
@@ -21,7 +23,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Send as SendDeed, Target, Tenant};
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Needs, Send as SendDeed, Target, Tenant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -32,6 +34,7 @@ use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
 
 pub use config::{Config, HostPattern, HostSettings};
+pub use meter::Meter;
 pub use see::Flaw;
 
 use crate::accept;
@@ -41,7 +44,7 @@ use crate::shutdown::Shutdown;
 use crate::stream::{Body, Idle, Io};
 use crate::upstream::{Client, Place, Resolve, Scheme};
 use config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT, MAX_CONNECTIONS};
-use enforce::Admitted;
+use enforce::{Admitted, Bodily};
 use gate::{Gate, Ruling, Rulings};
 use refuse::Ground;
 use see::{Aim, Seen};
@@ -71,6 +74,8 @@ pub struct Egress {
     pub config: watch::Receiver<Arc<Config>>,
     /// Where connections were going.
     pub original: OriginalDestination,
+    /// Counts requests by the policy's rates.
+    pub meter: Arc<Meter>,
 }
 
 /// Serves connections that were turned round to `listeners`, until `shutdown`.
@@ -168,7 +173,21 @@ impl Egress {
 
     /// One request: seen, judged, carried out or refused.
     async fn request(&self, aim: &Aim, scheme: Scheme, ruling: Ruling, request: Request<Incoming>) -> Response<Body> {
-        let Seen { send, flaw, head } = see::request(aim, scheme, request.method(), request.uri(), ruling);
+        let (parts, body) = request.into_parts();
+        let Seen { send, mut flaw, head } =
+            see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
+        let mut action = self.action(send);
+        let needs = if flaw.is_none() { self.guard.needs(&action) } else { Needs::default() };
+        let spent = self.meter.count(&needs.rates);
+        let body = match (needs.form, &mut action.deed) {
+            (Some(form), Deed::Send(send)) if send.body != Some(0) => {
+                send.content = declared::read(form, &send.headers, body).await;
+                send.body = send.content.as_ref().map(|content| content.text.len() as u64);
+                flaw = send.content.is_none().then_some(Flaw::BadBody);
+                send.content.as_ref().map(|content| Bodily::Judged(Arc::clone(&content.text)))
+            }
+            _ => Some(Bodily::Streamed(body)),
+        };
         let (place, ground) = match flaw {
             Some(flaw) => (None, Ground::Flaw(flaw)),
             None => self.place(aim, scheme).await,
@@ -176,15 +195,21 @@ impl Egress {
         let facts = Facts {
             addresses: place.as_ref().map_or_else(Vec::new, |place| place.addresses.clone()),
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
+            spent,
             ..Facts::default()
         };
-        match (self.guard.admit(self.action(send), facts).await, head, place) {
-            (Ok(permit), Some(head), Some(place)) if flaw.is_none() => {
+        let path = match &action.deed {
+            Deed::Send(send) => send.path.clone(),
+            _ => String::new(),
+        };
+        match (self.guard.admit(action, facts).await, head, place, body) {
+            (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() => {
                 let authority = aim.authority(scheme);
-                enforce::carry_out(&self.client, permit, Admitted { request, head, authority, place }).await
+                let admitted = Admitted { parts, body, path, head, authority, place };
+                enforce::carry_out(&self.client, permit, admitted).await
             }
-            (Ok(permit), _, _) => enforce::decline(permit),
-            (Err(refusal), _, _) => refuse::refusal(&refusal, ground),
+            (Ok(permit), _, _, _) => enforce::decline(permit),
+            (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground),
         }
     }
 

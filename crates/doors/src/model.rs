@@ -17,7 +17,7 @@ mod relay;
 mod see;
 mod sse;
 mod stream;
-mod strict;
+pub(crate) mod strict;
 mod whole;
 
 use std::convert::Infallible;
@@ -129,12 +129,11 @@ impl Open {
     async fn stray(&self, own: SocketAddr, request: &Request<Incoming>, flaw: Flaw) -> Response<Body> {
         let send = SendDeed {
             scheme: "http".to_owned(),
-            to: Target::Address(own.ip()),
-            port: own.port(),
             method: Some(request.method().as_str().chars().take(32).collect()),
             // A query may hold a key: it is not written down.
             path: request.uri().path().chars().take(MAX_PATH_CHARS).collect(),
             body: hyper::body::Body::size_hint(request.body()).exact(),
+            ..SendDeed::connection(Target::Address(own.ip()), own.port())
         };
         let format = see::guess(request.uri(), request.headers());
         match self.admission.ask(Deed::Send(send), admit::facts(Some(&flaw))).await {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use creel_doors::egress::{Config, HostPattern, HostSettings};
-use creel_guard::{Deed, Obligations, Outcome, Target};
+use creel_guard::{Deed, Form, Needs, Obligations, Outcome, RateKey, Spent, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fakes::{Row, Rules, owes_a_secret};
@@ -374,4 +374,46 @@ async fn patterns_match_on_label_boundaries() {
     }
     assert!(HostPattern::parse("192.0.2.1").unwrap().matches(&Target::Address("192.0.2.1".parse().unwrap())));
     assert!(HostPattern::parse("*.").is_err() && HostPattern::parse("a..b").is_err());
+}
+
+#[tokio::test]
+async fn the_one_form_of_a_path_is_judged_and_sent() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    for (written, sent) in [("/%61%2Db/%7ec?x=%2f", "/a-b/~c?x=%2f"), ("/%e4{b}", "/%E4%7Bb%7D")] {
+        assert!(world.https(origin.port, get(written, origin.port)).await.starts_with("HTTP/1.1 200"), "{written}");
+        assert_eq!(origin.got().last().unwrap().line, format!("GET {sent}"));
+        assert_eq!(send(world.book.rows().last().unwrap()).path, sent);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_a_rule_wants_to_read_is_judged_and_sent_as_it_was_read() {
+    let origin = Origin::new(true).await;
+    let needs = Needs { form: Some(Form::Json), rates: vec![RateKey { key: 9, seconds: 60 }] };
+    let rules = Rules { needs, ..approving("origin.test") };
+    let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
+    let port = origin.port;
+    let post = |kind: &str, body: &str| {
+        format!(
+            "POST /x HTTP/1.1\r\nhost: origin.test:{port}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let answer = world.https(port, post("application/json", "{ \"a\" :  [1, \"\\u0062\"] }")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(origin.got()[0].body, r#"{"a":[1,"b"]}"#.len());
+    let rows = world.book.until("settled", settled).await;
+    assert_eq!(rows[0].outcome, Some(Outcome::Done { sent: 13, received: 5, status: Some(200) }));
+    assert_eq!(&*send(&rows[0]).content.as_ref().unwrap().text, r#"{"a":[1,"b"]}"#);
+    assert_eq!(rows[0].facts.spent, [Spent { key: 9, count: 0 }]);
+    for (kind, body) in [("application/json", "{\"a\":1,\"a\":2}"), ("text/plain", "{}"), ("application/json", "{}x")] {
+        let answer = world.https(port, post(kind, body)).await;
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("egress/bad-body"), "{answer}");
+    }
+    assert_eq!(origin.got().len(), 1);
+    assert_eq!(world.book.rows().last().unwrap().facts.spent, [Spent { key: 9, count: 3 }]);
+    // Nothing to read: nothing is read.
+    assert!(world.https(port, get("/", port)).await.starts_with("HTTP/1.1 200"));
 }

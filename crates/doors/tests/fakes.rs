@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use creel_guard::{
     Action, BoxFuture, BreakerState, Breakers, Deed, Entry, Facts, Guard, Inject, Judge, Judgement, Ledger,
-    LedgerClosed, NoOneToAsk, Obligations, Outcome, RecordId, Refusal, RuleId, Target, Tenant, Timer, Verdict,
+    LedgerClosed, Needs, NoOneToAsk, Obligations, Outcome, RecordId, Refusal, RuleId, Target, Tenant, Timer, Verdict,
 };
 
 /// One record.
@@ -97,6 +97,8 @@ pub(crate) struct Rules {
     pub(crate) closed: Vec<IpAddr>,
     /// What every allowed act owes.
     pub(crate) owes: Obligations,
+    /// What it wants to know before it judges.
+    pub(crate) needs: Needs,
 }
 
 impl Rules {
@@ -131,6 +133,10 @@ impl Rules {
 }
 
 impl Judge for Rules {
+    fn needs(&self, _action: &Action) -> Needs {
+        self.needs.clone()
+    }
+
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         // The fake ids live as long as the test.
         let id = |text: String| RuleId::new(Box::leak(text.into_boxed_str()));

@@ -177,6 +177,7 @@ impl World {
             resolver: Arc::clone(&resolver) as Arc<dyn Resolve>,
             config: receiver,
             original: Arc::new(move |_| Ok(*original.lock().unwrap())),
+            meter: Arc::default(),
         };
         let (trigger, shutdown) = Shutdown::pair();
         tokio::spawn(egress::serve_transparent(egress, vec![listener], shutdown));

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::host::HostName;
+use crate::send::Send;
 
 /// One client or department: lower-case letters, digits and `-`, 1 to 63 bytes, not starting with `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -306,40 +307,6 @@ impl fmt::Display for Target {
             Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
             Self::Address(address) => write!(f, "{address}"),
         }
-    }
-}
-
-/// Bytes leaving.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Send {
-    /// `https`, `http` or `tcp`.
-    pub scheme: String,
-    /// Where to.
-    pub to: Target,
-    /// The port.
-    pub port: u16,
-    /// The HTTP method in capitals; `None` for what is no HTTP request (a connection refused before its first byte).
-    pub method: Option<String>,
-    /// Path and query as they would be sent; empty for what is no HTTP request.
-    pub path: String,
-    /// Declared body length in bytes: 0 without a body, `None` when a body of unknown length follows.
-    pub body: Option<u64>,
-}
-
-impl Send {
-    /// A body, or a method that is no plain read (RFC 9110, section 9.2.1).
-    #[must_use]
-    pub fn has_effect(&self) -> bool {
-        self.body != Some(0) || !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS"))
-    }
-}
-
-impl fmt::Display for Send {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(method) = &self.method {
-            write!(f, "{method} ")?;
-        }
-        write!(f, "{}://{}:{}{}", self.scheme, self.to, self.port, self.path)
     }
 }
 

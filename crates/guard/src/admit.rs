@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::action::{Action, Deed};
-use crate::facts::{BreakerState, Facts};
+use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
 use crate::record::{Durability, Entry};
 use crate::refusal::Refusal;
@@ -23,6 +23,9 @@ const LEDGER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a person may take, over and above what the asker itself allows (DESIGN.md: 4 minutes).
 const ASKER_PATIENCE: Duration = Duration::from_secs(300);
+
+/// A read whose URL and headers hold more bytes than this that nobody saw arrive counts as one with a body (HARDENING.md 8).
+const MOST_UNSEEN: u64 = 64;
 
 /// Everything the one door needs.
 #[derive(Clone)]
@@ -49,6 +52,13 @@ impl Guard {
         Self { judge, ledger, asker, breakers, timer, durable_all }
     }
 
+    /// What a door must find out before it brings `action` to [`Guard::admit`]. When the policy fails over it nothing is
+    /// asked for, and the act is refused for what is missing.
+    #[must_use]
+    pub fn needs(&self, action: &Action) -> Needs {
+        catch_unwind(AssertUnwindSafe(|| self.judge.needs(action))).unwrap_or_default()
+    }
+
     /// Decides `action`, records the decision, and only then answers.
     ///
     /// # Errors
@@ -61,7 +71,8 @@ impl Guard {
             Verdict::Allow(_) | Verdict::Deny(_) => None,
         };
         let release = settle_verdict(&judgement, answer.as_ref());
-        let durability = if self.durable_all || action.has_effect() || answer.is_some() {
+        let unseen = facts.unseen.is_some_and(|bytes| bytes > MOST_UNSEEN);
+        let durability = if self.durable_all || unseen || action.has_effect() || answer.is_some() {
             Durability::BeforeRelease
         } else {
             Durability::Soon

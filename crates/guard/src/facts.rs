@@ -23,6 +23,43 @@ pub struct Facts {
     /// The state of the breakers, read by the guard before anything else.
     #[serde(default)]
     pub breakers: BreakerState,
+    /// How much of each rate that the policy asked for was used up before this act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<Spent>,
+    /// Bytes of the request's URL and headers that stood in no text that Creel saw arrive; `None` when nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<u64>,
+    /// Whether the upstream's resolver vouched for the addresses (the AD bit, RFC 4035, section 3.2.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<bool>,
+}
+
+/// What a door must find out before this act can be judged. Said by the policy, gathered by the door, never guessed: what
+/// is missing when the act is judged is a refusal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Read the body whole, in this form.
+    pub form: Option<crate::send::Form>,
+    /// Count the act under these rates.
+    pub rates: Vec<RateKey>,
+}
+
+/// A rate of the policy: so many acts in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RateKey {
+    /// Which entry's: the same across reloads that leave the entry as it is.
+    pub key: u64,
+    /// The window in seconds.
+    pub seconds: u32,
+}
+
+/// How many acts were counted under a rate within its window, before this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// The rate's key.
+    pub key: u64,
+    /// How many.
+    pub count: u64,
 }
 
 /// Whether untrusted content has reached the jail. Unknown counts as tainted.

@@ -10,20 +10,24 @@ mod action;
 mod admit;
 mod facts;
 mod host;
+mod path;
 mod permit;
 mod record;
 mod refusal;
+mod send;
 mod traits;
 mod verdict;
 
 pub use action::{
-    Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Receive, Resolve, Run, Send, Target, Tenant, Touch,
+    Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Receive, Resolve, Run, Target, Tenant, Touch,
 };
 pub use admit::Guard;
-pub use facts::{BreakerState, Facts, Taint};
+pub use facts::{BreakerState, Facts, Needs, RateKey, Spent, Taint};
 pub use host::{HostName, InvalidHostName};
+pub use path::{CleanPath, Oddities, UnclearPath};
 pub use permit::{Permit, Receipt};
 pub use record::{Durability, Entry, Outcome, RecordId};
 pub use refusal::Refusal;
+pub use send::{Content, Form, Headers, Send};
 pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
 pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Verdict};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
-use crate::facts::{BreakerState, Facts};
+use crate::facts::{BreakerState, Facts, Needs};
 use crate::record::{Entry, Outcome, RecordId};
 use crate::verdict::{Judgement, Question, RuleId};
 
@@ -22,6 +22,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Judge: Send + Sync {
     /// Decides.
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement;
+
+    /// What must be found out before this act can be judged.
+    fn needs(&self, action: &Action) -> Needs {
+        let _ = action;
+        Needs::default()
+    }
 }
 
 /// Append-only, out of the agent's reach.

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use creel_guard::HostName;
 
-use crate::canonical::PathGlob;
+use crate::condition::{Conditions, Credentials};
+use crate::glob::PathGlob;
 use crate::pattern::HostPattern;
 
 /// Everything that the rules may read besides the action and its facts. The default allows nothing.
@@ -26,7 +27,7 @@ pub struct Config {
 }
 
 /// One `[[egress.allow]]` entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EgressAllow {
     /// Which names, or the one literal address.
     pub host: HostPattern,
@@ -40,13 +41,28 @@ pub struct EgressAllow {
     pub methods: Option<Vec<String>>,
     /// Which paths; `None` means every one.
     pub paths: Option<Vec<PathGlob>>,
+    /// What else a request must meet.
+    pub when: Conditions,
 }
 
 impl EgressAllow {
     /// `host` on these ports over TLS, any method and path.
     #[must_use]
     pub fn new(host: HostPattern, ports: Vec<u16>) -> Self {
-        Self { host, ports, address: None, http: false, methods: None, paths: None }
+        Self { host, ports, address: None, http: false, methods: None, paths: None, when: Conditions::default() }
+    }
+
+    /// Why somebody's account but the operator's might be used there, in a few words; `None` when Creel looks into every
+    /// place that could carry its credential.
+    #[must_use]
+    pub fn leak(&self) -> Option<&'static str> {
+        let reads = |method: &String| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let only_reads = self.methods.as_ref().is_some_and(|methods| methods.iter().all(reads));
+        match (self.when.credentials, &self.when.body) {
+            (Credentials::Any, _) => Some("an account of the agent's own can be used there"),
+            (Credentials::None, None) if !only_reads => Some("a body can carry what Creel does not look into"),
+            (Credentials::None, _) => None,
+        }
     }
 }
 

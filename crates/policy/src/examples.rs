@@ -12,17 +12,18 @@
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
-//! length) and `flaw WORD`.
+//! length), `with HEADER=VALUE`, `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the body itself).
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
-    Action, Actor, Administer, Call, Deed, Door, Facts, HostName, Judge, Prompt, Receive, Resolve, Run, Send, Target,
-    Tenant, Touch,
+    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Oddities, Prompt,
+    Receive, Resolve, Run, Send, Spent, Target, Tenant, Touch,
 };
 
-use crate::canonical::PathGlob;
+use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
 use crate::config::{Config, EgressAllow, ModelProvider, ModelRules, ToolRules};
+use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
 use crate::pattern::HostPattern;
 
@@ -61,6 +62,60 @@ host = "10.1.2.3"
 [[egress.allow]]
 host = "model.test"           # the provider's host: the model door alone may go there
 
+[[egress.allow]]
+host = "strict.test"
+methods = ["GET", "POST"]
+query = ["page", "state=open"]
+content_types = ["application/json"]
+max_body = "1KiB"
+
+[[egress.allow]]
+host = "headed.test"
+headers = ["x-version: 2026-*", "!x-debug"]
+
+[[egress.allow]]
+host = "odd.test"
+paths = ["/**"]
+odd_paths = [";", "//"]
+
+[[egress.allow]]
+host = "graph.test"
+body = "graphql"
+operations = ["query viewer"]
+
+[[egress.allow]]
+host = "mcp.test"
+body = "json-rpc"
+operations = ["initialize", "tools/list", "tools/call search"]
+
+[[egress.allow]]
+host = "chat.test"
+body = "json"
+fields = ["channel=C1", "unfurl_links=false"]
+links = "approved"
+
+[[egress.allow]]
+host = "public.test"
+body = "json"
+credentials = "none"
+
+[[egress.allow]]
+host = "slow.test"
+rate = "3/minute"
+
+[[egress.allow]]
+host = "web.test"
+max_unseen = 32
+
+[[egress.allow]]
+host = "ask.test"
+methods = ["GET"]
+
+[[egress.allow]]
+host = "ask.test"
+methods = ["POST"]
+ask = true
+
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
 
@@ -80,6 +135,10 @@ pub fn policy() -> Result<Policy, String> {
     let pinned = |host: &str, address: [u8; 4]| -> Result<EgressAllow, String> {
         Ok(EgressAllow { address: Some(IpAddr::from(address)), ..entry(host, &[443])? })
     };
+    let when = |host: &str, when: Conditions| -> Result<EgressAllow, String> {
+        Ok(EgressAllow { when, ..entry(host, &[443])? })
+    };
+    let methods = |list: &[&str]| Some(list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
     let provider = |name: &str| ModelProvider { name: name.to_owned(), ..ModelProvider::default() };
     Ok(Policy::new(Config {
         generation: 1,
@@ -96,6 +155,26 @@ pub fn policy() -> Result<Policy, String> {
             },
             entry("10.1.2.3", &[443])?,
             entry("model.test", &[443])?,
+            EgressAllow { methods: methods(&["GET", "POST"]), ..when("strict.test", strict())? },
+            when("headed.test", headed())?,
+            EgressAllow { paths: Some(vec![PathGlob::parse("/**")?]), ..when("odd.test", odd())? },
+            when("graph.test", declared(Form::Graphql, &["query viewer"], &[]))?,
+            when("mcp.test", declared(Form::JsonRpc, &["initialize", "tools/list", "tools/call search"], &[]))?,
+            when(
+                "chat.test",
+                Conditions {
+                    links: Links::Approved,
+                    ..declared(Form::Json, &[], &[("channel", "C1"), ("unfurl_links", "false")])
+                },
+            )?,
+            when("public.test", Conditions { credentials: Credentials::None, ..declared(Form::Json, &[], &[]) })?,
+            when("slow.test", Conditions { rate: Some(Rate { count: 3, seconds: 60 }), ..Conditions::default() })?,
+            when("web.test", Conditions { max_unseen: Some(32), ..Conditions::default() })?,
+            EgressAllow { methods: methods(&["GET"]), ..entry("ask.test", &[443])? },
+            EgressAllow {
+                methods: methods(&["POST"]),
+                ..when("ask.test", Conditions { ask: true, ..Conditions::default() })?
+            },
         ],
         model: ModelRules {
             providers: vec![
@@ -113,14 +192,53 @@ pub fn policy() -> Result<Policy, String> {
     }))
 }
 
+fn strict() -> Conditions {
+    let rule = |name: &str, value: &str| QueryRule { name: name.to_owned(), value: Glob::new(value) };
+    Conditions {
+        query: Some(vec![rule("page", "*"), rule("state", "open")]),
+        content_types: Some(vec!["application/json".to_owned()]),
+        max_body: Some(1024),
+        ..Conditions::default()
+    }
+}
+
+fn headed() -> Conditions {
+    let rule = |name: &str, value: Option<&str>| HeaderRule { name: name.to_owned(), value: value.map(Glob::new) };
+    Conditions { headers: vec![rule("x-version", Some("2026-*")), rule("x-debug", None)], ..Conditions::default() }
+}
+
+fn odd() -> Conditions {
+    Conditions { odd_paths: Odd(Oddities::SEMICOLON.with(Oddities::EMPTY_SEGMENT)), ..Conditions::default() }
+}
+
+fn declared(form: Form, operations: &[&str], fields: &[(&str, &str)]) -> Conditions {
+    let field = |(place, value): &(&str, &str)| FieldRule { place: vec![(*place).to_owned()], value: Glob::new(value) };
+    let operations = (!operations.is_empty()).then(|| operations.iter().map(|one| Glob::new(one)).collect());
+    let body = Declared { form, operations, fields: fields.iter().map(field).collect() };
+    Conditions { body: Some(body), ..Conditions::default() }
+}
+
 /// What `policy` answers to the act described: `allow`, `ask` or `deny`, and the rule.
 ///
 /// # Errors
 /// A text saying what can't be read.
 pub fn answer(policy: &Policy, act: &str) -> Result<String, String> {
-    let (action, facts) = parse(act)?;
+    let (mut action, mut facts) = parse(act)?;
+    gather(policy, &mut action, &mut facts);
     let judgement = policy.judge(&action, &facts);
     Ok(format!("{} {}", judgement.verdict.word(), judgement.rule))
+}
+
+/// Does what a door would do with what the policy needs: counts, and reads the body or leaves it alone.
+fn gather(policy: &Policy, action: &mut Action, facts: &mut Facts) {
+    let needs = policy.needs(action);
+    if let [Spent { count, .. }] = facts.spent.as_slice() {
+        let count = *count;
+        facts.spent = needs.rates.iter().map(|rate| Spent { key: rate.key, count }).collect();
+    }
+    if let Deed::Send(send) = &mut action.deed {
+        send.content = send.content.take().zip(needs.form).map(|(content, form)| Content { form, ..content });
+    }
 }
 
 /// Reads one act.
@@ -132,6 +250,13 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
     let mut rest = act.trim();
     if let Some((before, word)) = rest.rsplit_once(" flaw ") {
         facts.flaw = Some(word.to_owned());
+        rest = before;
+    }
+    let mut says = None;
+    if rest.starts_with("send ")
+        && let Some((before, text)) = rest.split_once(" says ")
+    {
+        says = Some(serde_json::from_str(text).map_err(|error| format!("`{text}` is no JSON: {error}"))?);
         rest = before;
     }
     let (mut actor, mut door) = (None, None);
@@ -152,7 +277,15 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
             verb => break (verb, after),
         }
     };
-    let (own_door, own_actor, deed) = read_deed(verb, rest, &mut facts)?;
+    let (own_door, own_actor, mut deed) = read_deed(verb, rest, &mut facts)?;
+    if let (Deed::Send(send), Some(value)) = (&mut deed, says) {
+        let content = Content::new(Form::Json, value, String::new());
+        send.body = Some(content.text.len() as u64);
+        let typed = [("content-type", &b"application/json"[..])];
+        let lines = send.headers.iter().map(|(name, value)| (name, value.as_bytes()));
+        send.headers = Headers::new(lines.chain(typed));
+        send.content = Some(content);
+    }
     let tenant = Tenant::parse("default")?;
     Ok((Action { tenant, actor: actor.unwrap_or(own_actor), door: door.unwrap_or(own_door), deed }, facts))
 }
@@ -233,15 +366,31 @@ fn read_send(method: &str, rest: &str, facts: &mut Facts) -> Result<Send, String
         Target::Host(_) => SOMEWHERE,
     }];
     let mut body = None;
-    options(more, facts, &mut body)?;
+    let (more, headers) = headers(more)?;
+    options(&more, facts, &mut body)?;
     Ok(Send {
         scheme: scheme.to_owned(),
-        to,
-        port,
         method: (method != "-").then(|| method.to_owned()),
         path: path.to_owned(),
         body: body.unwrap_or(Some(0)),
+        headers,
+        ..Send::connection(to, port)
     })
+}
+
+/// Takes each `with NAME=VALUE` out of the options.
+fn headers(options: &str) -> Result<(String, Headers), String> {
+    let mut words = options.split_whitespace();
+    let (mut rest, mut lines) = (Vec::new(), Vec::new());
+    while let Some(word) = words.next() {
+        if word != "with" {
+            rest.push(word);
+            continue;
+        }
+        let line = words.next().and_then(|line| line.split_once('='));
+        lines.push(line.ok_or("`with` needs `NAME=VALUE`")?);
+    }
+    Ok((rest.join(" "), Headers::new(lines.into_iter().map(|(name, value)| (name, value.as_bytes())))))
 }
 
 /// Reads `at` and `body`; returns the word before them, if any.
@@ -255,6 +404,13 @@ fn options<'a>(text: &'a str, facts: &mut Facts, body: &mut Option<Option<u64>>)
             "at" => {
                 let read = |text: &str| text.parse().map_err(|_| format!("`{text}` is no address"));
                 facts.addresses = value.split(',').map(read).collect::<Result<_, _>>()?;
+            }
+            "spent" | "unseen" => {
+                let number = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+                match word {
+                    "spent" => facts.spent = vec![Spent { key: 0, count: number }],
+                    _ => facts.unseen = Some(number),
+                }
             }
             "body" if value == "?" => *body = Some(None),
             "body" => *body = Some(Some(value.parse().map_err(|_| format!("`{value}` is no length"))?)),
@@ -302,6 +458,9 @@ mod tests {
             "send GET https://*.a.test/",
             "send GET https://a.test/ at here",
             "send GET https://a.test/ body much",
+            "send GET https://a.test/ spent much",
+            "send GET https://a.test/ with x",
+            "send GET https://a.test/ says {",
             "send GET https://a.test/ one two",
         ] {
             assert!(parse(act).is_err(), "{act}");

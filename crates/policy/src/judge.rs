@@ -3,14 +3,13 @@
 //! Owns [`Policy`]: a configuration made ready for quick look-ups. The first rule with something to say decides; when
 //! none has, the door's `default-deny` does. Called by the guard for every action.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use creel_guard::{Action, Facts, HostName, Judge, Judgement, Refusal, RuleId, Target, Verdict};
+use creel_guard::{Action, Facts, Judge, Judgement, Needs, RateKey, Refusal, RuleId, Target, Verdict};
 
 use crate::config::{Config, EgressAllow, ModelProvider};
-use crate::pattern::HostPattern;
+use crate::hosts::HostTable;
 use crate::rule::{Finding, Rule};
 use crate::rules;
 
@@ -18,26 +17,18 @@ use crate::rules;
 #[derive(Debug)]
 pub struct Policy {
     config: Config,
-    /// Entries by exact name, by suffix and by address: indexes into `config.egress_allow`, in the file's order.
-    exact: HashMap<String, Vec<usize>>,
-    below: HashMap<String, Vec<usize>>,
-    addresses: HashMap<IpAddr, Vec<usize>>,
+    hosts: HostTable,
+    /// The rate of each entry, by its place in the file.
+    rates: Vec<Option<RateKey>>,
 }
 
 impl Policy {
     /// Makes a configuration ready.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let (mut exact, mut below, mut addresses) = (HashMap::new(), HashMap::new(), HashMap::new());
-        for (index, entry) in config.egress_allow.iter().enumerate() {
-            let list: &mut Vec<usize> = match &entry.host {
-                HostPattern::Exact(name) => exact.entry(name.as_str().to_owned()).or_default(),
-                HostPattern::Below(suffix) => below.entry(suffix.as_str().to_owned()).or_default(),
-                HostPattern::Address(address) => addresses.entry(address.to_canonical()).or_default(),
-            };
-            list.push(index);
-        }
-        Self { config, exact, below, addresses }
+        let hosts = HostTable::new(config.egress_allow.iter().map(|entry| &entry.host));
+        let rates = config.egress_allow.iter().map(rate_key).collect();
+        Self { config, hosts, rates }
     }
 
     /// The configuration that it was made of.
@@ -47,13 +38,19 @@ impl Policy {
     }
 
     /// The allow entries that speak of `target`: those that name it first, then wildcards, nearest suffix first.
-    pub(crate) fn entries<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a EgressAllow> {
-        let (named, host) = match target {
-            Target::Host(host) => (self.exact.get(host.as_str()), Some(host)),
-            Target::Address(address) => (self.addresses.get(&address.to_canonical()), None),
-        };
-        let wild = host.into_iter().flat_map(suffixes).filter_map(|suffix| self.below.get(suffix));
-        named.into_iter().chain(wild).flatten().filter_map(|index| self.config.egress_allow.get(*index))
+    pub(crate) fn entries<'a>(&'a self, target: &Target) -> impl Iterator<Item = &'a EgressAllow> + use<'a> {
+        self.placed(target).map(|(_, entry)| entry)
+    }
+
+    /// The same, each with its place in the file.
+    pub(crate) fn placed<'a>(&'a self, target: &Target) -> impl Iterator<Item = (usize, &'a EgressAllow)> + use<'a> {
+        let places = self.hosts.entries(target).filter_map(|place| usize::try_from(place).ok());
+        places.filter_map(|place| Some((place, self.config.egress_allow.get(place)?)))
+    }
+
+    /// The rate of the entry at this place in the file.
+    pub(crate) fn rate(&self, place: usize) -> Option<RateKey> {
+        self.rates.get(place).copied().flatten()
     }
 
     /// The configured provider of this name.
@@ -76,10 +73,12 @@ impl Policy {
     }
 }
 
-/// `b.c.test` and `c.test` and `test` for `a.b.c.test`.
-fn suffixes(host: &HostName) -> impl Iterator<Item = &str> {
-    let name = host.as_str();
-    name.match_indices('.').filter_map(move |(dot, _)| name.get(dot + 1..))
+/// The same for the same entry in every generation: counts survive a reload that leaves it as it is.
+fn rate_key(entry: &EgressAllow) -> Option<RateKey> {
+    let rate = entry.when.rate?;
+    let mut hasher = DefaultHasher::new();
+    entry.hash(&mut hasher);
+    Some(RateKey { key: hasher.finish(), seconds: rate.seconds })
 }
 
 impl Judge for Policy {
@@ -91,6 +90,10 @@ impl Judge for Policy {
             (door.otherwise, last.unwrap_or_else(|| Finding::deny("no rule has anything to say")))
         });
         self.judgement(rule, finding)
+    }
+
+    fn needs(&self, action: &Action) -> Needs {
+        rules::needs(action, self)
     }
 }
 
@@ -120,6 +123,10 @@ impl ReloadablePolicy {
 impl Judge for ReloadablePolicy {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         self.current().judge(action, facts)
+    }
+
+    fn needs(&self, action: &Action) -> Needs {
+        self.current().needs(action)
     }
 }
 

@@ -6,19 +6,26 @@
 
 #![forbid(unsafe_code)]
 
-mod canonical;
+mod condition;
 mod config;
+mod credentials;
+mod declared;
 mod docs;
 pub mod examples;
+mod glob;
+mod graphql;
+mod hosts;
 mod judge;
 mod pattern;
 mod ranges;
 mod rule;
 mod rules;
+mod stage;
 
-pub use canonical::{PathGlob, UnclearPath, canonical_path};
+pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
 pub use config::{Config, EgressAllow, ModelProvider, ModelRules, ToolRules};
 pub use docs::{explain, rule_docs, rules_markdown};
+pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};
 pub use pattern::{HostPattern, InvalidPattern};
 pub use ranges::{Closed, closed, never};

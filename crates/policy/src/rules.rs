@@ -3,8 +3,9 @@
 //! Owns the lists. A rule's id names its file and its function: `egress/deny-closed-range` is `deny_closed_range` in
 //! `rules/egress/deny_closed_range.rs`. Read by [`crate::Policy`] and by the rules' page.
 
-use creel_guard::Door;
+use creel_guard::{Action, Door, Needs};
 
+use crate::judge::Policy;
 use crate::rule::Rule;
 
 mod control;
@@ -32,5 +33,13 @@ pub(crate) fn of(door: Door) -> &'static DoorRules {
         Door::Files => &files::RULES,
         Door::Ingress => &ingress::RULES,
         Door::Model => &model::RULES,
+    }
+}
+
+/// What must be found out before the rules of its door can judge this act.
+pub(crate) fn needs(action: &Action, policy: &Policy) -> Needs {
+    match action.door {
+        Door::Egress => egress::needs(action, policy),
+        Door::Control | Door::Dns | Door::Exec | Door::Files | Door::Ingress | Door::Model => Needs::default(),
     }
 }

@@ -3,6 +3,7 @@
 //! Owns the way from `RawConfig` to [`Config`]. Names, types and ranges were checked by `walk`; here stand the forms
 //! of texts and the contradictions. Every section is destructured in full, so that an unused setting does not compile.
 
+mod conditions;
 mod egress;
 mod model;
 

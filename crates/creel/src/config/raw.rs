@@ -102,6 +102,50 @@ section! {
         /// The paths: `*` is one segment, `**` any number. Without this: all.
         paths: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a path that starts with `/`"),
             why "a host that is approved is approved for use", example "[\"/v1/**\"]";
+        /// What a path may hold although servers read it differently: `%2f`, `;`, `//`, `%25`, `%3f` (also `%23`). Without
+        /// `paths`, `%2f` may stand in it anyway.
+        odd_paths: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("one of `%2f`, `;`, `//`, `%25`, `%3f`"),
+            why "what two servers read differently gets around a condition";
+        /// The only query parameters: `name` with any value, or `name=value`, in which `*` is any text. Without this: all.
+        query: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("`name` or `name=value`"),
+            why "a host that is approved is approved for use", example "[\"page\", \"state=open\"]";
+        /// Headers that must stand there once (`name: value`, in which `*` is any text), or must not (`!name`).
+        headers: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("`name: value` or `!name`"),
+            why "most services do not depend on them";
+        /// The media types of a body, without parameters. Without this: all.
+        content_types: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a media type"),
+            why "a host that is approved is approved for use", example "[\"application/json\"]";
+        /// The longest body. Without this: 4 GiB.
+        max_body: Option<Placed<Size>> = None, Legal::Bytes { min: 0, max: 4096 * MIB },
+            why "a large push fits", example "\"64KiB\"";
+        /// At most so many requests in a second, minute, hour or day (`\"60/minute\"`). Refused ones count too.
+        rate: Option<Placed<String>> = None, Legal::Text("a number, `/`, and `second`, `minute`, `hour` or `day`"),
+            why "work comes in bursts", example "\"60/minute\"";
+        /// Read each body in this strict form before it is judged, at most 1 MiB, and send it written anew: `json`,
+        /// `graphql` or `json-rpc` (MCP too). Any other body is refused. Without this bodies stream unread.
+        body: Option<Placed<String>> = None, Legal::OneOf(&["json", "graphql", "json-rpc"]),
+            why "most bodies are files, which stream", example "\"graphql\"";
+        /// What such a body may do, each part of a batch: `query viewer` or `mutation addComment` (kind and root field, `*` is
+        /// any text) for GraphQL; a method, or `tools/call NAME`, for JSON-RPC. Without this: all.
+        operations: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an operation"),
+            why "a host that is approved is approved for use", example "[\"query *\"]";
+        /// What a JSON body must hold: `member=value` or `member.member=value`, in which `*` in the value is any text.
+        fields: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("`member=value`"),
+            why "most bodies need no look";
+        /// Where links in a read body may lead: `any`where, or to `approved` hosts alone.
+        links: Placed<String> = Placed::unset("any".to_owned()), Legal::OneOf(&["any", "approved"]),
+            why "only messages are read by people and fetched for previews";
+        /// Credentials in a request: `any`, or `none` in any place that Creel looks into (headers, cookies, query, path, read
+        /// bodies). With `any` the agent can use an account that is not yours; `creel status` says so.
+        credentials: Placed<String> = Placed::unset("any".to_owned()), Legal::OneOf(&["any", "none"]),
+            why "tools that you gave a token must work";
+        /// At most so many bytes of URL and headers may stand in no text that Creel saw arrive; beyond them a person decides.
+        /// Without this: any number.
+        max_unseen: Option<Placed<u64>> = None, Legal::Count { min: 0, max: 1 << 20 },
+            why "interfaces are called with made-up URLs; pages are read by links", example "64";
+        /// A person decides about each request. Until approvals exist, nobody can, so the answer is No.
+        ask: Placed<bool> = Placed::unset(false), Legal::Flag,
+            why "an entry is your yes";
     }
 }
 

@@ -207,6 +207,39 @@ fn methods_and_paths() {
 }
 
 #[test]
+fn conditions() {
+    let with = |line: &str| rule(&format!("host = \"a.test\"\n{line}"));
+    for (line, at, word) in [
+        ("odd_paths = [\"..\"]", "3:14", "`odd_paths` can't hold"),
+        ("headers = [\"accept\"]", "3:12", "`headers` can't hold"),
+        ("headers = [\"a b: c\"]", "3:12", "`headers` can't hold"),
+        ("content_types = [\"json\"]", "3:18", "a media type without parameters"),
+        ("rate = \"0/minute\"", "3:8", "`rate` can't be"),
+        ("rate = \"5/week\"", "3:8", "`second`, `minute`"),
+        ("body = \"xml\"", "3:8", "`\"json\"`, `\"graphql\"`"),
+        ("operations = [\"query a\"]", "3:14", "needs a `body`"),
+        ("links = \"approved\"", "3:9", "needs a `body`"),
+        ("body = \"json\"\noperations = [\"query a\"]", "4:14", "has no `operations`"),
+        ("body = \"json\"\nfields = [\"a\"]", "4:11", "`fields` can't hold"),
+        ("max_body = \"5TiB\"", "3:12", "max_body`"),
+        ("credentials = \"some\"", "3:15", "`\"any\"`, `\"none\"`"),
+    ] {
+        refused(&with(line), at, &[word]);
+    }
+    // The example policy of the rules says the same here and there.
+    let written = creel_policy::examples::POLICY.replace("169.254.169.254", "192.0.2.1");
+    let written = written.lines().take_while(|line| !line.starts_with("[model]")).collect::<Vec<_>>().join("\n");
+    let read = read(&written).unwrap_or_else(|report| panic!("{report}"));
+    let typed = creel_policy::examples::policy().unwrap();
+    for (written, typed) in read.egress.iter().map(super::wire::allow).zip(&typed.config().egress_allow) {
+        if typed.host.to_string() != "metadata.test" {
+            assert_eq!(&written, typed);
+        }
+    }
+    assert_eq!(read.egress.len(), typed.config().egress_allow.len());
+}
+
+#[test]
 fn rules_that_contradict_each_other() {
     let two = |a: &str, b: &str| {
         format!("{}{}", rule(&format!("host = \"a.test\"\n{a}")), rule(&format!("host = \"A.test\"\n{b}")))

@@ -63,8 +63,8 @@ impl Config {
     }
 }
 
-fn allow(allow: &Allow) -> EgressAllow {
-    let Allow { host, ports, address, ca: _, http, methods, paths } = allow;
+pub(super) fn allow(allow: &Allow) -> EgressAllow {
+    let Allow { host, ports, address, ca: _, http, methods, paths, when } = allow;
     EgressAllow {
         host: host.clone(),
         ports: ports.clone(),
@@ -72,11 +72,12 @@ fn allow(allow: &Allow) -> EgressAllow {
         http: *http,
         methods: methods.clone(),
         paths: paths.clone(),
+        when: when.clone(),
     }
 }
 
 fn host_settings(allow: &Allow) -> egress::HostSettings {
-    let Allow { host, ports, address, ca, http: _, methods: _, paths: _ } = allow;
+    let Allow { host, ports, address, ca, http: _, methods: _, paths: _, when: _ } = allow;
     let pattern = match host {
         HostPattern::Exact(name) => egress::HostPattern::Exact(name.clone()),
         HostPattern::Below(suffix) => egress::HostPattern::Below(suffix.clone()),

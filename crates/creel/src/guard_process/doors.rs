@@ -50,6 +50,7 @@ pub(super) fn open(
         resolver: Arc::new(SystemResolver),
         config: watch::channel(Arc::new(config.egress_door())).1,
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
+        meter: Arc::default(),
     };
     let model_door = super::model::door(config, setup, secrets, guard, client)?;
     let proxy = tcp(proxy).map_err(failed)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_guard::{Obligations, Outcome, Permit, Receipt, RecordId};
+use http::request::Parts;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -23,11 +24,22 @@ use crate::upstream::{Client, Place, Streamed};
 
 /// A request that was judged, and where it goes.
 pub(super) struct Admitted {
-    pub(super) request: Request<Incoming>,
+    pub(super) parts: Parts,
+    pub(super) body: Bodily,
+    /// The path and query that were judged: these are sent.
+    pub(super) path: String,
     pub(super) head: Head,
     /// What `Host` says upstream.
     pub(super) authority: String,
     pub(super) place: Place,
+}
+
+/// What goes out behind the head.
+pub(super) enum Bodily {
+    /// The agent's own body, as it comes.
+    Streamed(Incoming),
+    /// The text that was judged.
+    Judged(Arc<str>),
 }
 
 /// Carries it out. The response's body settles the receipt when it ends.
@@ -68,7 +80,11 @@ type Prepared = (Request<Body>, Place, Option<Pin<Box<Sleep>>>);
 
 fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> Result<Prepared, Error> {
     let Obligations { inject, max_bytes, deadline_ms } = obligations;
-    let Admitted { request, head, authority, place } = admitted;
+    let Admitted { parts, body, path, mut head, authority, place } = admitted;
+    if let Bodily::Judged(text) = &body {
+        head.framing = Framing::Length(text.len() as u64);
+        head.length_declared = true;
+    }
     if let Some(inject) = inject {
         let why = format!("the egress door can't put the secret `{}` into a request yet", inject.secret);
         return Err(Error::Operator(why));
@@ -77,14 +93,16 @@ fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> 
     if matches!(head.framing, Framing::Length(length) if length > max) {
         return Err(Error::AgentTooMuch(format!("at most `{max}` bytes may go out in this request")));
     }
-    let (parts, incoming) = request.into_parts();
-    let body = match head.framing {
-        Framing::Length(0) => stream::empty(),
-        Framing::Length(_) | Framing::Chunked => Outgoing::new(incoming, max, Arc::clone(tally)).boxed_unsync(),
+    let body = match (body, head.framing) {
+        (Bodily::Judged(text), _) => {
+            tally.count(text.len() as u64);
+            stream::full(text.as_bytes().to_vec())
+        }
+        (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
+        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(tally)).boxed_unsync(),
     };
     let mut outgoing = Request::new(body);
     // Origin form: what was judged, and nothing else of the target.
-    let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     *outgoing.uri_mut() = path.parse().map_err(|error| Error::Bug(format!("the path can't be sent: {error}")))?;
     *outgoing.method_mut() = parts.method;
     *outgoing.version_mut() = Version::HTTP_11;

@@ -38,13 +38,13 @@ pub(super) enum Ground {
 /// Renders a refusal. What can't be read, or may not stay open, closes the connection.
 pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
     let status = match ground {
-        Ground::Flaw(Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
+        Ground::Flaw(Flaw::BadBody | Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
         Ground::Flaw(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
         Ground::Flaw(Flaw::BadTls | Flaw::PlantedSocket | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
         // The ledger's own trouble passes; what a rule says stays.
         _ if refusal.record == 0 => StatusCode::SERVICE_UNAVAILABLE,
         Ground::Unresolved => StatusCode::BAD_GATEWAY,
-        Ground::Rule => StatusCode::FORBIDDEN,
+        Ground::Rule => by_rule(refusal.rule.as_str()),
     };
     let problem = Problem {
         r#type: "creel:refusal",
@@ -56,6 +56,17 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
         next: "don't retry; if this is needed for the task, ask the operator to approve it",
     };
     render(status, &problem, matches!(ground, Ground::Flaw(_)))
+}
+
+/// The status that says most about a rule's No (RFC 9110, section 15.5).
+fn by_rule(rule: &str) -> StatusCode {
+    match rule {
+        "egress/deny-unclear-path" | "egress/deny-method-override" => StatusCode::BAD_REQUEST,
+        "egress/deny-body-size" => StatusCode::PAYLOAD_TOO_LARGE,
+        "egress/deny-content-type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "egress/deny-rate" => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::FORBIDDEN,
+    }
 }
 
 /// Renders an admitted act that could not be carried out.

@@ -51,6 +51,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Counts bytes that go out in one piece.
+    pub(super) fn count(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Body bytes handed to the upstream's connection.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)

@@ -5,8 +5,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use creel_guard::{HostName, Send, Target};
-use http::{Method, Uri};
+use creel_guard::{CleanPath, Headers, HostName, Send, Target};
+use http::{HeaderMap, Method, Uri};
 
 use super::gate::Ruling;
 use super::head::{Framing, Head, Wrong};
@@ -20,6 +20,8 @@ const MAX_FLAWED_PATH: usize = 2048;
 /// What a door found wrong with the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
+    /// A body that a rule must read, and that can't be read in one way.
+    BadBody,
     /// A request that is malformed, ambiguous or too long.
     BadRequest,
     /// The TLS handshake failed.
@@ -43,6 +45,7 @@ impl Flaw {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::BadBody => "bad-body",
             Self::BadRequest => "bad-request",
             Self::BadTls => "bad-tls",
             Self::HostMismatch => "host-mismatch",
@@ -79,14 +82,7 @@ impl Aim {
 
     /// The act of a connection on which no request could be read.
     pub(super) fn as_send(&self) -> Send {
-        Send {
-            scheme: "tcp".to_owned(),
-            to: self.to.clone(),
-            port: self.port,
-            method: None,
-            path: String::new(),
-            body: Some(0),
-        }
+        Send::connection(self.to.clone(), self.port)
     }
 
     /// Whether a TLS server name agrees with where the connection goes. A literal address has none (RFC 6066, section 3).
@@ -132,7 +128,14 @@ pub(super) struct Seen {
 }
 
 /// Reads a request that came on a connection to `aim`.
-pub(super) fn request(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, ruling: Ruling) -> Seen {
+pub(super) fn request(
+    aim: &Aim,
+    scheme: Scheme,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    ruling: Ruling,
+) -> Seen {
     let head = match ruling {
         Ok(head) => head,
         Err(Wrong::NotHttp) => return Seen { send: aim.as_send(), flaw: Some(Flaw::NotHttp), head: None },
@@ -148,11 +151,13 @@ pub(super) fn request(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, rul
         to: aim.to.clone(),
         port: aim.port,
         method: Some(method.to_string()),
-        path: if flaw.is_some() { clipped(path) } else { path.to_owned() },
+        path: if flaw.is_some() { clipped(path) } else { clean(path) },
         body: match head.framing {
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         },
+        headers: Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
+        content: None,
     };
     Seen { send, flaw, head: Some(head) }
 }
@@ -177,6 +182,11 @@ fn flaw(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, head: &Head) -> O
         _ => return Some(Flaw::BadRequest),
     }
     (!aim.agrees_with(&head.host, scheme)).then_some(Flaw::HostMismatch)
+}
+
+/// The one form of a path, judged and sent; as it came when it has none, and then a rule refuses it.
+fn clean(path: &str) -> String {
+    CleanPath::parse(path).map_or_else(|_| path.to_owned(), CleanPath::into_string)
 }
 
 /// A path of which only the record needs to know: what has a flaw goes nowhere.

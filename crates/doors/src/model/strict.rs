@@ -1,7 +1,8 @@
 //! JSON with one meaning only.
 //!
 //! Owns [`parse`]: what two readers could read differently (a key twice, trailing bytes, a lone surrogate) is refused,
-//! and so is what would blow up in memory. Never looks at what the JSON says. Used for every JSON text at this door.
+//! and so is what would blow up in memory. Never looks at what the JSON says. Used for every JSON text at the model
+//! door, and for bodies that an egress rule declares.
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,7 +17,7 @@ const MAX_VALUES: u32 = 1_000_000;
 ///
 /// # Errors
 /// A text that says what is wrong and where. It holds keys of the text at most.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
     let left = Cell::new(MAX_VALUES);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { left: &left }.deserialize(&mut reader).map_err(|error| error.to_string())?;

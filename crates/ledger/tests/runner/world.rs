@@ -52,11 +52,10 @@ pub(crate) fn open(dir: &Path) -> FileLedger {
 pub(crate) fn entry(path: &str, verdict: Verdict) -> Entry {
     let send = Send {
         scheme: "https".to_owned(),
-        to: Target::Host(HostName::parse("a.test").unwrap()),
-        port: 443,
         method: Some("POST".to_owned()),
         path: path.to_owned(),
         body: Some(9),
+        ..Send::connection(Target::Host(HostName::parse("a.test").unwrap()), 443)
     };
     let deed = creel_guard::Deed::Send(send);
     Entry {

@@ -93,7 +93,7 @@ fn a_condition_of_one_entry_never_leans_on_another() {
     let entry = |method: &str, path: &str| crate::EgressAllow {
         methods: Some(vec![method.to_owned()]),
         paths: Some(vec![crate::PathGlob::parse(path).unwrap()]),
-        ..crate::EgressAllow::new(HostPattern::parse("a.test").unwrap(), vec![443])
+        ..crate::EgressAllow::new(crate::HostPattern::parse("a.test").unwrap(), vec![443])
     };
     let config = Config { egress_allow: vec![entry("POST", "/a/**"), entry("GET", "/b/**")], ..Config::default() };
     let policy = Policy::new(config);

@@ -4,14 +4,28 @@
 //! where a later rule relies on an earlier one: `allow-approved` only says yes to what everything before let pass.
 
 mod allow_approved;
+mod ask_entry;
+mod ask_unseen;
+mod bad_body;
 mod bad_request;
 mod bad_tls;
 mod default_deny;
+mod deny_body_size;
 mod deny_closed_range;
+mod deny_content_type;
+mod deny_credential;
+mod deny_dns_over_https;
+mod deny_field;
+mod deny_header;
+mod deny_link;
 mod deny_method;
+mod deny_method_override;
+mod deny_operation;
 mod deny_path;
 mod deny_plain_http;
 mod deny_provider_host;
+mod deny_query;
+mod deny_rate;
 mod deny_scheme;
 mod deny_tunnel_shape;
 mod deny_unclear_path;
@@ -26,14 +40,13 @@ mod unassigned_address;
 mod unknown_flaw;
 mod upgrade;
 
-use std::net::IpAddr;
-
-use creel_guard::{Facts, Send};
+use creel_guard::{Action, Facts, Needs, Obligations, Question, Send};
 
 use super::DoorRules;
-use crate::canonical::canonical_path;
 use crate::config::EgressAllow;
 use crate::judge::Policy;
+use crate::rule::{Finding, sent};
+use crate::stage::{HEAD, Stage, meets};
 
 pub(super) static RULES: DoorRules = DoorRules {
     in_order: &[
@@ -42,6 +55,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &upgrade::RULE,
         &not_http::RULE,
         &bad_request::RULE,
+        &bad_body::RULE,
         &bad_tls::RULE,
         &unassigned_address::RULE,
         &planted_socket::RULE,
@@ -54,9 +68,22 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_unpinned::RULE,
         &deny_scheme::RULE,
         &deny_plain_http::RULE,
+        &deny_dns_over_https::RULE,
         &deny_method::RULE,
+        &deny_method_override::RULE,
         &deny_unclear_path::RULE,
         &deny_path::RULE,
+        &deny_query::RULE,
+        &deny_header::RULE,
+        &deny_content_type::RULE,
+        &deny_body_size::RULE,
+        &deny_operation::RULE,
+        &deny_field::RULE,
+        &deny_link::RULE,
+        &deny_credential::RULE,
+        &deny_rate::RULE,
+        &ask_unseen::RULE,
+        &ask_entry::RULE,
         &allow_approved::RULE,
     ],
     otherwise: &default_deny::RULE,
@@ -64,34 +91,61 @@ pub(super) static RULES: DoorRules = DoorRules {
 
 /// The entries that speak of this host and port.
 fn entries<'a>(policy: &'a Policy, send: &'a Send) -> impl Iterator<Item = &'a EgressAllow> {
-    policy.entries(&send.to).filter(|entry| entry.ports.contains(&send.port))
+    placed(policy, send).map(|(_, entry)| entry)
 }
 
-/// Of those, the ones whose conditions on scheme and method hold too.
-fn entries_for_method<'a>(policy: &'a Policy, send: &'a Send) -> impl Iterator<Item = &'a EgressAllow> {
-    entries(policy, send).filter(|entry| allows_scheme(entry, send)).filter(|entry| allows_method(entry, send))
+fn placed<'a>(policy: &'a Policy, send: &'a Send) -> impl Iterator<Item = (usize, &'a EgressAllow)> {
+    policy.placed(&send.to).filter(|(_, entry)| entry.ports.contains(&send.port))
 }
 
-/// TLS always; unencrypted HTTP on port 80 and where the entry says so.
-fn allows_scheme(entry: &EgressAllow, send: &Send) -> bool {
-    send.scheme == "https" || (send.scheme == "http" && (entry.http || send.port == 80))
+/// Of those, the ones whose conditions hold up to and including this one.
+fn passing<'a>(
+    policy: &'a Policy,
+    send: &'a Send,
+    facts: &'a Facts,
+    through: Stage,
+) -> impl Iterator<Item = &'a EgressAllow> {
+    let holds = move |place, entry| {
+        Stage::ALL
+            .iter()
+            .take_while(|stage| **stage <= through)
+            .all(|stage| meets(*stage, entry, send, facts, policy, policy.rate(place)))
+    };
+    placed(policy, send).filter(move |(place, entry)| holds(*place, entry)).map(|(_, entry)| entry)
 }
 
-fn allows_method(entry: &EgressAllow, send: &Send) -> bool {
-    match (&entry.methods, &send.method) {
-        (None, _) => true,
-        (Some(methods), Some(method)) => methods.contains(method),
-        (Some(_), None) => false,
+/// Whether the condition at `stage` is the first that no entry meets: then its rule speaks.
+fn ends_at(policy: &Policy, send: &Send, facts: &Facts, stage: Stage) -> bool {
+    passing(policy, send, facts, stage).next().is_none()
+}
+
+/// What an entry makes an allowed request owe.
+fn owed(entry: &EgressAllow) -> Obligations {
+    Obligations { max_bytes: entry.when.max_body, ..Obligations::default() }
+}
+
+/// A question about a request that `entry` would allow. It shows the body that was read, nothing elided.
+fn asked(why: String, send: &Send, entry: &EgressAllow) -> Finding {
+    let body = send.content.as_ref().map_or_else(String::new, |content| format!("\nits body: {}", content.text));
+    let length = send.body.map_or_else(|| "of unknown length".to_owned(), |bytes| format!("of {bytes} bytes"));
+    let text = format!("{send} with a body {length}: {why}{body}");
+    Finding::Ask { why, question: Question { text, obligations: owed(entry) } }
+}
+
+/// What must be found out before a request can be judged: the form of its body, and how often there were such ones.
+pub(super) fn needs(action: &Action, policy: &Policy) -> Needs {
+    let mut needs = Needs::default();
+    let Some(send) = sent(action) else { return needs };
+    let facts = Facts::default();
+    for (place, entry) in placed(policy, send) {
+        let rate = policy.rate(place);
+        if !HEAD.iter().all(|stage| meets(*stage, entry, send, &facts, policy, rate)) {
+            continue;
+        }
+        needs.rates.extend(rate);
+        if let (Some(declared), None) = (&entry.when.body, needs.form) {
+            needs.form = Some(declared.form);
+        }
     }
-}
-
-fn allows_path(entry: &EgressAllow, send: &Send) -> bool {
-    let Some(globs) = &entry.paths else { return true };
-    canonical_path(&send.path).is_ok_and(|path| globs.iter().any(|glob| glob.covers(&path)))
-}
-
-/// Whether an entry that pins an address pins the ones that were judged.
-fn allows_addresses(entry: &EgressAllow, facts: &Facts) -> bool {
-    let pinned = |pin: IpAddr| facts.addresses.iter().all(|address| address.to_canonical() == pin.to_canonical());
-    entry.address.is_none_or(pinned)
+    needs
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the forms of hosts, methods and paths, and the contradictions between rules. `check` calls it.
 
-use creel_guard::HostName;
+use creel_guard::{HostName, Oddities};
 use creel_policy::{HostPattern, PathGlob, never};
 use std::collections::HashMap;
 
@@ -39,16 +39,18 @@ impl Checker<'_> {
     }
 
     fn rule(&mut self, raw: Placed<RawAllow>) -> Option<Allow> {
-        let RawAllow { host, ports, address, ca, http, methods, paths } = raw.value;
+        let (raw, span) = (raw.value, raw.span);
+        let when = self.conditions(&raw);
+        let RawAllow { host, ports, address, ca, http, methods, paths, .. } = raw;
         let ports = self.ports(&ports.value);
         let pinned = address.as_ref().and_then(|address| self.address("address", address));
         let vouched = ca.as_ref().and_then(|ca| self.ca("ca", ca));
         let methods = methods.map(|methods| self.methods(&methods));
-        let paths = paths.map(|paths| self.paths(&paths));
+        let paths = paths.map(|paths| self.paths(&paths, when.odd_paths.0));
         let Some(host) = host else {
             if !self.incomplete {
                 let help = "say which host it is about: `host = \"api.example.com\"`";
-                self.fault(raw.span, "a rule of `egress.allow` needs a `host`", help);
+                self.fault(span, "a rule of `egress.allow` needs a `host`", help);
             }
             return None;
         };
@@ -59,7 +61,7 @@ impl Checker<'_> {
             let help = "an address needs no pin: take `address` out";
             self.fault(written.span.clone(), "`address` contradicts a `host` that is an address itself", help);
         }
-        Some(Allow { host: named, ports, address: pinned, ca: vouched, http: http.value, methods, paths })
+        Some(Allow { host: named, ports, address: pinned, ca: vouched, http: http.value, methods, paths, when })
     }
 
     fn host(&mut self, host: &Placed<String>) -> Option<HostPattern> {
@@ -128,12 +130,17 @@ impl Checker<'_> {
         methods.value.iter().map(|method| method.value.clone()).collect()
     }
 
-    fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>) -> Vec<PathGlob> {
+    fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>, odd: Oddities) -> Vec<PathGlob> {
         self.not_empty("paths", paths);
         let mut globs = Vec::with_capacity(paths.value.len());
         for path in &paths.value {
             match PathGlob::parse(&path.value) {
-                Ok(glob) => globs.push(glob),
+                Ok(glob) if odd.covers(glob.odd()) => globs.push(glob),
+                Ok(glob) => {
+                    let name = glob.odd().first_outside(odd).unwrap_or_default();
+                    let what = format!("`paths` can't hold this: servers read `{name}` in different ways");
+                    self.fault(path.span.clone(), what, format!("add `odd_paths = [\"{name}\"]` if it must be"));
+                }
                 Err(why) => {
                     let help = "for instance `/v1/**`: `*` is any part of one segment, `**` any number of segments";
                     self.fault(path.span.clone(), format!("`paths` can't hold this: {why}"), help);
@@ -163,7 +170,7 @@ fn contradiction(earlier: &Allow, later: &Allow) -> Option<(String, &'static str
     if earlier.address != later.address || earlier.ca != later.ca {
         return Some((format!("two rules for {place} differ in `address` or `ca`"), "give both the same"));
     }
-    if earlier.methods == later.methods && earlier.paths == later.paths {
+    if earlier.methods == later.methods && earlier.paths == later.paths && earlier.when == later.when {
         return Some((format!("a second rule for {place}"), "take one out, or give each its own `methods` or `paths`"));
     }
     None

@@ -2,12 +2,14 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{allows_addresses, allows_path, entries_for_method};
+use super::{owed, passing};
+use crate::config::EgressAllow;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
+use crate::stage::Stage;
 
 rule! {
-    /// One `[[egress.allow]]` entry names this host and port and allows the scheme, the method and the path; nothing is
+    /// One `[[egress.allow]]` entry names this host and port, and the request meets every condition of it; nothing is
     /// wrong with the bytes and no address of the host is closed.
     "egress/allow-approved",
     to_agent: "allowed",
@@ -23,7 +25,8 @@ rule! {
 
 fn allow_approved(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    let entry =
-        entries_for_method(policy, send).find(|entry| allows_path(entry, send) && allows_addresses(entry, facts))?;
-    Some(Finding::allow(format!("the entry for `{}` allows it", entry.host)))
+    let unseen = facts.unseen.unwrap_or(send.path.len() as u64);
+    let content = |entry: &&EgressAllow| !entry.when.ask && entry.when.max_unseen.is_none_or(|most| unseen <= most);
+    let entry = passing(policy, send, facts, Stage::Rate).find(content)?;
+    Some(Finding::Allow { why: format!("the entry for `{}` allows it", entry.host), obligations: owed(entry) })
 }

@@ -2,9 +2,10 @@
 
 use creel_guard::{Action, Facts};
 
-use super::entries_for_method;
+use super::ends_at;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent, shown};
+use crate::stage::Stage;
 
 rule! {
     /// The entries for this host list `methods`, and the request's is not among them. Methods are compared as they
@@ -21,9 +22,9 @@ rule! {
     judge: deny_method,
 }
 
-fn deny_method(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
+fn deny_method(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    if entries_for_method(policy, send).next().is_some() {
+    if !ends_at(policy, send, facts, Stage::Method) {
         return None;
     }
     let method = send.method.as_deref().unwrap_or("no request");

@@ -2,9 +2,10 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{allows_path, entries_for_method};
+use super::ends_at;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent, shown};
+use crate::stage::Stage;
 
 rule! {
     /// The entries for this host list `paths`, and none covers the request's path (decoded once, without its query).
@@ -19,9 +20,9 @@ rule! {
     judge: deny_path,
 }
 
-fn deny_path(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
+fn deny_path(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    if entries_for_method(policy, send).any(|entry| allows_path(entry, send)) {
+    if !ends_at(policy, send, facts, Stage::Path) {
         return None;
     }
     let path = send.path.split('?').next().unwrap_or_default();

@@ -2,9 +2,10 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{allows_scheme, entries};
+use super::ends_at;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
+use crate::stage::Stage;
 
 rule! {
     /// Unencrypted HTTP can be read and changed on its way, so it leaves only on port 80 (an entry that lists port 80
@@ -20,9 +21,9 @@ rule! {
     judge: deny_plain_http,
 }
 
-fn deny_plain_http(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
+fn deny_plain_http(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    if entries(policy, send).any(|entry| allows_scheme(entry, send)) {
+    if !ends_at(policy, send, facts, Stage::Scheme) {
         return None;
     }
     Some(Finding::deny(format!("the entry for `{}` port `{}` does not say `http = true`", send.to, send.port)))

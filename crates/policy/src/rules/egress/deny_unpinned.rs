@@ -2,9 +2,10 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{allows_addresses, entries};
+use super::ends_at;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
+use crate::stage::Stage;
 
 rule! {
     /// Every entry for this host and port pins an address, and the name came with another one. A pin is there to make
@@ -18,7 +19,7 @@ rule! {
 
 fn deny_unpinned(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    if entries(policy, send).any(|entry| allows_addresses(entry, facts)) {
+    if !ends_at(policy, send, facts, Stage::Address) {
         return None;
     }
     Some(Finding::deny(format!("`{}` came with an address that its entry does not pin", send.to)))

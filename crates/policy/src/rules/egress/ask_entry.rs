@@ -1,0 +1,30 @@
+//! A person decides where an entry says so.
+
+use creel_guard::{Action, Facts};
+
+use super::{asked, passing};
+use crate::judge::Policy;
+use crate::rule::{Finding, rule, sent};
+use crate::stage::Stage;
+
+rule! {
+    /// Every entry that allows this request says `ask = true`: a person decides about each one. Until approvals exist nobody
+    /// can be asked, so the answer is No.
+    "egress/ask-entry",
+    to_agent: "a person must approve this request",
+    how_to_allow: "answer the question, or take `ask` out of the host's entry",
+    examples: [
+        ("send POST https://ask.test/charges body 9", "ask egress/ask-entry"),
+        ("send GET https://ask.test/charges", "allow egress/allow-approved"),
+    ],
+    judge: ask_entry,
+}
+
+fn ask_entry(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
+    let send = sent(action)?;
+    let entry = passing(policy, send, facts, Stage::Rate).next()?;
+    if passing(policy, send, facts, Stage::Rate).any(|entry| !entry.when.ask) {
+        return None;
+    }
+    Some(asked(format!("the entry for `{}` says `ask`", entry.host), send, entry))
+}
