@@ -72,7 +72,7 @@ down:
 	$(CREEL) down
 
 bench:
-	cargo bench --locked -p creel --bench admit
+	cargo bench --locked -p creel --bench policy --bench admit
 
 fuzz:
 	if compgen -G 'fuzz/fuzz_targets/*.rs' >/dev/null; then

@@ -7,6 +7,7 @@
 mod check;
 mod choose;
 mod credential;
+mod live;
 mod raw;
 mod render;
 mod report;
@@ -28,6 +29,7 @@ use creel_policy::{Conditions, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 
+pub use self::live::Live;
 pub use self::render::{reference, sample, schema};
 pub use self::report::{Fault, Report};
 pub use self::settings::{Legal, Section, Setting};
@@ -249,6 +251,18 @@ impl Config {
     pub fn approved_hosts(&self) -> Vec<String> {
         let each = |allow: &Allow| allow.ports.iter().map(|port| format!("{}:{port}", allow.host)).collect::<Vec<_>>();
         self.egress.iter().flat_map(each).collect()
+    }
+
+    /// `host:port` of each rule where somebody's account but the operator's could be used, with the reason.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<String> {
+        let each = |allow: &Allow| {
+            let why = wire::allow(allow).leak();
+            allow.ports.iter().filter_map(|port| Some(format!("{}:{port}: {}", allow.host, why?))).collect::<Vec<_>>()
+        };
+        let mut leaks: Vec<String> = self.egress.iter().flat_map(each).collect();
+        leaks.dedup();
+        leaks
     }
 
     /// Which model the agent gets, as far as the file says; [`Config::provider`] chooses.

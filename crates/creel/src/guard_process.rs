@@ -19,7 +19,7 @@ use creel_jail_sys::seqpacket::Seq;
 use creel_ledger::{FileLedger, OpenOptions};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Durability};
+use crate::config::{Config, Durability, Live};
 use crate::link::{Link, Listener, read_memory_file};
 use crate::protocol::{FromGuard, GuardSetup, ToGuard};
 
@@ -115,9 +115,9 @@ const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/
 async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> Result<(), String> {
     let Hands { secrets, control, planted, ledger } = hands;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let policy = config.policy(1, &setup.provider, setup.own_addresses.clone());
+    let live = Live::new(config, setup.provider.clone(), setup.own_addresses.clone());
     let guard = Guard::new(
-        Arc::new(creel_policy::Policy::new(policy)),
+        live.judge(),
         ledger,
         Arc::new(creel_guard::NoOneToAsk),
         Arc::new(NoBreakers),
@@ -126,7 +126,7 @@ async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> 
     );
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone());
-    let (trigger, tasks) = doors::open(config, setup, secrets, planted, &guard)?;
+    let (trigger, tasks) = doors::open(config, &live, setup, secrets, planted, &guard)?;
     let talk = tokio::spawn(control::serve(listener, guard, setup.tenant.clone(), Arc::clone(&desk)));
     let ended = desk.serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     trigger.pull();

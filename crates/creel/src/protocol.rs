@@ -120,6 +120,9 @@ pub(crate) struct TenantStatus {
     pub(crate) model: String,
     /// Where it may go, `host:port`.
     pub(crate) approved_hosts: Vec<String>,
+    /// Where somebody's account but the operator's could be used, `host:port: why`.
+    #[serde(default)]
+    pub(crate) leaks_possible: Vec<String>,
     /// How often the guard was restarted since the start.
     pub(crate) guard_restarts: u32,
     /// How often the agent was restarted since the start.

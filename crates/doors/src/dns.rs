@@ -57,7 +57,12 @@ impl Dns {
         };
         let flaw = question.host.as_ref().filter(|host| !self.names.has_room(host)).map(|_| "names-full".to_owned());
         let action = self.action(question.as_resolve());
-        match self.guard.admit(action, Facts { flaw, ..Facts::default() }).await {
+        let needs = self.guard.needs(&action);
+        let siblings = match (&needs.below, &question.host) {
+            (Some(suffix), Some(host)) => Some(self.names.others_below(suffix, host)),
+            _ => None,
+        };
+        match self.guard.admit(action, Facts { flaw, siblings, ..Facts::default() }).await {
             Ok(permit) => enforce::answer(permit, &question, &self.names),
             Err(refusal) => refuse::not_approved(&question, &refusal),
         }

@@ -179,6 +179,10 @@ impl Egress {
         let mut action = self.action(send);
         let needs = if flaw.is_none() { self.guard.needs(&action) } else { Needs::default() };
         let spent = self.meter.count(&needs.rates);
+        let siblings = match (&needs.below, &aim.to) {
+            (Some(suffix), Target::Host(host)) => Some(self.names.others_below(suffix, host)),
+            _ => None,
+        };
         let body = match (needs.form, &mut action.deed) {
             (Some(form), Deed::Send(send)) if send.body != Some(0) => {
                 send.content = declared::read(form, &send.headers, body).await;
@@ -196,14 +200,20 @@ impl Egress {
             addresses: place.as_ref().map_or_else(Vec::new, |place| place.addresses.clone()),
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             spent,
+            siblings,
             ..Facts::default()
         };
         let path = match &action.deed {
             Deed::Send(send) => send.path.clone(),
             _ => String::new(),
         };
-        match (self.guard.admit(action, facts).await, head, place, body) {
-            (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() => {
+        let answer = self.guard.admit(action, facts).await;
+        // A name below a wildcard that came past the dns door counts from now on.
+        let counted = answer.is_err()
+            || siblings.is_none()
+            || matches!(&aim.to, Target::Host(host) if self.names.assign(host).is_ok());
+        match (answer, head, place, body) {
+            (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() && counted => {
                 let authority = aim.authority(scheme);
                 let admitted = Admitted { parts, body, path, head, authority, place };
                 enforce::carry_out(&self.client, permit, admitted).await

@@ -112,6 +112,17 @@ impl Names {
         book.hosts.len() < self.cap || book.places.contains_key(host)
     }
 
+    /// How many names below `suffix` have addresses; 0 when `host` is one of them. Only names that were admitted have, so
+    /// that the book is as short as the policy keeps it.
+    #[must_use]
+    pub fn others_below(&self, suffix: &HostName, host: &HostName) -> u64 {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        if book.places.contains_key(host) {
+            return 0;
+        }
+        book.hosts.iter().filter(|other| other.is_below(suffix)).count() as u64
+    }
+
     /// The two addresses of `host`, given out now if it has none.
     ///
     /// # Errors

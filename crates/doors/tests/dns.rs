@@ -8,7 +8,7 @@ use std::time::Duration;
 use creel_doors::Shutdown;
 use creel_doors::dns::{self, Dns, Sockets};
 use creel_doors::names::Names;
-use creel_guard::{Deed, Outcome};
+use creel_guard::{Deed, HostName, Needs, Outcome};
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,4 +212,16 @@ async fn a_thousand_questions_at_once_stay_bounded_and_are_answered_in_the_end()
     assert_eq!(book.rows().len(), 128);
     book.slow.as_ref().unwrap().add_permits(2000);
     assert!(stream.read_u16().await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn the_names_below_a_wildcard_are_counted() {
+    let below = HostName::parse("wild.test").ok();
+    let approved = (0..3).map(|n| format!("n{n}.wild.test")).collect();
+    let (door, book, _) = door(Rules { approved, needs: Needs { below, ..Needs::default() }, ..Rules::default() });
+    for name in ["n0", "n1", "n0", "nope", "n2"] {
+        ask(&door, &question(&format!("{name}.wild.test."), RecordType::A)).await;
+    }
+    let counted: Vec<_> = book.rows().iter().map(|row| row.facts.siblings).collect();
+    assert_eq!(counted, [Some(0), Some(1), Some(0), Some(2), Some(2)]);
 }

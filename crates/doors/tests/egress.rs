@@ -390,7 +390,7 @@ async fn the_one_form_of_a_path_is_judged_and_sent() {
 #[tokio::test]
 async fn a_body_that_a_rule_wants_to_read_is_judged_and_sent_as_it_was_read() {
     let origin = Origin::new(true).await;
-    let needs = Needs { form: Some(Form::Json), rates: vec![RateKey { key: 9, seconds: 60 }] };
+    let needs = Needs { form: Some(Form::Json), rates: vec![RateKey { key: 9, seconds: 60 }], below: None };
     let rules = Rules { needs, ..approving("origin.test") };
     let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
     let port = origin.port;
@@ -416,4 +416,45 @@ async fn a_body_that_a_rule_wants_to_read_is_judged_and_sent_as_it_was_read() {
     assert_eq!(world.book.rows().last().unwrap().facts.spent, [Spent { key: 9, count: 3 }]);
     // Nothing to read: nothing is read.
     assert!(world.https(port, get("/", port)).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_reload_reaches_open_connections() {
+    let origin = Origin::new(true).await;
+    let world = World::reaching(&origin).await;
+    let mut stream = world.tls("origin.test", origin.port, "origin.test").await.unwrap();
+    let request = format!("GET /a HTTP/1.1\r\nhost: origin.test:{}\r\n\r\n", origin.port);
+    let mut answers = Vec::new();
+    for rules in [approving("origin.test"), Rules::default(), approving("origin.test")] {
+        *world.rules.0.lock().unwrap() = rules;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut buffer = [0; 4096];
+        let length = stream.read(&mut buffer).await.unwrap();
+        answers.push(String::from_utf8_lossy(&buffer[..12.min(length)]).into_owned());
+        // What is left of the answer.
+        let _ = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut buffer)).await;
+    }
+    assert_eq!(answers, ["HTTP/1.1 200", "HTTP/1.1 403", "HTTP/1.1 200"]);
+    // Where the operator took the host out of the door's settings as well, it is not even resolved.
+    world.config.send_replace(Arc::new(Config::default()));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut buffer = [0; 4096];
+    let length = stream.read(&mut buffer).await.unwrap();
+    assert!(String::from_utf8_lossy(&buffer[..length]).contains("egress/deny-unresolved"));
+    assert_eq!(world.resolver.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn names_below_a_wildcard_count_at_this_door_too() {
+    let origin = Origin::with_name(true, "origin.test").await;
+    let below = creel_guard::HostName::parse("test").ok();
+    let rules = Rules { needs: Needs { below, ..Needs::default() }, ..approving("origin.test") };
+    let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
+    world.names.assign(&creel_guard::HostName::parse("other.test").unwrap()).unwrap();
+    assert!(world.https(origin.port, get("/", origin.port)).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(
+        world.book.rows()[0].facts.siblings,
+        Some(0),
+        "the name stands in the book: it came through the dns door"
+    );
 }

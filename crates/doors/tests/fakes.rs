@@ -88,6 +88,20 @@ impl Ledger for Book {
     }
 }
 
+/// Rules that are exchanged while a door is open.
+#[derive(Debug, Default)]
+pub(crate) struct Swap(pub(crate) Mutex<Rules>);
+
+impl Judge for Swap {
+    fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
+        self.0.lock().unwrap().judge(action, facts)
+    }
+
+    fn needs(&self, action: &Action) -> Needs {
+        self.0.lock().unwrap().needs(action)
+    }
+}
+
 /// Allows what is named, refuses flaws and closed addresses.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
@@ -179,8 +193,13 @@ impl Timer for Clock {
 
 /// A guard over the fakes.
 pub(crate) fn guard(rules: Rules, book: &Arc<Book>) -> Guard {
+    guard_by(Arc::new(rules), book)
+}
+
+/// A guard that judges by `judge`.
+pub(crate) fn guard_by(judge: Arc<dyn Judge>, book: &Arc<Book>) -> Guard {
     let ledger: Arc<dyn Ledger> = Arc::clone(book) as Arc<dyn Ledger>;
-    Guard::new(Arc::new(rules), ledger, Arc::new(NoOneToAsk), Arc::new(AllClosed), Arc::new(Clock), false)
+    Guard::new(judge, ledger, Arc::new(NoOneToAsk), Arc::new(AllClosed), Arc::new(Clock), false)
 }
 
 pub(crate) fn tenant() -> Tenant {

@@ -14,7 +14,7 @@ use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Io;
 use creel_doors::upstream::{Client, Resolve, Trust};
-use creel_guard::{BoxFuture, HostName};
+use creel_guard::{BoxFuture, HostName, Judge};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -27,7 +27,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::fakes::{Book, Rules, guard, tenant};
+use crate::fakes::{Book, Rules, Swap, guard_by, tenant};
 
 /// What an origin got.
 #[derive(Clone, Debug)]
@@ -142,6 +142,7 @@ impl Resolve for Table {
 /// A door and what stands around it.
 pub(crate) struct World {
     pub(crate) book: Arc<Book>,
+    pub(crate) rules: Arc<Swap>,
     pub(crate) names: Arc<Names>,
     pub(crate) resolver: Arc<Table>,
     pub(crate) config: watch::Sender<Arc<Config>>,
@@ -161,6 +162,7 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         let ca = Arc::new(Ca::open(&folder, &tenant()).unwrap());
         let book = Arc::new(Book::default());
+        let rules = Arc::new(Swap(Mutex::new(rules)));
         let names = Arc::new(Names::new(Box::new(|_| Ok(()))));
         let resolver = Arc::new(Table::default());
         let (config, receiver) = watch::channel(Arc::new(Config { hosts }));
@@ -169,7 +171,7 @@ impl World {
         let destination = Arc::new(Mutex::new(door));
         let original = Arc::clone(&destination);
         let egress = Egress {
-            guard: guard(rules, &book),
+            guard: guard_by(Arc::clone(&rules) as Arc<dyn Judge>, &book),
             tenant: tenant(),
             names: Arc::clone(&names),
             ca: Arc::clone(&ca),
@@ -181,7 +183,7 @@ impl World {
         };
         let (trigger, shutdown) = Shutdown::pair();
         tokio::spawn(egress::serve_transparent(egress, vec![listener], shutdown));
-        Self { book, names, resolver, config, ca, destination, door, folder, _trigger: trigger }
+        Self { book, rules, names, resolver, config, ca, destination, door, folder, _trigger: trigger }
     }
 
     /// A door that reaches `origin` under the name `origin.test`, pinned.

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::host::HostName;
+
 /// Gathered first, recorded with the action, so that a decision can be replayed under another policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -29,6 +31,9 @@ pub struct Facts {
     /// Bytes of the request's URL and headers that stood in no text that Creel saw arrive; `None` when nobody counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<u64>,
+    /// How many other names below the wildcard that the policy asked about were given to this jail before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub siblings: Option<u64>,
     /// Whether the upstream's resolver vouched for the addresses (the AD bit, RFC 4035, section 3.2.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<bool>,
@@ -42,6 +47,8 @@ pub struct Needs {
     pub form: Option<crate::send::Form>,
     /// Count the act under these rates.
     pub rates: Vec<RateKey>,
+    /// Count the other names below this one that the jail was given.
+    pub below: Option<HostName>,
 }
 
 /// A rate of the policy: so many acts in so many seconds.

@@ -111,7 +111,8 @@ fn header(send: &Send) -> Option<String> {
             return None;
         }
         let by_name = tells(name) || name.starts_with("x-amz-") || name.starts_with("x-goog-");
-        (by_name || value.split([' ', ',', ';', '=', '"']).any(known_token)).then(|| format!("header `{name}`"))
+        (by_name || value.split([' ', ',', ';', '=', '"', '/', '(', ')', '<', '>']).any(known_token))
+            .then(|| format!("header `{name}`"))
     })
 }
 

@@ -12,7 +12,7 @@
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
-//! length), `with HEADER=VALUE`, `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the body itself).
+//! length), `with HEADER=VALUE`, `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the body itself).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -310,8 +310,10 @@ fn read_deed(verb: &str, rest: &str, facts: &mut Facts) -> Result<(Door, Actor, 
     let person = Actor::Person { name: "root".to_owned() };
     Ok(match verb {
         "resolve" => {
-            let host = HostName::parse(more).ok();
-            (Door::Dns, Actor::Agent, Deed::Resolve(Resolve { name: more_text, host, kind: first_text }))
+            let (name, siblings) = more.split_once(" siblings ").unwrap_or((more, "0"));
+            facts.siblings = siblings.parse().ok();
+            let (name, host) = (name.to_owned(), HostName::parse(name).ok());
+            (Door::Dns, Actor::Agent, Deed::Resolve(Resolve { name, host, kind: first_text }))
         }
         "send" => (Door::Egress, Actor::Agent, Deed::Send(read_send(first, more, facts)?)),
         "prompt" => {
@@ -361,6 +363,7 @@ fn read_send(method: &str, rest: &str, facts: &mut Facts) -> Result<Send, String
         HostPattern::Address(address) => Target::Address(address),
         HostPattern::Below(_) => return Err(format!("`{host}` is no target")),
     };
+    facts.siblings = Some(0);
     facts.addresses = vec![match &to {
         Target::Address(address) => *address,
         Target::Host(_) => SOMEWHERE,
@@ -405,9 +408,10 @@ fn options<'a>(text: &'a str, facts: &mut Facts, body: &mut Option<Option<u64>>)
                 let read = |text: &str| text.parse().map_err(|_| format!("`{text}` is no address"));
                 facts.addresses = value.split(',').map(read).collect::<Result<_, _>>()?;
             }
-            "spent" | "unseen" => {
+            "siblings" | "spent" | "unseen" => {
                 let number = value.parse().map_err(|_| format!("`{value}` is no number"))?;
                 match word {
+                    "siblings" => facts.siblings = Some(number),
                     "spent" => facts.spent = vec![Spent { key: 0, count: number }],
                     _ => facts.unseen = Some(number),
                 }

@@ -37,6 +37,12 @@ impl Policy {
         &self.config
     }
 
+    /// Whether any entry speaks of `target`.
+    #[must_use]
+    pub fn speaks_of(&self, target: &Target) -> bool {
+        self.entries(target).next().is_some()
+    }
+
     /// The allow entries that speak of `target`: those that name it first, then wildcards, nearest suffix first.
     pub(crate) fn entries<'a>(&'a self, target: &Target) -> impl Iterator<Item = &'a EgressAllow> + use<'a> {
         self.placed(target).map(|(_, entry)| entry)
@@ -130,5 +136,7 @@ impl Judge for ReloadablePolicy {
     }
 }
 
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 mod tests;

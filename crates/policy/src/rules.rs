@@ -39,7 +39,8 @@ pub(crate) fn of(door: Door) -> &'static DoorRules {
 /// What must be found out before the rules of its door can judge this act.
 pub(crate) fn needs(action: &Action, policy: &Policy) -> Needs {
     match action.door {
+        Door::Dns => dns::needs(action, policy),
         Door::Egress => egress::needs(action, policy),
-        Door::Control | Door::Dns | Door::Exec | Door::Files | Door::Ingress | Door::Model => Needs::default(),
+        Door::Control | Door::Exec | Door::Files | Door::Ingress | Door::Model => Needs::default(),
     }
 }

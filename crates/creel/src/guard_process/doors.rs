@@ -16,16 +16,16 @@ use creel_doors::{Shutdown, dns, egress, model};
 use creel_guard::Guard;
 use creel_jail::net::PlantedSockets;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::config::{Config, Live};
 use crate::protocol::GuardSetup;
 
 /// Opens every door. The trigger closes them; the tasks then end.
 pub(super) fn open(
     config: &Config,
+    live: &Live,
     setup: &GuardSetup,
     secrets: Zeroizing<Vec<u8>>,
     planted: Vec<OwnedFd>,
@@ -48,7 +48,7 @@ pub(super) fn open(
         ca: Arc::new(ca),
         client: client.clone(),
         resolver: Arc::new(SystemResolver),
-        config: watch::channel(Arc::new(config.egress_door())).1,
+        config: live.egress(),
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
     };

@@ -483,6 +483,7 @@ impl Agent {
             limits: limits(self.config.limits()),
             model: format!("{}/{}", provider.kind.name(), provider.model),
             approved_hosts: self.config.approved_hosts(),
+            leaks_possible: self.config.leaks(),
             guard_restarts: self.guard_restarts,
             agent_restarts: self.restarts,
             guard_pid,

@@ -51,6 +51,16 @@ pub enum HostPattern {
     Below(HostName),
 }
 
+impl std::fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Below(suffix) => write!(f, "*.{suffix}"),
+        }
+    }
+}
+
 impl HostPattern {
     /// Reads `name`, `*.name` or a literal address.
     ///

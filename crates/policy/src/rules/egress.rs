@@ -20,6 +20,7 @@ mod deny_header;
 mod deny_link;
 mod deny_method;
 mod deny_method_override;
+mod deny_name_budget;
 mod deny_operation;
 mod deny_path;
 mod deny_plain_http;
@@ -40,9 +41,9 @@ mod unassigned_address;
 mod unknown_flaw;
 mod upgrade;
 
-use creel_guard::{Action, Facts, Needs, Obligations, Question, Send};
+use creel_guard::{Action, Facts, Needs, Obligations, Question, Send, Target};
 
-use super::DoorRules;
+use super::{DoorRules, tunnel};
 use crate::config::EgressAllow;
 use crate::judge::Policy;
 use crate::rule::{Finding, sent};
@@ -63,6 +64,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_provider_host::RULE,
         &not_approved::RULE,
         &deny_tunnel_shape::RULE,
+        &deny_name_budget::RULE,
         &deny_unresolved::RULE,
         &deny_closed_range::RULE,
         &deny_unpinned::RULE,
@@ -136,6 +138,9 @@ fn asked(why: String, send: &Send, entry: &EgressAllow) -> Finding {
 pub(super) fn needs(action: &Action, policy: &Policy) -> Needs {
     let mut needs = Needs::default();
     let Some(send) = sent(action) else { return needs };
+    if let Target::Host(host) = &send.to {
+        needs.below = tunnel::wildcard(policy, host).cloned();
+    }
     let facts = Facts::default();
     for (place, entry) in placed(policy, send) {
         let rate = policy.rate(place);

@@ -1,0 +1,107 @@
+//! The part of the configuration that a running guard exchanges.
+//!
+//! Owns [`Live`]: the policy in force and what the egress door knows of each host, replaced as wholes. Never leaves a moment
+//! without either, and never touches connections: each request on an open one is judged by what is in force when it comes.
+//! The guard process makes one when it starts and replaces it at each reload.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use creel_doors::egress;
+use creel_policy::{Policy, ReloadablePolicy};
+use tokio::sync::watch;
+
+use super::Config;
+use crate::provider::Provider;
+
+/// What is in force now.
+#[derive(Debug)]
+pub struct Live {
+    policy: Arc<ReloadablePolicy>,
+    egress: watch::Sender<Arc<egress::Config>>,
+    generation: AtomicU64,
+    provider: Provider,
+    own_addresses: Vec<IpAddr>,
+}
+
+impl Live {
+    /// Starts with `config`, as generation 1.
+    #[must_use]
+    pub fn new(config: &Config, provider: Provider, own_addresses: Vec<IpAddr>) -> Self {
+        let policy = Policy::new(config.policy(1, &provider, own_addresses.clone()));
+        Self {
+            policy: Arc::new(ReloadablePolicy::new(policy)),
+            egress: watch::channel(Arc::new(config.egress_door())).0,
+            generation: AtomicU64::new(1),
+            provider,
+            own_addresses,
+        }
+    }
+
+    /// What judges: it reads the policy anew for each act.
+    #[must_use]
+    pub fn judge(&self) -> Arc<ReloadablePolicy> {
+        Arc::clone(&self.policy)
+    }
+
+    /// What the egress door reads at each request.
+    #[must_use]
+    pub fn egress(&self) -> watch::Receiver<Arc<egress::Config>> {
+        self.egress.subscribe()
+    }
+
+    /// Puts `config` into force and says as which generation. The door's part comes first: what it then reaches in a new way
+    /// the old policy judges by the addresses it pins, and refuses. Limits, model, state and the like need a restart.
+    pub fn replace(&self, config: &Config) -> u64 {
+        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        let policy = Policy::new(config.policy(generation, &self.provider, self.own_addresses.clone()));
+        self.egress.send_replace(Arc::new(config.egress_door()));
+        self.policy.replace(policy);
+        generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use creel_guard::Judge;
+    use creel_policy::examples::parse;
+
+    use super::*;
+
+    fn config(host: &str) -> Config {
+        Config::again("c".as_ref(), &format!("[[egress.allow]]\nhost = \"{host}\"\n"), &[]).unwrap()
+    }
+
+    #[test]
+    fn both_halves_are_exchanged_and_what_was_handed_out_sees_it() {
+        let first = config("a.test");
+        let provider = first.provider(&|_| false).unwrap();
+        let live = Live::new(&first, provider, Vec::new());
+        let (judge, door) = (live.judge(), live.egress());
+        let says = |act: &str| {
+            let (action, facts) = parse(act).unwrap();
+            let judgement = judge.judge(&action, &facts);
+            (judgement.verdict.word(), judgement.generation)
+        };
+        assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("allow", 1), ("deny", 1)));
+        assert_eq!(live.replace(&config("b.test")), 2);
+        assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("deny", 2), ("allow", 2)));
+        assert_eq!(*door.borrow().hosts[0].pattern.to_string(), *"b.test");
+    }
+
+    #[test]
+    fn no_decision_falls_between_two_policies() {
+        let (a, b) = (config("a.test"), config("a.test"));
+        let live = Live::new(&a, a.provider(&|_| false).unwrap(), Vec::new());
+        let judge = live.judge();
+        let (action, facts) = parse("send GET https://a.test/").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..1000).map(|_| live.replace(&b)).max());
+            for _ in 0..20_000 {
+                assert_eq!(judge.judge(&action, &facts).verdict.word(), "allow");
+            }
+        });
+        assert_eq!(judge.judge(&action, &facts).generation, 1001);
+    }
+}
