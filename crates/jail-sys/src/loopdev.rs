@@ -54,6 +54,13 @@ pub struct LoopDevice {
 }
 
 impl LoopDevice {
+    /// Whether this process can get a free device at all.
+    #[must_use]
+    pub fn is_possible() -> bool {
+        let free = open(Path::new("/dev/loop-control")).and_then(|control| free_number(&control));
+        free.is_ok_and(|number| Path::new(&format!("/dev/loop{number}")).exists())
+    }
+
     /// Ties a free device to `file`, which must be open for reading and writing. The device keeps the very open file, and
     /// with it any flock(2) on it, until it is freed.
     pub fn attach(file: impl AsFd) -> io::Result<Self> {

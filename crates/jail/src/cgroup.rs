@@ -55,6 +55,8 @@ pub struct Cgroup {
     cpuacct: Option<Place>,
     pids: Option<Place>,
     unified: Option<Place>,
+    /// Where an OCI runtime makes groups of this name, which go with ours.
+    others: Vec<PathBuf>,
     unenforced: Vec<&'static str>,
 }
 
@@ -100,12 +102,13 @@ impl Cgroup {
             cpuacct: place("cpuacct").filter(|place| !place.is_v2()),
             pids: place("pids"),
             unified: hierarchies.unified().map(|place| place.join(&folder)),
+            others: hierarchies.others().iter().map(|root| root.join(&folder)).collect(),
             unenforced: Vec::new(),
         }
     }
 
     fn forget_unmade(&mut self) {
-        let Self { name: _, memory, cpu, cpuacct, pids, unified, unenforced: _ } = self;
+        let Self { name: _, memory, cpu, cpuacct, pids, unified, others: _, unenforced: _ } = self;
         for place in [memory, cpu, cpuacct, pids, unified] {
             place.take_if(|place| !place.dir().is_dir());
         }
@@ -196,10 +199,7 @@ impl Cgroup {
 
     /// Removes the groups, waiting up to two seconds for the last process to be gone.
     pub fn remove(self) -> Result<(), Error> {
-        for dir in self.dirs() {
-            remains::remove(&dir)?;
-        }
-        Ok(())
+        self.dirs().iter().chain(&self.others).try_for_each(|dir| remains::remove(dir))
     }
 }
 

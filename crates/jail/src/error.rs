@@ -5,6 +5,8 @@
 
 use std::io;
 
+use crate::plan::OciRuntime;
+
 /// Why a jail couldn't be built, held or taken down.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,10 +38,20 @@ pub enum Error {
         next: String,
     },
     /// A layer of the jail can't be enforced on this host.
-    #[error("this host can't enforce {}; allow it by name with `--allow-degraded` or use another host", list(.layers))]
+    #[error("this host can't enforce {}; {}", list(.layers), way_out(.accept))]
     Missing {
         /// The layers' ids, as `check --json` names them.
         layers: Vec<&'static str>,
+        /// What would have to be accepted, what is accepted already included; empty where no jail stands without the layers.
+        accept: Vec<&'static str>,
+    },
+    /// An OCI runtime that was to build the jail refused, or is not there.
+    #[error("the engine `{}` can't build the jail: {said}; leave `--runtime` out to use the embedded one", .runtime.name())]
+    Engine {
+        /// Which.
+        runtime: OciRuntime,
+        /// Its own words, or what is wrong with it.
+        said: String,
     },
     /// The process that builds the jail, or the jail's first process, gave up.
     #[error("the jail could not be built: {why}; see the warden's log")]
@@ -81,7 +93,7 @@ impl Error {
     /// [`Error::Missing`] for one layer; the reason goes to the log, where the operator finds it.
     pub(crate) fn missing(layer: &'static str, why: impl std::fmt::Display) -> Self {
         tracing::warn!(layer, %why, "a layer can't be enforced");
-        Self::Missing { layers: vec![layer] }
+        Self::Missing { layers: vec![layer], accept: Vec::new() }
     }
 
     /// [`Error::Stage`] from a text.
@@ -98,6 +110,13 @@ impl Error {
     pub(crate) fn bug(what: impl std::fmt::Display) -> Self {
         Self::Bug { what: what.to_string() }
     }
+}
+
+fn way_out(accept: &[&str]) -> String {
+    if accept.is_empty() {
+        return "no jail stands without it: use another host".to_owned();
+    }
+    format!("go without by `--allow-degraded={}`, or use another host", accept.join(","))
 }
 
 fn list(layers: &[&str]) -> String {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use creel_jail_sys::process::LINK_FD;
 use creel_jail_sys::seqpacket::Seq;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -54,8 +55,10 @@ fn confine(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
     let score = OomScore::open().map_err(|error| plain(&format!("open its oom_score_adj: {error}")))?;
     // the binary's own file is readable, so the kernel would let the agent look into this process
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| plain(&error))?;
-    set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).map_err(|error| plain(&error))?;
     let (order, _) = recv::<Confinement>(seq).map_err(|error| plain(&error))?.ok_or((None, "no order".to_owned()))?;
+    // Only now: an engine that started this process has ended since, and the stage is its parent.
+    set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).map_err(|error| plain(&error))?;
+    hold_nothing().map_err(|error| plain(&format!("open the jail's /dev/null: {error}")))?;
     let version = match landlock::restrict(&order.walls) {
         Ok(version) => Some(version),
         Err(_) if order.without_landlock => None,
@@ -64,6 +67,15 @@ fn confine(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
     let filters = seccomp::compile(&order.seccomp).map_err(|error| plain(&error))?;
     filters.install(false).map_err(|error| (Some("seccomp"), error.to_string()))?;
     Ok((version, score))
+}
+
+/// The jail's own /dev/null three times: an engine may have left descriptors of the host's files there.
+fn hold_nothing() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    creel_jail_sys::process::close_on_exec_from(LINK_FD.unsigned_abs())
 }
 
 /// The programs that were asked for, by their pid.

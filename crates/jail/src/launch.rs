@@ -14,6 +14,8 @@ use std::process::Child;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use creel_jail_sys::caps::landlock_version;
+use creel_jail_sys::loopdev::LoopDevice;
 use creel_jail_sys::pidfd;
 use creel_jail_sys::process::spawn_with_link;
 use creel_jail_sys::seqpacket::Seq;
@@ -26,14 +28,15 @@ use crate::error::Error;
 use crate::init::protocol::{Confined, Confinement, InitLink, recv, send};
 use crate::landlock::Walls;
 use crate::net::PlantedSockets;
-use crate::plan::{Disk, Plan, WRITABLE};
+use crate::plan::{Disk, Engine, Limits, OciRuntime, Plan, Users, WRITABLE};
+use crate::rootfs::view;
 use crate::spec::spec;
 use crate::stage::{Answer, Fault, Order, Owner, Word, write_order};
 use crate::{etc, seccomp};
 use disk::AttachedDisk;
 
 /// Every layer that a launch can prove or miss, by its id in `status --json` and `--allow-degraded`.
-pub const LAYERS: [&str; 23] = [
+pub const LAYERS: [&str; 25] = [
     "ns.user",
     "ns.pid",
     "ns.mnt",
@@ -57,6 +60,8 @@ pub const LAYERS: [&str; 23] = [
     "limit.fds",
     "core.none",
     "net.lo-only",
+    "separate-uid",
+    "guard-uid",
 ];
 
 /// A layer and whether it stands.
@@ -125,20 +130,23 @@ impl Jail {
     pub fn launch(plan: &Plan) -> Result<Launched, Error> {
         let description = spec(plan)?;
         merged_usr()?;
-        let limits = &plan.limits;
-        let wanted = CgroupLimits { cpus: limits.cpus, memory_bytes: limits.memory_bytes, pids: limits.pids };
-        let cgroup = Cgroup::create(&plan.name, &wanted)?;
-        let mut lacking = cgroup.unenforced().to_vec();
-        lacking.extend((plan.disk == Disk::Memory).then_some("limit.disk"));
+        let engine = engine(plan)?;
+        let cgroup = Cgroup::create(&plan.name, &cgroup_limits(&plan.limits))?;
+        let lacking = known_lacks(&cgroup, plan.users, plan.disk != Disk::Memory);
         let mut parts = Parts { first: None, stage: None, cgroup: Some(cgroup), disk: None };
         tolerate(plan, &lacking)?;
-        parts.disk = AttachedDisk::attach(&plan.disk)?;
+        if !lacking.contains(&"limit.disk") {
+            parts.disk = AttachedDisk::attach(&plan.disk)?;
+        }
 
         let order = Order {
             skeleton: etc::skeleton(plan),
+            views: view::views(plan).into_iter().chain(view::binds(plan)).collect(),
             spec: description,
-            memory_bytes: limits.memory_bytes,
+            memory_bytes: plan.limits.memory_bytes,
             secrets_socket: plan.secrets_socket,
+            own_user: plan.users.is_own(),
+            engine,
         };
         let told = |error: io::Error| Error::stage(format!("the stage's link: {error}"));
         let (ours, theirs) = Seq::pair().map_err(told)?;
@@ -161,7 +169,7 @@ impl Jail {
             tolerate(plan, &["landlock"])?;
         }
         let mut missing = lacking;
-        missing.extend((!landlock).then_some("landlock"));
+        missing.extend((!landlock && !missing.contains(&"landlock")).then_some("landlock"));
         let layers = proof::prove(plan, &order.spec, born.pid, &missing)?;
         let first =
             parts.first.as_ref().ok_or_else(|| Error::bug("a jail without PID 1"))?.try_clone().map_err(told)?;
@@ -218,6 +226,46 @@ impl Jail {
     pub fn kill(mut self) -> Result<(), Error> {
         self.parts.take_down()
     }
+}
+
+fn cgroup_limits(limits: &Limits) -> CgroupLimits {
+    let Limits { cpus, memory_bytes, pids, nofile: _ } = *limits;
+    CgroupLimits { cpus, memory_bytes, pids }
+}
+
+/// The layers that this host lacks for a jail of these limits and users, found without building one. `volume` says whether
+/// it is to have a volume.
+///
+/// # Errors
+/// When the control groups can't be looked at.
+pub fn lacking(name: &str, limits: &Limits, users: Users, volume: bool) -> Result<Vec<&'static str>, Error> {
+    let cgroup = Cgroup::create(name, &cgroup_limits(limits))?;
+    let lacks = known_lacks(&cgroup, users, volume);
+    cgroup.remove()?;
+    Ok(lacks)
+}
+
+/// What is known to be missing before anything is built.
+fn known_lacks(cgroup: &Cgroup, users: Users, volume: bool) -> Vec<&'static str> {
+    // A user's own jail has a limit on processes that needs no cgroup; the proof reads it back.
+    let mut lacks: Vec<&'static str> =
+        cgroup.unenforced().iter().copied().filter(|layer| !(users.is_own() && *layer == "limit.pids")).collect();
+    let loops = !users.is_own() && LoopDevice::is_possible();
+    lacks.extend((!volume || !loops).then_some("limit.disk"));
+    lacks.extend((landlock_version() == 0).then_some("landlock"));
+    if users.is_own() {
+        lacks.extend(["separate-uid", "guard-uid"]);
+    }
+    lacks
+}
+
+/// The OCI runtime that builds the jail, if one does; it must be there.
+fn engine(plan: &Plan) -> Result<Option<OciRuntime>, Error> {
+    let Engine::Runtime(runtime) = plan.engine else { return Ok(None) };
+    if plan.users.is_own() {
+        return Err(Error::Engine { runtime, said: "Creel starts it as root only".to_owned() });
+    }
+    crate::stage::engine_program(runtime).map(|_| Some(runtime))
 }
 
 /// The jail's /bin and /lib are links into its /usr, so the host's must be too.
@@ -279,17 +327,19 @@ fn next(stage: &Seq) -> Result<(Answer, Vec<OwnedFd>), Error> {
 fn from_fault(fault: Fault) -> Error {
     let named = |layer: &String| LAYERS.into_iter().find(|known| known == layer);
     let layers: Vec<_> = fault.layers.iter().filter_map(named).collect();
-    if layers.is_empty() {
-        return Error::stage(fault.why);
+    match fault.engine {
+        Some(runtime) => return Error::Engine { runtime, said: fault.why },
+        None if layers.is_empty() => return Error::stage(fault.why),
+        None => {}
     }
     tracing::warn!(?layers, why = fault.why, "a layer can't be enforced");
-    Error::Missing { layers }
+    Error::Missing { layers, accept: Vec::new() }
 }
 
 /// Refuses layers that are missing and that the operator did not give up.
 fn tolerate(plan: &Plan, missing: &[&'static str]) -> Result<(), Error> {
     let layers: Vec<_> = missing.iter().copied().filter(|layer| !plan.goes_without(layer)).collect();
-    if layers.is_empty() { Ok(()) } else { Err(Error::Missing { layers }) }
+    if layers.is_empty() { Ok(()) } else { Err(Error::Missing { layers, accept: missing.to_vec() }) }
 }
 
 /// Has PID 1 confine itself; says whether landlock stands.
@@ -306,7 +356,7 @@ fn confine(link: &Seq, plan: &Plan, order: &Order) -> Result<bool, Error> {
     match recv::<Confined>(link).map_err(told)? {
         Some((Confined::Ready { landlock }, _)) => Ok(landlock.is_some()),
         Some((Confined::Failed { layer, why }, _)) => {
-            Err(from_fault(Fault { layers: layer.into_iter().collect(), why }))
+            Err(from_fault(Fault { layers: layer.into_iter().collect(), engine: None, why }))
         }
         None => Err(Error::stage("PID 1 ended at once")),
     }
@@ -342,6 +392,13 @@ impl Parts {
             }
         }
         if let Some(mut stage) = self.stage.take() {
+            // it collects PID 1 and ends by itself
+            for _ in 0..20 {
+                if !matches!(stage.try_wait(), Ok(None)) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
             let _sent = stage.kill();
             if stage.wait().is_err() {
                 left.push("the stage".to_owned());

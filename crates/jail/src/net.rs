@@ -81,7 +81,11 @@ const KERNEL: &str = "run Creel as root on a kernel with IPv6 and nf_tables (NF_
 
 fn set(path: &Path, value: &str) -> Result<(), Error> {
     let read = || std::fs::read_to_string(path);
-    let is_so = |found: &str| found.split_whitespace().eq(value.split_whitespace());
+    // Where the groups 0 and 1 have no name, a range of nobody's reads as the two of those who have none.
+    let foreign = |found: &str| {
+        path.ends_with("ping_group_range") && found.split_whitespace().eq(["65534", "65534"]) && !maps_all_groups()
+    };
+    let is_so = |found: &str| found.split_whitespace().eq(value.split_whitespace()) || foreign(found);
     let failed =
         |verb: &str| Error::host(format!("{verb} `{}` in the jail's network namespace", path.display()), KERNEL);
     if is_so(&read().map_err(failed("read"))?) {
@@ -92,6 +96,12 @@ fn set(path: &Path, value: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::unfit(format!("`{}` does not take the value `{value}`", path.display()), KERNEL))
+}
+
+/// Whether this user namespace knows the groups of the host by their own numbers.
+fn maps_all_groups() -> bool {
+    let map = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 #[cfg(test)]

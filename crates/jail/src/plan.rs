@@ -5,6 +5,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::slot::Slot;
 
@@ -17,8 +19,10 @@ mod tests;
 pub struct Plan {
     /// Of the jail; also in its cgroup's name. Lower-case letters, digits and `-`, at most 48.
     pub name: String,
-    /// Which host uids the jail has.
-    pub slot: Slot,
+    /// Which users of the host the jail has.
+    pub users: Users,
+    /// Who builds it.
+    pub engine: Engine,
     /// What the jail may use up.
     pub limits: Limits,
     /// Where the writable places lie.
@@ -37,6 +41,83 @@ pub struct Plan {
     pub degraded: Vec<String>,
     /// The jail's own host name.
     pub hostname: String,
+}
+
+/// Which users of the host a jail has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// Those of a slot: nobody else on the host has them.
+    Slot(Slot),
+    /// The one who asks, who is not root, for everything. The layers `separate-uid` and `guard-uid` are missing then.
+    Own(u32),
+}
+
+impl Users {
+    /// The agent's id on the host.
+    #[must_use]
+    pub fn agent_id(self) -> u32 {
+        match self {
+            Self::Slot(slot) => slot.agent_id(),
+            Self::Own(uid) => uid,
+        }
+    }
+
+    /// The guard's.
+    #[must_use]
+    pub fn guard_id(self) -> u32 {
+        match self {
+            Self::Slot(slot) => slot.guard_id(),
+            Self::Own(uid) => uid,
+        }
+    }
+
+    /// Whether everything has the id of the one who asks.
+    #[must_use]
+    pub fn is_own(self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+}
+
+/// Who builds the jail from its OCI spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Creel itself.
+    Embedded,
+    /// An OCI runtime of the host. Network, planted sockets, landlock and the proof stay Creel's.
+    Runtime(OciRuntime),
+}
+
+/// An OCI runtime that takes runc's command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OciRuntime {
+    /// Debian's package `runc`.
+    Runc,
+    /// Debian's package `crun`.
+    Crun,
+}
+
+impl OciRuntime {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Runc, Self::Crun];
+
+    /// Its program's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runc => "runc",
+            Self::Crun => "crun",
+        }
+    }
+}
+
+impl Engine {
+    /// The engine of that name: `embedded`, or a runtime's.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let runtime = OciRuntime::ALL.into_iter().find(|runtime| runtime.name() == name).map(Self::Runtime);
+        runtime.or((name == "embedded").then_some(Self::Embedded))
+    }
 }
 
 /// What the jail may use up.

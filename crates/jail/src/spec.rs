@@ -14,7 +14,8 @@ use oci_spec::runtime::{
 };
 
 use crate::error::Error;
-use crate::plan::{Plan, WRITABLE};
+use crate::plan::{Plan, Users, WRITABLE};
+use crate::rootfs::view;
 use crate::seccomp;
 
 /// Where the stage gathers what the jail is made of, on a tmpfs that only its own mount namespace sees.
@@ -37,7 +38,7 @@ pub fn spec(plan: &Plan) -> Result<Spec, Error> {
         .gid_mappings(mappings(plan)?)
         .namespaces(namespaces()?)
         .resources(resources(plan)?)
-        .cgroups_path(format!("creel-{}", plan.name))
+        .cgroups_path(format!("/creel-{}", plan.name))
         .devices(Vec::new())
         .seccomp(seccomp::agent_profile()?)
         .rootfs_propagation("private")
@@ -90,18 +91,33 @@ fn rlimits(plan: &Plan) -> Result<Vec<PosixRlimit>, Error> {
     let pattern = std::fs::read("/proc/sys/kernel/core_pattern").unwrap_or_default();
     let core = u64::from(matches!(pattern.first(), None | Some(b'|' | b'@')));
     let limits = [(PosixRlimitType::RlimitNofile, plan.limits.nofile), (PosixRlimitType::RlimitCore, core)];
+    // Counted for each user of a user namespace apart (getrlimit(2)), so in a jail of one user it is as good as a cgroup's.
+    let pids = plan.users.is_own().then_some((PosixRlimitType::RlimitNproc, plan.limits.pids));
     limits
         .into_iter()
+        .chain(pids)
         .map(|(kind, value)| PosixRlimitBuilder::default().typ(kind).soft(value).hard(value).build().map_err(bug))
         .collect()
 }
 
+/// A user's own jail lies in a user namespace of its own, whose one id is the user's and called 0 there.
 fn mappings(plan: &Plan) -> Result<Vec<LinuxIdMapping>, Error> {
-    let base = plan.slot.root_id();
-    MAPPED
+    let pairs = match plan.users {
+        Users::Slot(slot) => MAPPED.map(|id| (id, slot.root_id() + id)).to_vec(),
+        Users::Own(_) => vec![(AGENT, 0)],
+    };
+    pairs
         .into_iter()
-        .map(|id| LinuxIdMappingBuilder::default().container_id(id).host_id(base + id).size(1_u32).build().map_err(bug))
+        .map(|(id, host)| LinuxIdMappingBuilder::default().container_id(id).host_id(host).size(1_u32).build().map_err(bug))
         .collect()
+}
+
+/// What the jail's uid 0 and the agent are called where the jail is built. A jail without an uid 0 has the agent's.
+pub(crate) fn builders_ids(spec: &Spec) -> Result<(u32, u32), Error> {
+    let mappings = spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref());
+    let host = |id| mappings.iter().copied().flatten().find(|one| one.container_id() == id).map(LinuxIdMapping::host_id);
+    let agent = host(AGENT).ok_or_else(|| Error::bug("the spec maps no agent"))?;
+    Ok((host(0).unwrap_or(agent), agent))
 }
 
 fn namespaces() -> Result<Vec<LinuxNamespace>, Error> {
@@ -138,19 +154,18 @@ fn mounts(plan: &Plan) -> Result<Vec<Mount>, Error> {
     let staging = Path::new(STAGING);
     let mut out = vec![
         mount("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"])?,
-        mount("/dev", "tmpfs", "tmpfs", &["nosuid", "noexec", "mode=0755", "size=64k", "nr_inodes=64"])?,
+        mount("/dev", "tmpfs", "tmpfs", &["ro", "nosuid", "noexec", "mode=0755", "size=64k", "nr_inodes=64"])?,
         mount(
             "/dev/pts",
             "devpts",
             "devpts",
             &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=256"],
         )?,
-        layered("/usr", &staging.join("layer"), Path::new("/usr"))?,
     ];
-    if let Some(runtime) = &plan.runtime {
-        out.push(layered("/opt/openclaw", &staging.join("empty"), runtime)?);
+    // The jail's own view of each host folder and file: the stage makes them before anything is mounted from there.
+    for one in view::views(plan) {
+        out.push(mount(&one.place, "bind", one.path(), &["bind", "ro", "nosuid", "nodev"])?);
     }
-    out.push(mount("/creel/creel", "bind", &plan.exe, &["bind", "ro", "nosuid", "nodev"])?);
     for (folder, place, executable) in WRITABLE {
         let source = staging.join("volume").join(folder);
         let mut options = vec!["bind", "rw", "nosuid", "nodev"];
@@ -159,17 +174,10 @@ fn mounts(plan: &Plan) -> Result<Vec<Mount>, Error> {
         }
         out.push(mount(place, "bind", source, &options)?);
     }
-    for bind in &plan.binds {
-        out.push(mount(&bind.dst, "bind", &bind.src, &["bind", "ro", "nosuid", "nodev"])?);
+    for one in view::binds(plan) {
+        out.push(mount(&one.place, "bind", one.path(), &["bind", "ro", "nosuid", "nodev"])?);
     }
     Ok(out)
-}
-
-/// A read-only overlay of two folders: its inodes are this jail's own, so that locks and watches don't reach another
-/// jail's view of the same files (HARDENING.md 24).
-fn layered(place: &str, upper: &Path, lower: &Path) -> Result<Mount, Error> {
-    let lowerdir = format!("lowerdir={}:{}", upper.display(), lower.display());
-    mount(place, "overlay", "overlay", &["ro", "nosuid", "nodev", &lowerdir])
 }
 
 fn mount(place: impl Into<PathBuf>, kind: &str, source: impl Into<PathBuf>, options: &[&str]) -> Result<Mount, Error> {
@@ -222,13 +230,14 @@ fn bug(error: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Bind, Disk, Limits};
+    use crate::plan::{Bind, Disk, Engine, Limits};
     use crate::slot::Slot;
 
     fn plan() -> Plan {
         Plan {
             name: "main".to_owned(),
-            slot: Slot::new(3).unwrap(),
+            users: Users::Slot(Slot::new(3).unwrap()),
+            engine: Engine::Embedded,
             limits: Limits { cpus: 1.5, memory_bytes: 4 << 30, pids: 512, nofile: 4096 },
             disk: Disk::Memory,
             files: Vec::new(),
@@ -246,6 +255,14 @@ mod tests {
         let spec = spec(&plan()).unwrap();
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn a_users_own_jail_has_one_id_and_a_limit_of_its_own_on_processes() {
+        let spec = spec(&Plan { users: Users::Own(1234), ..plan() }).unwrap();
+        assert_eq!(builders_ids(&spec).unwrap(), (0, 0));
+        let limits = spec.process().as_ref().unwrap().rlimits().as_ref().unwrap();
+        assert!(limits.iter().any(|one| one.typ() == PosixRlimitType::RlimitNproc && one.hard() == 512));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The process that builds a jail from outside and then keeps watch in its network namespace.
 //!
 //! Owns the order of the steps: network and planted sockets first, then PID 1 with its namespaces and root, the user
-//! namespace last, so that every other one belongs to the host. It never reads a byte that the agent wrote; it dies with
+//! namespace last, so that every other one belongs to the host (to a user namespace around it where a plain user builds a
+//! jail, to the engine's where an OCI runtime builds it). It never reads a byte that the agent wrote; it dies with
 //! the warden's thread and the jail dies with it. The hidden sub-command `creel stage` calls it.
 
 mod birth;
+mod engine;
+mod own_user;
 mod watch;
 
+pub(crate) use engine::program as engine_program;
 pub use watch::Owner;
 pub(crate) use watch::field;
 
@@ -26,6 +30,8 @@ use crate::error::Error;
 use crate::etc::Entry;
 use crate::init::protocol::{recv, send};
 use crate::net;
+use crate::plan::OciRuntime;
+use crate::rootfs::view::View;
 
 /// What is to be built. It travels in a sealed memory file, for the made files are larger than a message may be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,9 +39,14 @@ use crate::net;
 pub(crate) struct Order {
     pub(crate) spec: Spec,
     pub(crate) skeleton: Vec<Entry>,
+    pub(crate) views: Vec<View>,
     /// The jail's memory, of which the writable places take up to a half when no volume comes along.
     pub(crate) memory_bytes: u64,
     pub(crate) secrets_socket: bool,
+    /// Whether a plain user builds it.
+    pub(crate) own_user: bool,
+    /// Who mounts and starts it, if not we.
+    pub(crate) engine: Option<OciRuntime>,
 }
 
 /// What the warden says. Descriptors: `Build` brings the order, PID 1's link, and the volume if there is one.
@@ -70,21 +81,25 @@ pub(crate) enum Answer {
     Failed(Fault),
 }
 
-/// Why it could not be built: the missing layer, if it is one, and a text for the operator.
+/// Why it could not be built: the missing layer, if it is one, the engine that refused, and a text for the operator.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
     pub(crate) layers: Vec<String>,
+    #[serde(default)]
+    pub(crate) engine: Option<OciRuntime>,
     pub(crate) why: String,
 }
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let layers = match &error {
-            Error::Missing { layers } => layers.iter().map(|&layer| layer.to_owned()).collect(),
+            Error::Missing { layers, .. } => layers.iter().map(|&layer| layer.to_owned()).collect(),
             _ => Vec::new(),
         };
-        Self { layers, why: error.to_string() }
+        let engine = if let Error::Engine { runtime, .. } = &error { Some(*runtime) } else { None };
+        let why = if let Error::Engine { said, .. } = error { said } else { error.to_string() };
+        Self { layers, engine, why }
     }
 }
 
@@ -120,12 +135,18 @@ fn build(warden: &Seq) -> Result<Option<First>, Error> {
     let volume = fds.next();
     let order = read_order(order)?;
 
+    if order.own_user {
+        own_user::enter()?;
+    }
     unshare(CloneFlags::CLONE_NEWNET).map_err(|error| Error::missing("ns.net", error))?;
     let planted = net::build_in_this_namespace()?.into_fds();
     let handles: Vec<_> = planted.iter().map(AsFd::as_fd).collect();
     send(warden, &Answer::Planted, &handles).map_err(told)?;
     drop(planted);
 
+    if let Some(runtime) = order.engine {
+        return engine::start(warden, &order, runtime, (link, volume));
+    }
     let (ours, theirs) = Seq::pair().map_err(told)?;
     unshare(CloneFlags::CLONE_NEWPID).map_err(|error| Error::missing("ns.pid", error))?;
     let pid = match fork().map_err(Error::host("start PID 1", "free some processes or memory"))? {
@@ -161,7 +182,7 @@ fn attend(warden: &Seq, child: &Seq, spec: &Spec, pid: Pid) -> Result<(), Error>
                 send(warden, &Answer::Failed(fault), &[]).map_err(told)?;
                 return Err(Error::stage("PID 1 gave up"));
             }
-            birth::Step::Go => return Err(Error::bug("PID 1 gives orders")),
+            birth::Step::Go | birth::Step::Started { .. } => return Err(Error::bug("PID 1 gives orders")),
         }
     }
     send(warden, &Answer::Running, &[]).map_err(told)

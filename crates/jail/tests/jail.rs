@@ -16,6 +16,8 @@
 
 #[path = "jail/box_under_test.rs"]
 mod box_under_test;
+#[path = "jail/engines.rs"]
+mod engines;
 #[path = "jail/life.rs"]
 mod life;
 #[path = "jail/walls.rs"]
@@ -30,13 +32,14 @@ fn main() {
         Some("stage") => std::process::exit(creel_jail::stage_main(inherited(LINK_FD).unwrap())),
         Some("init") => std::process::exit(creel_jail::init_main(inherited(LINK_FD).unwrap())),
         Some("guard") => std::process::exit(walls::confined_guard()),
+        Some("plain") => std::process::exit(engines::as_a_plain_user()),
         Some("warden") => life::warden_to_be_killed(),
         filter => run(filter.filter(|text| !text.starts_with('-'))),
     }
 }
 
 fn run(filter: Option<&str>) {
-    let all: Vec<(&str, fn())> = walls::TESTS.iter().chain(life::TESTS).copied().collect();
+    let all: Vec<(&str, fn())> = walls::TESTS.iter().chain(life::TESTS).chain(engines::TESTS).copied().collect();
     let chosen: Vec<_> = all.iter().filter(|(name, _)| filter.is_none_or(|text| name.contains(text))).collect();
     println!("\nrunning {} tests", chosen.len());
     let mut failed = Vec::new();

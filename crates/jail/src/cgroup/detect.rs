@@ -41,6 +41,8 @@ impl Place {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Hierarchies {
     v1: BTreeMap<String, PathBuf>,
+    /// Those of other controllers, where an OCI runtime makes groups of the same name.
+    others: Vec<PathBuf>,
     v2: Option<PathBuf>,
     v2_controllers: Vec<String>,
 }
@@ -75,7 +77,11 @@ impl Hierarchies {
                 b"cgroup2" => _ = found.v2.get_or_insert(point),
                 b"cgroup" => {
                     let options = String::from_utf8_lossy(options);
-                    for controller in options.split(',').filter(|option| CONTROLLERS.contains(option)) {
+                    let mut known = options.split(',').filter(|option| CONTROLLERS.contains(option)).peekable();
+                    if known.peek().is_none() {
+                        found.others.push(point.clone());
+                    }
+                    for controller in known {
                         found.v1.entry(controller.to_owned()).or_insert_with(|| point.clone());
                     }
                 }
@@ -98,9 +104,14 @@ impl Hierarchies {
         self.v2.clone().map(Place::V2)
     }
 
+    /// The hierarchies in which we set nothing.
+    pub(super) fn others(&self) -> &[PathBuf] {
+        &self.others
+    }
+
     /// All mounts, each once.
     pub(super) fn roots(&self) -> Vec<&Path> {
-        let mut roots: Vec<&Path> = self.v1.values().chain(&self.v2).map(PathBuf::as_path).collect();
+        let mut roots: Vec<&Path> = self.v1.values().chain(&self.v2).chain(&self.others).map(PathBuf::as_path).collect();
         roots.sort_unstable();
         roots.dedup();
         roots
@@ -156,7 +167,8 @@ mod tests {
         assert_eq!(found.place("memory"), v1("/sys/fs/cgroup/memory"));
         assert_eq!(found.place("pids"), None);
         assert_eq!(found.unified(), Some(Place::V2("/sys/fs/cgroup/uni fied".into())));
-        assert_eq!(found.roots().len(), 3);
+        assert_eq!(found.others(), [PathBuf::from("/sys/fs/cgroup/systemd")]);
+        assert_eq!(found.roots().len(), 4);
         found.v2_controllers = vec!["pids".to_owned()];
         assert_eq!(found.place("pids"), found.unified());
         found.v2_controllers.push("memory".to_owned());

@@ -7,21 +7,23 @@ use std::fs;
 use std::path::Path;
 
 use oci_spec::runtime::Spec;
+use rustix::process::{getegid, geteuid};
 
 use super::{LAYERS, Layer, LayerStatus};
 use crate::error::Error;
 use crate::plan::{Plan, WRITABLE};
-use crate::spec::AGENT;
 use crate::stage::field;
 
 /// Checks each layer and gives the whole list; those in `missing` were given up by name already.
 pub(super) fn prove(plan: &Plan, spec: &Spec, pid: i32, missing: &[&'static str]) -> Result<Vec<Layer>, Error> {
     let mut failed = broken_layers(plan, spec, pid)?;
-    failed.retain(|layer| !missing.contains(layer) && !plan.goes_without(layer));
+    failed.retain(|layer| !missing.contains(layer));
+    let absent: Vec<&'static str> = missing.iter().chain(&failed).copied().collect();
+    failed.retain(|layer| !plan.goes_without(layer));
     if !failed.is_empty() {
-        return Err(Error::Missing { layers: failed });
+        return Err(Error::Missing { layers: failed, accept: absent });
     }
-    let status = |id: &str| if missing.contains(&id) { LayerStatus::Degraded } else { LayerStatus::Enforced };
+    let status = |id: &str| if absent.contains(&id) { LayerStatus::Degraded } else { LayerStatus::Enforced };
     Ok(LAYERS.into_iter().map(|id| Layer { id, status: status(id) }).collect())
 }
 
@@ -34,6 +36,11 @@ fn broken_layers(plan: &Plan, spec: &Spec, pid: i32) -> Result<Vec<&'static str>
     let status = read("status")?;
     let limits = read("limits")?;
     let mounts = Mounts::parse(&read("mountinfo")?);
+    let limit = |name: &str, hard: u64| {
+        field(&limits, name)
+            .and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u64>().ok())
+            .is_some_and(|n| n <= hard)
+    };
     let mut failed = Vec::new();
     let mut demand = |layer: &'static str, stands: bool| {
         if !stands {
@@ -51,19 +58,24 @@ fn broken_layers(plan: &Plan, spec: &Spec, pid: i32) -> Result<Vec<&'static str>
     ] {
         demand(layer, own_namespace(pid, file));
     }
-    let host_id = (plan.slot.root_id() + AGENT).to_string();
-    let only = |name: &str| field(&status, name).is_some_and(|ids| ids.split_whitespace().all(|id| id == host_id));
-    demand("uid", only("Uid:") && only("Gid:") && field(&status, "Groups:") == Some(""));
+    let agent = plan.users.agent_id();
+    let only =
+        |name: &str, id: u32| field(&status, name).is_some_and(|ids| ids.split_whitespace().all(|one| one == id.to_string()));
+    if plan.users.is_own() {
+        demand("uid", only("Uid:", agent) && only("Gid:", getegid().as_raw()));
+        demand("limit.pids", limit("Max processes", plan.limits.pids));
+    } else {
+        demand("uid", only("Uid:", agent) && only("Gid:", agent) && field(&status, "Groups:") == Some(""));
+    }
+    // The guard says at its start whether it became this user.
+    let (asking, guard) = (geteuid().as_raw(), plan.users.guard_id());
+    demand("separate-uid", agent != asking && agent != 0);
+    demand("guard-uid", guard != agent && guard != asking && guard != 0);
     let zero =
         |name: &str| field(&status, name).is_some_and(|bits| !bits.is_empty() && bits.bytes().all(|b| b == b'0'));
     demand("caps.none", ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].into_iter().all(zero));
     demand("nnp", field(&status, "NoNewPrivs:") == Some("1"));
     demand("seccomp", field(&status, "Seccomp:") == Some("2"));
-    let limit = |name: &str, hard: u64| {
-        field(&limits, name)
-            .and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u64>().ok())
-            .is_some_and(|n| n <= hard)
-    };
     demand("limit.fds", limit("Max open files", plan.limits.nofile));
     demand("core.none", limit("Max core file size", 1));
     demand("fs.readonly", mounts.read_only("/") && mounts.read_only("/usr") && mounts.read_only("/dev"));
@@ -82,7 +94,11 @@ fn own_namespace(pid: i32, file: &str) -> bool {
 
 /// Mounts that are not read-only: the writable places, and those of the kernel that guard themselves.
 fn may_be_written(place: &str) -> bool {
-    place == "/proc" || place == "/dev/pts" || WRITABLE.iter().any(|(_, writable, _)| *writable == place) || {
+    // an engine shows the host's own nodes, of which the agent owns none
+    const NODES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+    place == "/proc" || place == "/dev/pts" || NODES.contains(&place) || {
+        WRITABLE.iter().any(|(_, writable, _)| *writable == place)
+    } || {
         // a masked file under /proc is /dev/null, which takes and keeps nothing
         place.starts_with("/proc/")
     }

@@ -33,6 +33,10 @@ pub(super) enum Step {
     Go,
     Built,
     MapMe,
+    /// From the helper that calls an engine: PID 1 as the host numbers it, with the listener as in `Built`.
+    Started {
+        pid: i32,
+    },
     Failed(Fault),
 }
 
@@ -44,7 +48,7 @@ pub(super) fn child(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<Ow
     1
 }
 
-const HINT: &str = "run Creel as root on a kernel of 5.17 or newer";
+pub(super) const HINT: &str = "use a kernel of 5.17 or newer";
 
 fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedFd>) -> Result<(), Error> {
     die_with_stage()?;
@@ -53,10 +57,10 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     separate(&order.spec)?;
     let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
     umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
-    let listener = rootfs::build(order, volume)?;
-    let handles: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+    let gathered = rootfs::gather(order, volume)?;
+    let handles: Vec<_> = gathered.listener.iter().map(AsFd::as_fd).collect();
     send(stage, &Step::Built, &handles).map_err(broken)?;
-    drop(listener);
+    gathered.enter(order)?;
 
     // Last of all: whatever is root in this namespace has power over none of those made before it.
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Error::missing("ns.user", error))?;
@@ -67,7 +71,10 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     setsid().map_err(host("start a session"))?;
     caps::close_bounding_set().map_err(Error::host("empty the bounding set", HINT))?;
     let (uid, gid) = (Uid::from_raw(process.user().uid()), Gid::from_raw(process.user().gid()));
-    set_thread_groups(&[]).map_err(host("leave all groups"))?;
+    // a plain user keeps his groups: `user_namespaces(7)`, "Interaction with system calls that change process UIDs or GIDs"
+    if !order.own_user {
+        set_thread_groups(&[]).map_err(host("leave all groups"))?;
+    }
     set_thread_res_gid(gid, gid, gid).map_err(host("become the agent's group"))?;
     set_thread_res_uid(uid, uid, uid).map_err(host("become the agent's user"))?;
     caps::drop_all().map_err(Error::host("drop all privileges", HINT))?;
@@ -77,7 +84,7 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     Err(execute(process))
 }
 
-fn die_with_stage() -> Result<(), Error> {
+pub(super) fn die_with_stage() -> Result<(), Error> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Error::host("ask to die with the stage", HINT))
 }
 
@@ -90,7 +97,7 @@ fn wait_for_go(stage: &Seq) -> Result<(), Error> {
 
 /// Takes back what a service manager did to keep the warden from being killed for want of memory: the agent's programs could
 /// inherit it. Raising needs no privilege; as root it also becomes the least that they can set.
-fn be_no_favourite() -> io::Result<()> {
+pub(super) fn be_no_favourite() -> io::Result<()> {
     const PATH: &str = "/proc/self/oom_score_adj";
     let given: i32 = std::fs::read_to_string(PATH)?.trim().parse().map_err(io::Error::other)?;
     std::fs::write(PATH, given.max(0).to_string())
@@ -116,6 +123,7 @@ fn set_limits(process: &Process) -> Result<(), Error> {
         let resource = match limit.typ() {
             PosixRlimitType::RlimitNofile => Resource::Nofile,
             PosixRlimitType::RlimitCore => Resource::Core,
+            PosixRlimitType::RlimitNproc => Resource::Nproc,
             other => return Err(Error::bug(format!("a limit that is not understood: {other:?}"))),
         };
         let limit = Rlimit { current: Some(limit.soft()), maximum: Some(limit.hard()) };

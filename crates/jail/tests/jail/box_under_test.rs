@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use creel_jail::slot::{Slot, SlotLock};
-use creel_jail::{Disk, InitEvent, InitRequest, Jail, Launched, Limits, MadeFile, Owner, Plan};
+use creel_jail::{Disk, Engine, InitEvent, InitRequest, Jail, Launched, Limits, MadeFile, Owner, Plan, Users};
 use creel_jail_sys::socket::wait;
 use rustix::event::PollFlags;
 
@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Box {
     pub(crate) launched: Launched,
-    _lock: SlotLock,
+    _lock: Option<SlotLock>,
     next: u64,
 }
 
@@ -40,9 +40,15 @@ pub(crate) fn state_dir() -> PathBuf {
 /// A plan with small limits, in memory, without a runtime. The slot is this test's until the lock is dropped.
 pub(crate) fn plan() -> (Plan, SlotLock) {
     let lock = Slot::transient(&state_dir()).unwrap();
-    let plan = Plan {
+    (plan_of(Users::Slot(lock.slot())), lock)
+}
+
+/// The same for these users.
+pub(crate) fn plan_of(users: Users) -> Plan {
+    Plan {
         name: format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)),
-        slot: lock.slot(),
+        users,
+        engine: Engine::Embedded,
         limits: Limits { cpus: 2.0, memory_bytes: 1 << 30, pids: 128, nofile: 1024 },
         disk: Disk::Memory,
         files: vec![MadeFile {
@@ -57,8 +63,7 @@ pub(crate) fn plan() -> (Plan, SlotLock) {
         secrets_socket: false,
         degraded: vec!["limit.disk".to_owned()],
         hostname: "box".to_owned(),
-    };
-    (plan, lock)
+    }
 }
 
 pub(crate) fn launch() -> Box {
@@ -67,7 +72,7 @@ pub(crate) fn launch() -> Box {
 }
 
 pub(crate) fn launch_plan(plan: &Plan, lock: SlotLock) -> Box {
-    Box { launched: Jail::launch(plan).unwrap(), _lock: lock, next: 1 }
+    Box::of(Jail::launch(plan).unwrap(), Some(lock))
 }
 
 pub(crate) fn environment() -> Vec<(String, String)> {
@@ -77,6 +82,10 @@ pub(crate) fn environment() -> Vec<(String, String)> {
 }
 
 impl Box {
+    pub(crate) fn of(launched: Launched, lock: Option<SlotLock>) -> Self {
+        Self { launched, _lock: lock, next: 1 }
+    }
+
     pub(crate) fn event(&self) -> (InitEvent, Vec<OwnedFd>) {
         loop {
             if let Some(event) = self.launched.jail.init().recv().unwrap() {

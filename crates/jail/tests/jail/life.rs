@@ -288,7 +288,7 @@ fn a_missing_layer_is_named() {
     plan.degraded = Vec::new();
     // a disk in memory is no limit.disk, and nobody gave it up
     match Jail::launch(&plan) {
-        Err(Error::Missing { layers }) => assert_eq!(layers, ["limit.disk"]),
+        Err(Error::Missing { layers, .. }) => assert_eq!(layers, ["limit.disk"]),
         other => panic!("{other:?}"),
     }
 }
