@@ -45,6 +45,7 @@ fn a_real_openclaw_works_inside() {
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();
     up(&creel, &config);
     files_appear(&creel);
+    commands_stay_behind_the_inner_wall(&creel);
     a_page_is_fetched(&creel, &origin, port);
     the_log_tells(&creel);
     status_and_check(&creel);
@@ -98,6 +99,30 @@ fn files_appear(creel: &Creel) {
     for path in ["trap", "root/etc/passwd", "../etc/passwd", "/etc/passwd"] {
         assert_ne!(creel.run(&["ws", "get", path]).unwrap().code, 0, "{path}");
     }
+}
+
+/// What a hijacked command tries against the OpenClaw that runs it.
+fn commands_stay_behind_the_inner_wall(creel: &Creel) {
+    let says = |command: &str, what: &str| {
+        let said = creel.run(&["say", &format!("RUN: {command}")]).unwrap();
+        assert!(said.code == 0 && said.out.contains(what), "{command}: {said:?}");
+    };
+    says("echo uid=$(id -u) in $(pwd)", "uid=1001 in /workspace");
+    says("echo found $(ls -A /var/lib/openclaw /etc/openclaw /run/creel | grep -c '[.]')", "found 0");
+    says("echo state $(find / -name 'openclaw*.sqlite' 2>/dev/null | wc -l)", "state 0");
+    // OpenClaw is there, and out of reach
+    says("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c OPENCLAW_STATE_DIR; echo read", "0\nread");
+    says(
+        "python3 -c 'import socket; print(\"gateway\", socket.socket().connect_ex((\"127.0.0.1\", 18789)))'",
+        "gateway 111",
+    );
+    says("kill -9 $(pgrep -u 1000); echo tried", "not permitted");
+    // what OpenClaw's own start would read, did it have the same home
+    says(
+        "for f in .profile .bashrc .npmrc .gitconfig; do echo 'touch /workspace/poisoned' > ~/$f; done; echo poisoned",
+        "poisoned",
+    );
+    assert_eq!(creel.run(&["check"]).unwrap().code, 0);
 }
 
 fn a_page_is_fetched(creel: &Creel, origin: &Origin, port: u16) {

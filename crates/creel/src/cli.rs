@@ -86,12 +86,19 @@ enum Command {
     /// The first process of a jail.
     #[command(hide = true)]
     Init,
+    /// Starts commands behind a jail's inner wall.
+    #[command(hide = true)]
+    Wall,
     /// Our helper inside the jail.
     #[command(hide = true)]
     Inside(inside::Inside),
     /// Answers OpenClaw's secret references inside the jail.
     #[command(hide = true)]
-    ResolveSecrets,
+    ResolveSecrets {
+        /// What the one who asks adds: the script's own path.
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<std::ffi::OsString>,
+    },
 }
 
 /// Which installation is meant.
@@ -114,6 +121,9 @@ impl Where {
 /// Reads the command line and runs it. Returns the process's exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    if creel_jail::is_launcher() {
+        return exit(creel_jail::launch_main());
+    }
     // The jail's init must be as small as it can be: no parser of ours before it has walled itself in.
     match Creel::parse().command {
         Command::Up(command) => command.run(),
@@ -132,8 +142,9 @@ pub fn main() -> ExitCode {
         Command::MakeCa { uid, folder } => crate::guard_process::make_ca(uid, &folder),
         Command::Stage => crate::run::stage(),
         Command::Init => crate::run::init(),
+        Command::Wall => crate::run::wall(),
         Command::Inside(command) => command.run(),
-        Command::ResolveSecrets => exit(creel_openclaw::resolver::main()),
+        Command::ResolveSecrets { rest: _ } => exit(creel_openclaw::resolver::main()),
     }
 }
 

@@ -24,13 +24,17 @@ const LONGEST_LISTING: usize = 10_000;
 /// The command line, as the jail's init runs it, for `task`.
 #[must_use]
 pub(crate) fn argv(task: &InsideTask) -> Vec<String> {
-    let words: &[&str] = match task {
+    // In front of the inner wall every program of the PATH is the launcher: `env` runs the same behind it.
+    let mut words = if *task == InsideTask::ProbeBehind { vec!["/usr/bin/env"] } else { Vec::new() };
+    words.extend(["/creel/creel", "inside"]);
+    let task: &[&str] = match task {
         InsideTask::List { path } => &["ws-ls", path],
         InsideTask::Get { path } => &["ws-get", path],
         InsideTask::Put { path } => &["ws-put", path],
-        InsideTask::Probe => &["probe"],
+        InsideTask::Probe | InsideTask::ProbeBehind => &["probe"],
     };
-    ["/creel/creel", "inside"].iter().chain(words).map(|word| (*word).to_owned()).collect()
+    words.extend(task);
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// Lists a folder to `out`: a line an entry, folders with a `/` behind. Names are printed as they are: the caller escapes.

@@ -20,8 +20,12 @@ pub(crate) struct Outside {
     pub(crate) namespaces: BTreeMap<String, String>,
     /// The jail's processes, its first one first.
     pub(crate) processes: Vec<Process>,
+    /// The process behind the inner wall, which is also among `processes`.
+    pub(crate) wall: Option<Process>,
     /// The jail's mounts.
     pub(crate) mounts: Option<Vec<Mount>>,
+    /// The mounts behind the inner wall.
+    pub(crate) mounts_behind: Option<Vec<Mount>>,
     /// The file systems under the places where the agent may write: device → (size in bytes, inodes).
     pub(crate) disks: BTreeMap<u64, (u64, u64)>,
     /// Size and inodes of the host's root file system.
@@ -59,14 +63,18 @@ pub(crate) const MASKED: [&str; 16] = [
 ];
 
 impl Outside {
-    /// Looks at the jail whose first process is `init`; the agent may write at `writable`.
-    pub(crate) fn look(init: i32, writable: &[&str]) -> Self {
+    /// Looks at the jail whose first process is `init`, with process `wall` behind its inner wall (0 without); the agent may
+    /// write at `writable`.
+    pub(crate) fn look(init: i32, wall: i32, writable: &[&str]) -> Self {
         let text = |path: &str| fs::read_to_string(format!("/proc/{init}{path}")).ok();
         let inside = |path: &str| format!("/proc/{init}/root{path}");
+        let processes = processes::of_jail(init);
         Self {
             namespaces: processes::namespaces("self"),
-            processes: processes::of_jail(init),
+            wall: processes.iter().find(|process| process.pid == wall).cloned(),
+            processes,
             mounts: mounts::of(init),
+            mounts_behind: if wall == 0 { None } else { mounts::of(wall) },
             disks: disks(init, writable),
             root_disk: rustix::fs::statvfs("/").ok().map(|s| (s.f_blocks.saturating_mul(s.f_frsize), s.f_files)),
             proc_paths: MASKED.into_iter().filter(|path| fs::symlink_metadata(path).is_ok()).collect(),

@@ -49,6 +49,8 @@ pub(crate) enum InsideTask {
     },
     /// Print what an attacker would find, as JSON.
     Probe,
+    /// The same behind the inner wall, where the agent's commands are.
+    ProbeBehind,
 }
 
 impl InsideTask {
@@ -60,6 +62,7 @@ impl InsideTask {
             Self::Get { path } => ("ws-get", path),
             Self::Put { path } => ("ws-put", path),
             Self::Probe => ("check", ""),
+            Self::ProbeBehind => ("check", "behind the inner wall"),
         }
     }
 }
@@ -133,6 +136,8 @@ pub(crate) struct TenantStatus {
     pub(crate) warden_pid: i32,
     /// The jail's init as the host sees it, 0 while there is none.
     pub(crate) init_pid: i32,
+    /// The process behind the jail's inner wall on the host, 0 without one.
+    pub(crate) wall_pid: i32,
 }
 
 /// The limits that the configuration asked for.

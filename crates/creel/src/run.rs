@@ -12,7 +12,9 @@ use std::process::ExitCode;
 
 use creel_guard::Tenant;
 use creel_jail::slot::SlotLock;
-use creel_jail::{Bind, Disk, InitEvent, InitLink, InitRequest, Jail, Layer, Limits, MadeFile, Owner, Plan};
+use creel_jail::{
+    Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan, Users,
+};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -75,6 +77,7 @@ pub(crate) struct Order<'a> {
     pub(crate) binds: Vec<Bind>,
     pub(crate) files: Vec<MadeFile>,
     pub(crate) secrets_socket: bool,
+    pub(crate) inner_wall: Option<InnerWall>,
     pub(crate) degraded: Vec<String>,
 }
 
@@ -90,12 +93,13 @@ impl Order<'_> {
     /// The jail's plan, with `trusted` among its files.
     fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
         let Self { tenant, alive, site, slot, config, provider: _, secrets, control, .. } = self;
-        let Self { disk, runtime, binds, mut files, secrets_socket, degraded, .. } = self;
+        let Self { disk, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
         files.extend(trusted);
         let limits = config.limits();
         let plan = Plan {
             name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
-            slot: slot.slot(),
+            users: Users::Slot(slot.slot()),
+            engine: Engine::Embedded,
             limits: Limits {
                 cpus: limits.cpus,
                 memory_bytes: limits.memory_bytes,
@@ -108,6 +112,7 @@ impl Order<'_> {
             binds,
             exe,
             secrets_socket,
+            inner_wall,
             degraded,
             hostname: "creel".to_owned(),
         };
@@ -307,10 +312,22 @@ pub(crate) fn init() -> ExitCode {
     with_link(creel_jail::init_main)
 }
 
-fn with_link(work: fn(OwnedFd) -> i32) -> ExitCode {
+/// `creel wall`, hidden: its link and its listener were put at the agreed descriptors.
+pub(crate) fn wall() -> ExitCode {
+    match creel_jail_sys::process::inherited(creel_jail::LISTENER_FD) {
+        Ok(listener) => with_link(|link| creel_jail::wall_main(link, listener)),
+        Err(_) => part_of_creel(),
+    }
+}
+
+fn part_of_creel() -> ExitCode {
+    crate::cli::out::fail(crate::cli::USAGE, "this is a part of creel that only creel starts")
+}
+
+fn with_link(work: impl FnOnce(OwnedFd) -> i32) -> ExitCode {
     match creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD) {
         Ok(link) => crate::cli::exit(work(link)),
-        Err(_) => crate::cli::out::fail(crate::cli::USAGE, "this is a part of creel that only creel starts"),
+        Err(_) => part_of_creel(),
     }
 }
 

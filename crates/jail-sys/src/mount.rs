@@ -1,6 +1,7 @@
 //! The one mount call that `rustix` lacks: `mount_setattr`.
 //!
-//! Owns the call and its structure. It never mounts anything itself. `jail` uses it to make mounts read-only in place.
+//! Owns the call and its structure. It never mounts anything itself. `jail` uses it to make mounts read-only in place, and to
+//! show a second user of the jail the first one's files as its own.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -38,6 +39,24 @@ struct RawAttributes {
     userns: u64,
 }
 
+/// `MOUNT_ATTR_IDMAP`, `mount_setattr(2)`.
+const MAP_IDS: u64 = 0x0010_0000;
+
+/// Has a mount that is attached nowhere show each owner on disk as the id that the user namespace maps it to.
+///
+/// # Errors
+/// What the kernel says: `EINVAL` where the file system knows no such mounts or the mount is attached, `EPERM` without power
+/// over the file system.
+pub fn map_owners(mount: impl AsFd, namespace: impl AsFd) -> io::Result<()> {
+    let userns = u64::try_from(namespace.as_fd().as_raw_fd()).map_err(io::Error::other)?;
+    set_raw(
+        mount,
+        Path::new(""),
+        &RawAttributes { set: MAP_IDS, clear: 0, propagation: 0, userns },
+        libc::AT_EMPTY_PATH,
+    )
+}
+
 /// Sets attributes on the mount at `path` below `dir`; with `recursive` on those below it too. Symbolic links in the last
 /// component are not followed. An empty path names `dir` itself.
 ///
@@ -52,6 +71,10 @@ pub fn set_attributes(dir: impl AsFd, path: &Path, set: MountAttributes, recursi
     if path.as_os_str().is_empty() {
         flags |= libc::AT_EMPTY_PATH;
     }
+    set_raw(dir, path, &raw, flags)
+}
+
+fn set_raw(dir: impl AsFd, path: &Path, raw: &RawAttributes, flags: libc::c_int) -> io::Result<()> {
     let path = path.into_c_str()?;
     // SAFETY: `path` is a C string and `raw` a structure of the size given, both alive for the call; the kernel reads only.
     let result = unsafe {
@@ -60,7 +83,7 @@ pub fn set_attributes(dir: impl AsFd, path: &Path, set: MountAttributes, recursi
             dir.as_fd().as_raw_fd(),
             path.as_ptr(),
             flags,
-            std::ptr::from_ref(&raw),
+            std::ptr::from_ref(raw),
             size_of::<RawAttributes>(),
         )
     };

@@ -3,11 +3,12 @@
 //! Owns what needs `unsafe` when one process becomes another. It never decides what is started. `jail`'s launcher, stage
 //! and init call it, and the binary for the descriptor that it inherits.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Pid;
@@ -77,6 +78,33 @@ pub fn place(fd: OwnedFd, number: RawFd) -> io::Result<()> {
     // exec, where every earlier object is about to vanish.
     let result = unsafe { libc::dup2(fd.as_raw_fd(), number) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The path that this process's program was executed by, as the caller of `execve` wrote it: AT_EXECFN of `getauxval(3)`. A
+/// script's own path, where the program is its interpreter.
+///
+/// # Errors
+/// `NotFound` when the kernel gave none.
+pub fn called_as() -> io::Result<PathBuf> {
+    // SAFETY: it reads the auxiliary vector, which the kernel put on the stack.
+    let text = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    if text == 0 {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    // SAFETY: the kernel's C string, which lies above the stack for the process's whole life.
+    let text = unsafe { CStr::from_ptr(text as *const libc::c_char) };
+    Ok(PathBuf::from(OsStr::from_bytes(text.to_bytes())))
+}
+
+/// Lets go of the terminal that this process's session has, if it is this one: `TIOCNOTTY` of `ioctl_tty(2)`. A session's
+/// leader gets SIGHUP and SIGCONT by it.
+///
+/// # Errors
+/// `ENOTTY` when it is not the session's terminal.
+pub fn leave_terminal(terminal: impl AsFd) -> io::Result<()> {
+    // SAFETY: this request takes no argument.
+    let result = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCNOTTY) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Marks every descriptor from `first` on close-on-exec.

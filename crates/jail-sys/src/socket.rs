@@ -17,8 +17,11 @@ use rustix::net::sockopt::{
     ip_original_dst, ipv6_original_dst, set_ipv6_v6only, set_tcp_nodelay, socket_domain, socket_error,
 };
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, ipproto, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, getsockname, ipproto, listen,
+    socket_with,
 };
+
+use crate::seqpacket::Seq;
 
 /// Connections that wait to be accepted; the kernel lowers it to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
@@ -109,8 +112,33 @@ pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
 
 /// A listening Unix stream socket at `path`, which must not exist. The file has `mode` from its first instant.
 pub fn unix_listener(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    listener_of(SocketType::STREAM, path, mode)
+}
+
+/// The same for messages ([`crate::seqpacket`]).
+pub fn seqpacket_listener(path: &Path, mode: u32) -> io::Result<OwnedFd> {
+    listener_of(SocketType::SEQPACKET, path, mode)
+}
+
+/// The next connection of a [`seqpacket_listener`], blocking and close-on-exec; none when nobody waits.
+pub fn accept_seqpacket(listener: impl AsFd) -> io::Result<Option<Seq>> {
+    match rustix::io::retry_on_intr(|| accept_with(&listener, SocketFlags::CLOEXEC)) {
+        Ok(fd) => Seq::from_fd(fd).map(Some),
+        Err(Errno::WOULDBLOCK | Errno::CONNABORTED) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Connects to a [`seqpacket_listener`].
+pub fn connect_seqpacket(path: &Path) -> io::Result<Seq> {
+    let fd = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::io::retry_on_intr(|| connect(&fd, &SocketAddrUnix::new(path)?))?;
+    Seq::from_fd(fd)
+}
+
+fn listener_of(kind: SocketType, path: &Path, mode: u32) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let fd = socket_with(AddressFamily::UNIX, kind, flags, None)?;
     // Linux makes the file with the socket's own mode, less the umask (net/unix/af_unix.c, unix_bind_bsd).
     fchmod(&fd, Mode::from_raw_mode(mode))?;
     bind(&fd, &SocketAddrUnix::new(path)?)?;

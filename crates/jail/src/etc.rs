@@ -90,10 +90,11 @@ fn made_etc(hostname: &str) -> Vec<Entry> {
         (
             "etc/passwd",
             "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n\
+             agent-commands:x:1001:1001:what the agent runs:/home/agent:/bin/bash\n\
              nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
                 .to_owned(),
         ),
-        ("etc/group", "root:x:0:\ntty:x:5:\nagent:x:1000:\nnogroup:x:65534:\n".to_owned()),
+        ("etc/group", "root:x:0:\ntty:x:5:\nagent:x:1000:\nagent-commands:x:1001:\nnogroup:x:65534:\n".to_owned()),
         ("etc/hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost ip6-localhost ip6-loopback {hostname}\n")),
         ("etc/hostname", format!("{hostname}\n")),
         ("etc/host.conf", "multi on\n".to_owned()),

@@ -4,8 +4,8 @@
 //! same filter, landlock domain and uid; it never runs what the link did not ask for, and ends with the link. The hidden
 //! sub-command `creel init` calls it.
 
-mod oom;
-mod program;
+pub(crate) mod oom;
+pub(crate) mod program;
 pub(crate) mod protocol;
 
 use std::collections::HashMap;
@@ -27,18 +27,7 @@ use protocol::{Confined, Confinement, InitEvent, InitRequest, recv, send};
 /// The hidden sub-command `init`: `fd` is the link to the warden. Returns the exit code; the jail ends with this process.
 pub fn init_main(fd: OwnedFd) -> i32 {
     let Ok(seq) = Seq::from_fd(fd) else { return 125 };
-    let mut score = match confine(&seq) {
-        Ok((landlock, score)) => {
-            if send(&seq, &Confined::Ready { landlock }, &[]).is_err() {
-                return 125;
-            }
-            score
-        }
-        Err((layer, why)) => {
-            let _sent = send(&seq, &Confined::Failed { layer: layer.map(str::to_owned), why }, &[]);
-            return 125;
-        }
-    };
+    let Some(mut score) = confine(&seq) else { return 125 };
     // an error here means that the link or the signal descriptor is gone: the jail ends
     match serve(&seq, &mut score) {
         Ok(()) => 0,
@@ -46,10 +35,21 @@ pub fn init_main(fd: OwnedFd) -> i32 {
     }
 }
 
+/// Has this process confined as the warden says, and tells it how that went; none when it can't go on.
+pub(crate) fn confine(seq: &Seq) -> Option<OomScore> {
+    match wall_in(seq) {
+        Ok((landlock, score)) => send(seq, &Confined::Ready { landlock }, &[]).is_ok().then_some(score),
+        Err((layer, why)) => {
+            let _sent = send(seq, &Confined::Failed { layer: layer.map(str::to_owned), why }, &[]);
+            None
+        }
+    }
+}
+
 type Failure = (Option<&'static str>, String);
 
 /// Reads how to be confined and does it. After this, nothing of the host is reachable from here that the agent can't reach.
-fn confine(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
+fn wall_in(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
     let plain = |error: &dyn std::fmt::Display| (None, error.to_string());
     // only before the next step is the file ours to open
     let score = OomScore::open().map_err(|error| plain(&format!("open its oom_score_adj: {error}")))?;
@@ -116,7 +116,7 @@ fn answer(
     match request {
         InitRequest::Spawn { id, argv, env, cwd, tty, leader } => {
             let started = program::stdio(tty, fds).and_then(|(stdio, master)| {
-                let pid = Program { argv, env, cwd, stdio, leader }.start(score)?;
+                let pid = Program { path: None, argv, env, cwd, stdio, leader }.start(score)?;
                 Ok((pid, master))
             });
             match started {

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Walls {
     /// Read, write, make and remove everything, execute; no device nodes.
     pub(crate) write: Vec<PathBuf>,
+    /// The same, but execute nothing.
+    #[serde(default)]
+    pub(crate) keep: Vec<PathBuf>,
     /// Read, list and execute.
     pub(crate) run: Vec<PathBuf>,
     /// Read and list.
@@ -59,13 +62,15 @@ pub(crate) fn restrict(walls: &Walls) -> Result<u32, String> {
 
 type Rights = BitFlags<AccessFs>;
 
-fn rights(walls: &Walls, abi: ABI) -> [(&[PathBuf], Rights); 5] {
+fn rights(walls: &Walls, abi: ABI) -> [(&[PathBuf], Rights); 6] {
     let all = AccessFs::from_all(abi);
     let run = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir | (all & AccessFs::ResolveUnix);
+    let write = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
     let devices =
         AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
     [
-        (&walls.write, all & !(AccessFs::MakeChar | AccessFs::MakeBlock)),
+        (&walls.write, write),
+        (&walls.keep, write & !AccessFs::Execute),
         (&walls.run, run),
         (&walls.read, run & !AccessFs::Execute),
         (&walls.devices, devices & all),

@@ -9,7 +9,7 @@ mod proof;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::init::protocol::{Confined, Confinement, InitLink, recv, send};
 use crate::landlock::Walls;
 use crate::net::PlantedSockets;
-use crate::plan::{Disk, Engine, Limits, OciRuntime, Plan, Users, WRITABLE};
+use crate::plan::{BEHIND, Disk, Engine, Limits, OciRuntime, Plan, Users, WRITABLE};
 use crate::rootfs::view;
 use crate::spec::spec;
 use crate::stage::{Answer, Fault, Order, Owner, Word, write_order};
@@ -102,6 +102,8 @@ pub struct Jail {
     parts: Parts,
     stage: Mutex<Seq>,
     link: InitLink,
+    /// The process behind the inner wall, which ends when its link does.
+    behind: Option<(i32, Seq)>,
     pid: i32,
     first: OwnedFd,
 }
@@ -145,26 +147,32 @@ impl Jail {
             spec: description,
             memory_bytes: plan.limits.memory_bytes,
             secrets_socket: plan.secrets_socket,
+            inner_wall: plan.inner_wall,
             own_user: plan.users.is_own(),
             engine,
         };
         let told = |error: io::Error| Error::stage(format!("the stage's link: {error}"));
         let (ours, theirs) = Seq::pair().map_err(told)?;
         let (link, first_link) = Seq::pair().map_err(told)?;
+        let (behind, behind_link) = Seq::pair().map_err(told)?;
         let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
         parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
         drop(theirs);
         let memory = write_order(&order)?;
         let mut fds = vec![memory.as_fd(), first_link.as_fd()];
+        fds.extend(plan.inner_wall.map(|_| behind_link.as_fd()));
         fds.extend(parts.disk.as_ref().and_then(AttachedDisk::mounted));
         send(&ours, &Word::Build, &fds).map_err(told)?;
-        drop((memory, first_link));
+        drop((memory, first_link, behind_link));
 
-        let born = follow(&ours, &mut parts)?;
+        let born = follow(&ours, &mut parts, plan.inner_wall.is_some())?;
         if let Some(disk) = &mut parts.disk {
             disk.let_go();
         }
-        let landlock = confine(&link, plan, &order)?;
+        let landlock = confine(&link, plan, &order, walls(plan))?;
+        if plan.inner_wall.is_some() {
+            confine(&behind, plan, &order, walls_behind(plan))?;
+        }
         if !landlock {
             tolerate(plan, &["landlock"])?;
         }
@@ -174,7 +182,8 @@ impl Jail {
         let first =
             parts.first.as_ref().ok_or_else(|| Error::bug("a jail without PID 1"))?.try_clone().map_err(told)?;
         let link = InitLink::new(link).map_err(told)?;
-        let jail = Self { parts, stage: Mutex::new(ours), link, pid: born.pid, first };
+        let behind = born.wall.map(|pid| (pid, behind));
+        let jail = Self { parts, stage: Mutex::new(ours), link, behind, pid: born.pid, first };
         Ok(Launched { jail, planted: born.planted, secrets: born.secrets, layers })
     }
 
@@ -188,6 +197,12 @@ impl Jail {
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// The number on the host of the process behind the inner wall, if there is one.
+    #[must_use]
+    pub fn wall_pid(&self) -> Option<i32> {
+        self.behind.as_ref().map(|(pid, _)| *pid)
     }
 
     /// Readable when PID 1 has ended, and with it everything in the jail.
@@ -282,27 +297,32 @@ fn merged_usr() -> Result<(), Error> {
 /// What the stage hands over while it builds.
 struct Born {
     pid: i32,
+    wall: Option<i32>,
     planted: PlantedSockets,
     secrets: Option<OwnedFd>,
 }
 
 /// Follows the stage to `Running`, and puts PID 1 into its cgroup on the way.
-fn follow(stage: &Seq, parts: &mut Parts) -> Result<Born, Error> {
+fn follow(stage: &Seq, parts: &mut Parts, inner_wall: bool) -> Result<Born, Error> {
     let mut planted = None;
     let mut secrets = None;
-    let mut pid = None;
+    let (mut pid, mut wall) = (None, None);
     loop {
         match next(stage)? {
             (Answer::Planted, fds) => planted = Some(PlantedSockets::from_fds(fds)?),
             (Answer::Forked { pid: number }, fds) => {
                 parts.first = fds.into_iter().next();
-                let cgroup = parts.cgroup.as_ref().ok_or_else(|| Error::bug("a jail without a cgroup"))?;
-                cgroup.add(number)?;
-                send(stage, &Word::Go, &[]).map_err(|error| Error::stage(format!("the stage's link: {error}")))?;
+                admit(stage, parts, number)?;
                 pid = Some(number);
             }
             (Answer::Built, fds) => secrets = fds.into_iter().next(),
-            (Answer::Running, _) => break,
+            (Answer::Running, _) if !inner_wall => break,
+            (Answer::Running, _) => {}
+            (Answer::Walled { pid: number }, _) => {
+                admit(stage, parts, number)?;
+                wall = Some(number);
+            }
+            (Answer::WallStands, _) => break,
             (Answer::Failed(fault), _) => return Err(from_fault(fault)),
             (other @ (Answer::Connected | Answer::Refused { .. }), _) => {
                 return Err(Error::bug(format!("the stage said {other:?}")));
@@ -310,9 +330,16 @@ fn follow(stage: &Seq, parts: &mut Parts) -> Result<Born, Error> {
         }
     }
     match (pid, planted) {
-        (Some(pid), Some(planted)) => Ok(Born { pid, planted, secrets }),
+        (Some(pid), Some(planted)) => Ok(Born { pid, wall, planted, secrets }),
         _ => Err(Error::bug("the stage left out a step")),
     }
+}
+
+/// Puts a waiting process into the jail's cgroup and lets it go on.
+fn admit(stage: &Seq, parts: &Parts, pid: i32) -> Result<(), Error> {
+    let cgroup = parts.cgroup.as_ref().ok_or_else(|| Error::bug("a jail without a cgroup"))?;
+    cgroup.add(pid)?;
+    send(stage, &Word::Go, &[]).map_err(|error| Error::stage(format!("the stage's link: {error}")))
 }
 
 /// The stage's next word, within its time.
@@ -343,12 +370,11 @@ fn tolerate(plan: &Plan, missing: &[&'static str]) -> Result<(), Error> {
 }
 
 /// Has PID 1 confine itself; says whether landlock stands.
-fn confine(link: &Seq, plan: &Plan, order: &Order) -> Result<bool, Error> {
+fn confine(link: &Seq, plan: &Plan, order: &Order, walls: Walls) -> Result<bool, Error> {
     let told = |error: io::Error| Error::stage(format!("PID 1's link: {error}"));
     let linux = order.spec.linux().as_ref();
     let section = linux.and_then(|linux| linux.seccomp().clone()).map_or_else(seccomp::agent_profile, Ok)?;
-    let confinement =
-        Confinement { seccomp: section, walls: walls(plan), without_landlock: plan.goes_without("landlock") };
+    let confinement = Confinement { seccomp: section, walls, without_landlock: plan.goes_without("landlock") };
     send(link, &confinement, &[]).map_err(told)?;
     if !wait(link, PollFlags::IN, STEP).map_err(told)? {
         return Err(Error::stage("PID 1 said nothing"));
@@ -362,8 +388,42 @@ fn confine(link: &Seq, plan: &Plan, order: &Order) -> Result<bool, Error> {
     }
 }
 
-/// Where landlock lets the agent read, write and execute: what the mounts say, once more.
+/// Where landlock lets the agent's gateway read, write and execute in front of an inner wall: it executes its runtime and
+/// the launcher, which need the dynamic linker, and what answers its secret references.
+fn walls_in_front(plan: &Plan) -> Walls {
+    let linkers =
+        ["/lib64", "/lib"].into_iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let linkers = linkers.map(|entry| entry.path()).filter(|path| is_linker(path));
+    let mut run: Vec<PathBuf> = ["/creel", "/opt/openclaw", "/etc/openclaw"].map(Into::into).to_vec();
+    run.extend(linkers);
+    Walls {
+        keep: plan.writable().iter().map(|(_, place, _)| place.into()).collect(),
+        run,
+        read: ["/usr", "/etc", "/opt", "/run", "/mnt", "/srv", "/sys"].map(Into::into).to_vec(),
+        devices: vec!["/dev".into(), "/proc".into()],
+        list: vec!["/".into()],
+        ..Walls::default()
+    }
+}
+
+/// The dynamic linkers' names on Linux: `ld.so(8)`.
+fn is_linker(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with("ld-linux") || name.starts_with("ld-musl"))
+}
+
+/// The same behind it.
+fn walls_behind(plan: &Plan) -> Walls {
+    Walls { write: BEHIND.iter().map(|(_, place, _)| place.into()).collect(), ..open_walls(plan) }
+}
+
 fn walls(plan: &Plan) -> Walls {
+    if plan.inner_wall.is_some() { walls_in_front(plan) } else { open_walls(plan) }
+}
+
+/// Where landlock lets the agent read, write and execute: what the mounts say, once more.
+fn open_walls(plan: &Plan) -> Walls {
     let mut run: Vec<_> = ["/usr", "/etc", "/opt", "/creel", "/run", "/mnt", "/srv"].map(Into::into).to_vec();
     run.extend(plan.binds.iter().map(|bind| bind.dst.clone()));
     Walls {
@@ -372,6 +432,7 @@ fn walls(plan: &Plan) -> Walls {
         read: vec!["/sys".into()],
         devices: vec!["/dev".into(), "/proc".into()],
         list: vec!["/".into()],
+        ..Walls::default()
     }
 }
 

@@ -21,12 +21,15 @@ pub mod slot;
 mod spec;
 mod stage;
 pub mod volume;
+mod wall;
 
 pub use confine::{ConfineReport, GuardPaths, confine_guard};
 pub use error::Error;
 pub use init::init_main;
 pub use init::protocol::{InitEvent, InitLink, InitRequest, resize_tty};
 pub use launch::{Jail, LAYERS, Launched, Layer, LayerStatus, lacking};
-pub use plan::{Bind, Disk, Engine, Limits, MadeFile, OciRuntime, Owner, Plan, Users};
+pub use plan::{Bind, Disk, Engine, InnerWall, Limits, MadeFile, OciRuntime, Owner, Plan, Users};
 pub use spec::spec;
-pub use stage::{Owner as ListenerOwner, stage_main};
+pub use stage::{LISTENER_FD, Owner as ListenerOwner, stage_main};
+pub use wall::launch::{is_launcher, launch_main};
+pub use wall::wall_main;

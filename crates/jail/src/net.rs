@@ -33,6 +33,15 @@ pub const MODEL_PORT: u16 = 983;
 pub const OWN_ADDRESSES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(198, 18, 0, 1)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc4ee, 1, 0, 0, 0, 0, 1))];
 
+/// A port of the jail that one of its users can't connect to: the gateway's, for the commands behind the inner wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The user, as the builder of the network namespace calls it.
+    pub user: u32,
+    /// The TCP port, on every address.
+    pub port: u16,
+}
+
 /// Settings of the namespace, each written only if it isn't so already.
 const SETTINGS: [(&str, &str); 4] = [
     // An engine may have switched IPv6 off, and then [::1] can't be bound.
@@ -46,7 +55,7 @@ const SETTINGS: [(&str, &str); 4] = [
 
 /// Sets the calling thread's network namespace up and plants our sockets. The namespace must be fresh: one in which any
 /// interface is up already is refused, so that a mistake can't touch the host's.
-pub fn build_in_this_namespace() -> Result<PlantedSockets, Error> {
+pub fn build_in_this_namespace(fence: Option<Fence>) -> Result<PlantedSockets, Error> {
     let up = route::interfaces_up().map_err(Error::host("list the jail's interfaces", KERNEL))?;
     if !up.is_empty() {
         return Err(Error::Bug { what: "a jail's network was to be built in a namespace already in use".to_owned() });
@@ -57,7 +66,7 @@ pub fn build_in_this_namespace() -> Result<PlantedSockets, Error> {
     route::loopback_only(&OWN_ADDRESSES).map_err(Error::host("set up the jail's loopback interface", KERNEL))?;
     wait_for_addresses()?;
     let sockets = PlantedSockets::bind()?;
-    nft::install(&rules::table()).map_err(Error::host("install the jail's nftables rules", KERNEL))?;
+    nft::install(&rules::table(fence)).map_err(Error::host("install the jail's nftables rules", KERNEL))?;
     Ok(sockets)
 }
 

@@ -37,6 +37,9 @@ pub struct Plan {
     pub exe: PathBuf,
     /// Whether `/run/creel/secrets.sock` is planted.
     pub secrets_socket: bool,
+    /// Whether what PID 1 starts stands in front of an inner wall, with a runtime folder and no binds: it executes nothing but
+    /// that folder's programs, and every other one runs behind the wall.
+    pub inner_wall: Option<InnerWall>,
     /// Ids of layers that the operator goes without, as in `--allow-degraded`.
     pub degraded: Vec<String>,
     /// The jail's own host name.
@@ -120,6 +123,14 @@ impl Engine {
     }
 }
 
+/// What stands in front of an inner wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InnerWall {
+    /// The port of the agent's gateway, which commands behind the wall can't connect to.
+    pub gateway_port: u16,
+}
+
 /// What the jail may use up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -194,6 +205,26 @@ pub(crate) const WRITABLE: [(&str, &str, bool); 5] = [
     ("shm", "/dev/shm", false),
 ];
 
+/// The same in front of an inner wall: the gateway's own. Volume folders that both sides share are the workspace alone.
+pub(crate) const FRONT: [(&str, &str, bool); 5] = [
+    ("workspace", "/workspace", false),
+    ("state", "/var/lib/openclaw", false),
+    ("front-home", "/home/agent", false),
+    ("front-tmp", "/tmp", false),
+    ("front-shm", "/dev/shm", false),
+];
+
+/// What lies behind the inner wall.
+pub(crate) const BEHIND: [(&str, &str, bool); 4] = [
+    ("workspace", "/workspace", true),
+    ("home", "/home/agent", true),
+    ("tmp", "/tmp", true),
+    ("shm", "/dev/shm", false),
+];
+
+/// Folders of programs, with a name for each.
+pub(crate) const PROGRAMS: [(&str, &str); 2] = [("bin", "/usr/bin"), ("sbin", "/usr/sbin")];
+
 /// What nothing may cover, and what lies in it neither.
 const CLOSED: [&str; 10] = [
     "/proc",
@@ -235,7 +266,15 @@ impl Plan {
                 return Err(Error::bug(format!("a file can't be made at `{}`, {:o}", file.path.display(), file.mode)));
             }
         }
+        if self.inner_wall.is_some() && (self.runtime.is_none() || !self.binds.is_empty()) {
+            return Err(Error::bug("an inner wall goes with a runtime folder and without binds"));
+        }
         self.binds.iter().try_for_each(check_bind)
+    }
+
+    /// Where PID 1's programs may write: the folder on the volume, the place, and whether programs may be executed there.
+    pub(crate) fn writable(&self) -> [(&'static str, &'static str, bool); 5] {
+        if self.inner_wall.is_some() { FRONT } else { WRITABLE }
     }
 
     /// Whether the operator goes without this layer.

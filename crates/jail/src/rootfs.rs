@@ -4,6 +4,7 @@
 //! writable mount but those of the spec, and follows no link below the new root. The stage's child calls it, with power
 //! over a mount namespace of its own, before anything of the agent runs.
 
+pub(crate) mod inner;
 mod mounts;
 mod place;
 pub(crate) mod view;
@@ -17,12 +18,13 @@ use creel_jail_sys::socket;
 use oci_spec::runtime::{Mount, Spec};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::mount::{
-    MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount, unmount,
+    MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, move_mount,
+    unmount,
 };
 
 use crate::error::Error;
 use crate::etc::{Entry, relative};
-use crate::plan::WRITABLE;
+use crate::plan::{FRONT, WRITABLE};
 use crate::spec::{STAGING, builders_ids};
 use crate::stage::Order;
 use crate::volume;
@@ -31,10 +33,11 @@ use place::Tree;
 
 const HINT: &str = "this needs a kernel of 5.12 or newer with overlayfs";
 
-/// The new root, not yet entered, and the listener of the secrets socket when the order wants one.
+/// The new root, not yet entered, and what is handed over: the listener of the secrets socket when the order wants one, then
+/// what [`inner`] takes when there is to be an inner wall.
 pub(crate) struct Gathered {
     tree: Tree,
-    pub(crate) listener: Option<OwnedFd>,
+    pub(crate) handed: Vec<OwnedFd>,
 }
 
 /// Gathers below the staging folder all that the jail is made of. `volume` is a mounted disk in no place yet; without one
@@ -50,8 +53,12 @@ pub(crate) fn gather(order: &Order, volume: Option<OwnedFd>) -> Result<Gathered,
         let place = one.place.display();
         view::make(one).map_err(Error::host(format!("take what the jail sees at `{place}`"), HINT))?;
     }
-    let listener = order.secrets_socket.then(|| secrets_socket(agent)).transpose()?;
-    Ok(Gathered { tree, listener })
+    let mut handed: Vec<_> = order.secrets_socket.then(|| secrets_socket(agent)).transpose()?.into_iter().collect();
+    if order.inner_wall.is_some() {
+        inner::make_links().map_err(Error::host("make the links to the launcher", HINT))?;
+        handed.extend(inner::take(agent)?);
+    }
+    Ok(Gathered { tree, handed })
 }
 
 impl Gathered {
@@ -60,8 +67,8 @@ impl Gathered {
     /// # Errors
     /// As [`gather`].
     pub(crate) fn enter(self, order: &Order) -> Result<(), Error> {
-        let Self { tree, listener } = self;
-        drop(listener);
+        let Self { tree, handed } = self;
+        drop(handed);
         for mount in order.spec.mounts().iter().flatten() {
             execute(&tree, mount).map_err(|error| {
                 let place = mount.destination().display();
@@ -105,7 +112,7 @@ impl Gathered {
             let rest = place.strip_prefix(above).ok().filter(|rest| !rest.as_os_str().is_empty())?;
             Some((Path::new(STAGING).join("volume").join(folder), rest.to_owned()))
         };
-        match WRITABLE.iter().find_map(beneath) {
+        match FRONT.iter().chain(&WRITABLE).find_map(beneath) {
             Some((folder, rest)) => Tree::open(&folder)?.make_point(&rest, kind),
             None => self.tree.make_point(&relative(place), kind),
         }

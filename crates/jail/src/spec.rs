@@ -14,7 +14,7 @@ use oci_spec::runtime::{
 };
 
 use crate::error::Error;
-use crate::plan::{Plan, Users, WRITABLE};
+use crate::plan::{PROGRAMS, Plan, Users};
 use crate::rootfs::view;
 use crate::seccomp;
 
@@ -108,16 +108,24 @@ fn mappings(plan: &Plan) -> Result<Vec<LinuxIdMapping>, Error> {
     };
     pairs
         .into_iter()
-        .map(|(id, host)| LinuxIdMappingBuilder::default().container_id(id).host_id(host).size(1_u32).build().map_err(bug))
+        .map(|(id, host)| {
+            LinuxIdMappingBuilder::default().container_id(id).host_id(host).size(1_u32).build().map_err(bug)
+        })
         .collect()
 }
 
 /// What the jail's uid 0 and the agent are called where the jail is built. A jail without an uid 0 has the agent's.
 pub(crate) fn builders_ids(spec: &Spec) -> Result<(u32, u32), Error> {
+    let agent = builders_id(spec, AGENT)?;
+    Ok((builders_id(spec, 0).unwrap_or(agent), agent))
+}
+
+/// What an id of the jail is called where the jail is built.
+pub(crate) fn builders_id(spec: &Spec, id: u32) -> Result<u32, Error> {
     let mappings = spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref());
-    let host = |id| mappings.iter().copied().flatten().find(|one| one.container_id() == id).map(LinuxIdMapping::host_id);
-    let agent = host(AGENT).ok_or_else(|| Error::bug("the spec maps no agent"))?;
-    Ok((host(0).unwrap_or(agent), agent))
+    let mut mappings = mappings.into_iter().flatten();
+    let found = mappings.find(|one| one.container_id() == id).map(LinuxIdMapping::host_id);
+    found.ok_or_else(|| Error::bug(format!("the spec does not map `{id}`")))
 }
 
 fn namespaces() -> Result<Vec<LinuxNamespace>, Error> {
@@ -166,7 +174,12 @@ fn mounts(plan: &Plan) -> Result<Vec<Mount>, Error> {
     for one in view::views(plan) {
         out.push(mount(&one.place, "bind", one.path(), &["bind", "ro", "nosuid", "nodev"])?);
     }
-    for (folder, place, executable) in WRITABLE {
+    if plan.inner_wall.is_some() {
+        for (name, place) in PROGRAMS {
+            out.push(mount(place, "bind", staging.join("links").join(name), &["bind", "ro", "nosuid", "nodev"])?);
+        }
+    }
+    for (folder, place, executable) in plan.writable() {
         let source = staging.join("volume").join(folder);
         let mut options = vec!["bind", "rw", "nosuid", "nodev"];
         if !executable {
@@ -245,6 +258,7 @@ mod tests {
             binds: vec![Bind { src: "/srv/kit".into(), dst: "/usr/local".into() }],
             exe: "/usr/bin/creel".into(),
             secrets_socket: true,
+            inner_wall: None,
             degraded: Vec::new(),
             hostname: "main".to_owned(),
         }

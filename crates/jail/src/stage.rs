@@ -8,9 +8,11 @@
 mod birth;
 mod engine;
 mod own_user;
+mod wall;
 mod watch;
 
 pub(crate) use engine::program as engine_program;
+pub use wall::LISTENER_FD;
 pub use watch::Owner;
 pub(crate) use watch::field;
 
@@ -30,8 +32,9 @@ use crate::error::Error;
 use crate::etc::Entry;
 use crate::init::protocol::{recv, send};
 use crate::net;
-use crate::plan::OciRuntime;
+use crate::plan::{InnerWall, OciRuntime};
 use crate::rootfs::view::View;
+use crate::spec::{WALLED, builders_id};
 
 /// What is to be built. It travels in a sealed memory file, for the made files are larger than a message may be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,18 +46,21 @@ pub(crate) struct Order {
     /// The jail's memory, of which the writable places take up to a half when no volume comes along.
     pub(crate) memory_bytes: u64,
     pub(crate) secrets_socket: bool,
+    /// Whether commands of the agent go behind an inner wall.
+    pub(crate) inner_wall: Option<InnerWall>,
     /// Whether a plain user builds it.
     pub(crate) own_user: bool,
     /// Who mounts and starts it, if not we.
     pub(crate) engine: Option<OciRuntime>,
 }
 
-/// What the warden says. Descriptors: `Build` brings the order, PID 1's link, and the volume if there is one.
+/// What the warden says. Descriptors: `Build` brings the order, PID 1's link, that of the process behind the inner wall if
+/// there is to be one, and the volume if there is one.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Word {
     Build,
-    /// PID 1 is in its cgroup.
+    /// PID 1, or the process behind the inner wall, is in its cgroup.
     Go,
     Connect {
         port: u16,
@@ -74,6 +80,12 @@ pub(crate) enum Answer {
     Built,
     /// PID 1 has become `creel init`.
     Running,
+    /// The process behind the inner wall waits.
+    Walled {
+        pid: i32,
+    },
+    /// It has become `creel wall`.
+    WallStands,
     Connected,
     Refused {
         why: String,
@@ -110,7 +122,7 @@ pub fn stage_main(fd: OwnedFd) -> i32 {
         .map_err(Error::host("ask to die with the warden", "use a Linux kernel"))
         .and_then(|()| build(&warden));
     match built {
-        Ok(Some(first)) => watch::watch(&warden, &first),
+        Ok(Some((first, wall))) => watch::watch(&warden, &first, wall.as_ref()),
         // the warden is gone
         Ok(None) => 0,
         Err(error) => {
@@ -120,39 +132,61 @@ pub fn stage_main(fd: OwnedFd) -> i32 {
     }
 }
 
-/// PID 1 of the jail as the stage knows it.
+/// PID 1 of the jail, or the process behind its inner wall, as the stage knows it.
 pub(crate) struct First {
     pid: Pid,
     pidfd: OwnedFd,
 }
 
 /// Builds the jail; none when the warden went away meanwhile.
-fn build(warden: &Seq) -> Result<Option<First>, Error> {
+fn build(warden: &Seq) -> Result<Option<(First, Option<First>)>, Error> {
     let told = |error: io::Error| Error::stage(format!("the warden's link: {error}"));
     let Some((Word::Build, fds)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
     let mut fds = fds.into_iter();
     let (Some(order), Some(link)) = (fds.next(), fds.next()) else { return Err(Error::bug("an order without a link")) };
-    let volume = fds.next();
     let order = read_order(order)?;
+    let behind = if order.inner_wall.is_some() { fds.next() } else { None };
+    let volume = fds.next();
 
     if order.own_user {
         own_user::enter()?;
     }
     unshare(CloneFlags::CLONE_NEWNET).map_err(|error| Error::missing("ns.net", error))?;
-    let planted = net::build_in_this_namespace()?.into_fds();
+    let planted = net::build_in_this_namespace(fence(&order)?)?.into_fds();
     let handles: Vec<_> = planted.iter().map(AsFd::as_fd).collect();
     send(warden, &Answer::Planted, &handles).map_err(told)?;
     drop(planted);
 
-    if let Some(runtime) = order.engine {
-        return engine::start(warden, &order, runtime, (link, volume));
-    }
+    let born = match order.engine {
+        Some(runtime) => engine::start(warden, &order, runtime, (link, volume))?,
+        None => bear(warden, &order, (link, volume))?,
+    };
+    let Some((first, bricks)) = born else { return Ok(None) };
+    let Some(behind) = behind else { return Ok(Some((first, None))) };
+    let Some(wall) = wall::build(warden, &order, &first, (behind, bricks))? else { return Ok(None) };
+    send(warden, &Answer::WallStands, &[]).map_err(told)?;
+    Ok(Some((first, Some(wall))))
+}
+
+/// Keeps commands from the gateway's port. A plain user's jail has one user, and no such fence.
+fn fence(order: &Order) -> Result<Option<net::Fence>, Error> {
+    let wall = order.inner_wall.filter(|_| !order.own_user);
+    wall.map(|wall| Ok(net::Fence { user: builders_id(&order.spec, WALLED)?, port: wall.gateway_port })).transpose()
+}
+
+/// PID 1 and what is handed over for the inner wall; none when the warden went away meanwhile.
+fn bear(
+    warden: &Seq,
+    order: &Order,
+    (link, volume): (OwnedFd, Option<OwnedFd>),
+) -> Result<Option<(First, Vec<OwnedFd>)>, Error> {
+    let told = |error: io::Error| Error::stage(format!("the warden's link: {error}"));
     let (ours, theirs) = Seq::pair().map_err(told)?;
     unshare(CloneFlags::CLONE_NEWPID).map_err(|error| Error::missing("ns.pid", error))?;
     let pid = match fork().map_err(Error::host("start PID 1", "free some processes or memory"))? {
         Fork::Child => {
             drop(ours);
-            exit_now(birth::child(&theirs, &order, link, volume))
+            exit_now(birth::child(&theirs, order, link, volume))
         }
         Fork::Parent(pid) => pid,
     };
@@ -161,21 +195,27 @@ fn build(warden: &Seq) -> Result<Option<First>, Error> {
     send(warden, &Answer::Forked { pid: pid.as_raw_nonzero().get() }, &[pidfd.as_fd()]).map_err(told)?;
     let Some((Word::Go, _)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
     send(&ours, &birth::Step::Go, &[]).map_err(told)?;
-    attend(warden, &ours, &order.spec, pid)?;
-    Ok(Some(First { pid, pidfd }))
+    let bricks = attend(warden, &ours, order, pid)?;
+    Ok(Some((First { pid, pidfd }, bricks)))
+}
+
+/// Passes the secrets socket on to the warden and keeps what the inner wall is made of.
+fn pass_on(warden: &Seq, order: &Order, mut handed: Vec<OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
+    let bricks = handed.split_off(usize::from(order.secrets_socket).min(handed.len()));
+    let handles: Vec<_> = handed.iter().map(AsFd::as_fd).collect();
+    send(warden, &Answer::Built, &handles).map_err(|error| Error::stage(format!("the warden's link: {error}")))?;
+    Ok(bricks)
 }
 
 /// Follows the child's steps until it has become `creel init`: the link closes at its `execve`.
-fn attend(warden: &Seq, child: &Seq, spec: &Spec, pid: Pid) -> Result<(), Error> {
+fn attend(warden: &Seq, child: &Seq, order: &Order, pid: Pid) -> Result<Vec<OwnedFd>, Error> {
     let told = |error: io::Error| Error::stage(format!("a link broke: {error}"));
+    let mut bricks = Vec::new();
     while let Some((step, fds)) = recv::<birth::Step>(child).map_err(told)? {
         match step {
-            birth::Step::Built => {
-                let handles: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-                send(warden, &Answer::Built, &handles).map_err(told)?;
-            }
+            birth::Step::Built => bricks = pass_on(warden, order, fds)?,
             birth::Step::MapMe => {
-                map_ids(spec, pid)?;
+                map_ids(&order.spec, pid)?;
                 send(child, &birth::Step::Go, &[]).map_err(told)?;
             }
             birth::Step::Failed(fault) => {
@@ -185,7 +225,8 @@ fn attend(warden: &Seq, child: &Seq, spec: &Spec, pid: Pid) -> Result<(), Error>
             birth::Step::Go | birth::Step::Started { .. } => return Err(Error::bug("PID 1 gives orders")),
         }
     }
-    send(warden, &Answer::Running, &[]).map_err(told)
+    send(warden, &Answer::Running, &[]).map_err(told)?;
+    Ok(bricks)
 }
 
 /// Writes the child's id maps from outside: `user_namespaces(7)`, "Defining user and group ID mappings".

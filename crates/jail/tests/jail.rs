@@ -18,6 +18,8 @@
 mod box_under_test;
 #[path = "jail/engines.rs"]
 mod engines;
+#[path = "jail/inner_wall.rs"]
+mod inner_wall;
 #[path = "jail/life.rs"]
 mod life;
 #[path = "jail/walls.rs"]
@@ -28,9 +30,16 @@ use std::panic::catch_unwind;
 use creel_jail_sys::process::{LINK_FD, inherited};
 
 fn main() {
+    if creel_jail::is_launcher() {
+        std::process::exit(creel_jail::launch_main());
+    }
     match std::env::args().nth(1).as_deref() {
         Some("stage") => std::process::exit(creel_jail::stage_main(inherited(LINK_FD).unwrap())),
         Some("init") => std::process::exit(creel_jail::init_main(inherited(LINK_FD).unwrap())),
+        Some("wall") => {
+            let (link, listener) = (inherited(LINK_FD).unwrap(), inherited(creel_jail::LISTENER_FD).unwrap());
+            std::process::exit(creel_jail::wall_main(link, listener))
+        }
         Some("guard") => std::process::exit(walls::confined_guard()),
         Some("plain") => std::process::exit(engines::as_a_plain_user()),
         Some("warden") => life::warden_to_be_killed(),
@@ -39,7 +48,7 @@ fn main() {
 }
 
 fn run(filter: Option<&str>) {
-    let all: Vec<(&str, fn())> = walls::TESTS.iter().chain(life::TESTS).chain(engines::TESTS).copied().collect();
+    let all: Vec<(&str, fn())> = [walls::TESTS, life::TESTS, engines::TESTS, inner_wall::TESTS].concat();
     let chosen: Vec<_> = all.iter().filter(|(name, _)| filter.is_none_or(|text| name.contains(text))).collect();
     println!("\nrunning {} tests", chosen.len());
     let mut failed = Vec::new();

@@ -20,7 +20,7 @@ pub const TOKEN_ID: &str = "gateway/token";
 /// writable to others; the made /etc is read-only.
 pub const PATH: &str = "/etc/openclaw/resolver";
 /// The program.
-pub const SCRIPT: &str = "#!/bin/sh\nexec /creel/creel resolve-secrets\n";
+pub const SCRIPT: &str = "#!/creel/creel resolve-secrets\n";
 /// What every token starts with, so that a search finds one that leaked.
 pub const TOKEN_PREFIX: &str = "creel-gw-";
 

@@ -35,6 +35,10 @@ uid = int(status["Uid"].split()[0])
 kinds = ["cgroup", "ipc", "uts", "net", "pid", "mnt", "user"]
 fds = {kind: os.open(f"/proc/{init}/ns/{kind}", os.O_RDONLY) for kind in kinds if kind != without}
 null = os.open("/dev/null", os.O_RDWR)
+# In the jail this name is the launcher's; opened out here it is the program, and it stands for the runtime's Node.
+node = os.path.join("/proc", init, "root", "opt/openclaw/node/bin/node")
+stand_in = os.open("/usr/bin/sleep" if without == "runtime" else node, os.O_RDONLY)
+argument = ["600"] if without == "runtime" else ["-e", "setTimeout(() => {}, 6e5)"]
 for fd in fds.values():
     sure(libc.setns(fd, 0))
 agent = uid if without == "user" else 1000
@@ -64,12 +68,12 @@ sure(libc.capset(header, struct.pack("=6I", *[0] * 6)))
 child = os.fork()
 if child == 0:
     for fd in range(3, 64):
-        if fd != null:
+        if fd not in (null, stand_in):
             try:
                 os.close(fd)
             except OSError:
                 pass
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    os.execve("/usr/bin/sleep", [name, "600"], {})
+    os.execve(stand_in, [name, *argument], {})
 print(child, flush=True)

@@ -12,17 +12,20 @@ use creel_testkit::Creel;
 type Sabotage = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// The shell's words: `$init` is a pid as the host sees it, `$jail` its root folder, `$memory`, `$cpu` and `$pids` are folders of
-/// control groups, `within` enters the jail's mounts, `net` its network, `intrude` starts a process in the jail that lacks
-/// one wall, `expel` ends it.
+/// control groups, `within` enters the jail's mounts, `behind` those behind its inner wall, `net` its network, `intrude` starts
+/// a process in the jail that lacks one wall, `expel` ends it. In front of the inner wall every program is the launcher, so
+/// `within` takes those of the other side.
 const PRELUDE: &str = r#"
-init=$1 here=$2 state=$3 jail=/proc/$1/root
+init=$1 here=$2 state=$3 wall=$4 jail=/proc/$1/root
+programs=/proc/$(sed -n 's/^NSpid:.*\t//p' /proc/$wall/status)/root
 group() {
     line=$(grep -E ":([a-z,]*,)?$1(,[a-z]*)*:" /proc/$init/cgroup || true)
     [ -n "$line" ] && echo "/sys/fs/cgroup/$(echo "$line" | cut -d: -f2)$(echo "$line" | cut -d: -f3)" ||
         echo "/sys/fs/cgroup$(grep ^0:: /proc/$init/cgroup | cut -d: -f3)"
 }
 memory=$(group memory) cpu=$(group cpu) pids=$(group pids)
-within() { nsenter -t $init -m -p "$@"; }
+within() { PATH=$programs/usr/bin:$programs/usr/sbin /usr/bin/nsenter -t $init -m -p "$@"; }
+behind() { nsenter -t $wall -m -p "$@"; }
 net() { nsenter -t $init -n "$@"; }
 intrude() { python3 "$here/intruder.py" $init "$@" > "$state/intruder"; }
 expel() { read -r pid < "$state/intruder"; kill -9 $pid; while [ -e /proc/$pid ]; do sleep 0.02; done; }
@@ -104,6 +107,22 @@ const MOUNTS: [Sabotage; 14] = [
     ),
 ];
 
+const INNER: [Sabotage; 3] = [
+    (
+        "the gateway's state behind the inner wall",
+        "behind umount /var/lib/openclaw",
+        "behind mount -t tmpfs -o ro,nosuid,nodev,size=4k tmpfs /var/lib/openclaw",
+        &["inner.wall"],
+    ),
+    ("a place more to write behind it", "behind mount -t tmpfs tmpfs /mnt", "behind umount /mnt", &["inner.wall"]),
+    (
+        "the launcher's socket behind it",
+        "behind umount /run/creel",
+        "behind mount -t tmpfs -o ro,nosuid,nodev,size=4k tmpfs /run/creel",
+        &["inner.wall"],
+    ),
+];
+
 /// The folders' limits come from the configuration below.
 const LIMITS: [Sabotage; 4] = [
     (
@@ -131,7 +150,7 @@ const LIMITS: [Sabotage; 4] = [
     ),
 ];
 
-const INTRUDERS: [Sabotage; 14] = [
+const INTRUDERS: [Sabotage; 15] = [
     ("a process as it should be", "intrude nothing", "expel", &[]),
     ("a process with capabilities", "intrude caps", "expel", &["caps.none"]),
     ("a process that may gain privileges", "intrude nnp", "expel", &["nnp"]),
@@ -145,6 +164,7 @@ const INTRUDERS: [Sabotage; 14] = [
     ("a process in the host's control groups", "intrude cgroup", "expel", &["ns.cgroup"]),
     ("a process with more files", "intrude nofile", "expel", &["limit.fds"]),
     ("a process that dumps core", "ulimit -c 1; intrude core", "expel", &["core.none"]),
+    ("another program in front of the inner wall", "intrude runtime", "expel", &["inner.wall"]),
     ("a token in a command line", "intrude nothing creel-gw-leaked", "expel", &["token.hidden"]),
 ];
 
@@ -188,7 +208,9 @@ fn check_names_the_wall_that_was_broken_and_no_other() {
     super::up(&creel, &config);
     assert_eq!(red(&creel), BTreeSet::new(), "before anything was broken");
     let mut wrong = Vec::new();
-    for (what, sabotage, repair, expected) in MOUNTS.iter().chain(&LIMITS).chain(&INTRUDERS).chain(&NETWORK) {
+    for (what, sabotage, repair, expected) in
+        MOUNTS.iter().chain(&INNER).chain(&LIMITS).chain(&INTRUDERS).chain(&NETWORK)
+    {
         wrong.extend(shell(&creel, what, sabotage));
         let (found, expected) = (red(&creel), expected.iter().map(|id| format!("fail {id}")).collect());
         if found != expected {
@@ -212,7 +234,7 @@ fn red(creel: &Creel) -> BTreeSet<String> {
     let ran = creel.run(&["check", "--json"]).unwrap();
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     let items = report["items"].as_array().unwrap();
-    assert!(items.len() >= 29, "{report}");
+    assert!(items.len() >= 30, "{report}");
     let word = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap().to_owned();
     let red: BTreeSet<String> = items
         .iter()
@@ -228,11 +250,12 @@ fn shell(creel: &Creel, what: &str, line: &str) -> Option<String> {
     let status = creel.run(&["status", "--json"]).unwrap();
     let report: serde_json::Value = serde_json::from_str(&status.out).unwrap();
     let init = report["tenants"][0]["init_pid"].as_i64().unwrap();
-    assert!(init > 1, "{report}");
+    let wall = report["tenants"][0]["wall_pid"].as_i64().unwrap();
+    assert!(init > 1 && wall > 1, "{report}");
     let here = creel_e2e::root().join("e2e/tests/road").display().to_string();
     let state = creel.state().with_extension("files").display().to_string();
     let script = format!("{PRELUDE}\n{line}");
-    let words = [init.to_string(), here, state];
+    let words = [init.to_string(), here, state, wall.to_string()];
     let ran = Command::new("sh").args(["-ec", &script, "sabotage"]).args(words).output().unwrap();
     (!ran.status.success()).then(|| format!("{what}: {line}: {}", String::from_utf8_lossy(&ran.stderr)))
 }

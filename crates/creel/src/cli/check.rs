@@ -57,8 +57,14 @@ impl Check {
             Err(code) => return code,
         };
         let Some(tenant) = status.tenants.first() else { return ask::lost() };
-        let outside = Outside::look(tenant.init_pid, &items::WRITABLE);
-        let mut items = items::all(&findings, &outside, &tenant.limits);
+        let outside = Outside::look(tenant.init_pid, tenant.wall_pid, &items::WRITABLE);
+        let (mut front, behind) = findings;
+        // from whichever side it can be read
+        if let (Some(seen), Some(more)) = (&mut front.token_seen, behind.as_ref().and_then(|f| f.token_seen.as_ref())) {
+            seen.extend(more.iter().filter(|place| !seen.contains(place)).cloned().collect::<Vec<_>>());
+        }
+        let mut items = items::all(&front, &outside, &tenant.limits);
+        items.push(items::inner_wall(behind.as_ref(), &outside));
         for item in &mut items {
             if item.status == "fail" && tenant.degraded.iter().any(|id| id == item.id) {
                 item.status = "degraded";
@@ -74,14 +80,23 @@ impl Check {
     }
 }
 
-async fn look(site: &Site) -> Result<(Status, Findings), ExitCode> {
+/// What was found in front of the inner wall, and behind it if it could be looked at.
+type Sides = (Findings, Option<Findings>);
+
+async fn look(site: &Site) -> Result<(Status, Sides), ExitCode> {
     let status = status::fetch(site).await?;
+    let front = probe(site, InsideTask::Probe).await?;
+    let behind = probe(site, InsideTask::ProbeBehind).await.ok();
+    Ok((status, (front, behind)))
+}
+
+async fn probe(site: &Site, task: InsideTask) -> Result<Findings, ExitCode> {
     let link = ask::connect(&site.warden_socket())?;
     let lost = |_| ask::lost();
     let (null, _) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(lost)?;
     let (out_read, out_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(lost)?;
     let fds = [null.as_fd(), out_write.as_fd(), out_write.as_fd()];
-    link.send(&ToWarden::Inside { task: InsideTask::Probe }, &fds).await.map_err(|_| ask::lost())?;
+    link.send(&ToWarden::Inside { task }, &fds).await.map_err(|_| ask::lost())?;
     drop((null, out_write));
     let text = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
@@ -95,7 +110,7 @@ async fn look(site: &Site) -> Result<(Status, Findings), ExitCode> {
     }
     let text = text.await.ok().and_then(Result::ok).unwrap_or_default();
     match serde_json::from_str(&text) {
-        Ok(findings) => Ok((status, findings)),
+        Ok(findings) => Ok(findings),
         Err(error) => {
             let said = crate::escape::one_line(text.get(..300).unwrap_or(&text));
             Err(out::fail(FINDING, format_args!("the probe inside did not report: {error}: {said}")))

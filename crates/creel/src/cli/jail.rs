@@ -140,6 +140,7 @@ impl Jail {
             binds: binds.to_vec(),
             files: Vec::new(),
             secrets_socket: false,
+            inner_wall: None,
             degraded: if self.no_disk_limit { vec!["limit.disk".to_owned()] } else { Vec::new() },
         })
     }

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub(crate) struct Process {
     /// On the host.
     pub(crate) pid: i32,
+    /// The file that it executes, as its own mount namespace names it; empty when it can't be read.
+    pub(crate) program: String,
     /// Lines of its status that matter: name → value. Numbers of users and groups are the host's.
     pub(crate) status: BTreeMap<String, String>,
     /// Namespace → its id.
@@ -67,8 +69,10 @@ fn look(pid: i32) -> Option<Process> {
         let line = limits.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|line| line.split_whitespace().nth(1)).unwrap_or_default().to_owned()
     };
+    let program = fs::read_link(format!("/proc/{pid}/exe")).map(|path| path.display().to_string()).unwrap_or_default();
     Some(Process {
         pid,
+        program,
         status,
         namespaces: namespaces(&pid.to_string()),
         open_files: hard("Max open files"),

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use creel_guard::{Action, Refusal, RuleId, Tenant};
-use creel_jail::{InitRequest, MadeFile, Owner};
+use creel_jail::{InitRequest, InnerWall, MadeFile, Owner};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -158,6 +158,7 @@ impl Agent {
             binds: Vec::new(),
             files: self.openclaw_files()?,
             secrets_socket: true,
+            inner_wall: Some(InnerWall { gateway_port: creel_openclaw::layout::GATEWAY_PORT }),
             degraded: self.orders.degraded.clone(),
         };
         let running = run::start(order, self.guard_number, self.wishes.clone()).await?;
@@ -489,6 +490,7 @@ impl Agent {
             guard_pid,
             warden_pid: i32::try_from(std::process::id()).unwrap_or_default(),
             init_pid: self.running.as_ref().map_or(0, |running| running.jail.pid()),
+            wall_pid: self.running.as_ref().and_then(|running| running.jail.wall_pid()).unwrap_or(0),
         }
     }
 }

@@ -75,6 +75,8 @@ pub enum Expression {
     ToLoopback6,
     /// The packet came in by `lo`.
     FromLoopbackInterface,
+    /// The sending socket is of this user, as the user namespace that owns the network namespace numbers it.
+    SocketOwner(u32),
     /// Conntrack calls the flow established, or related to one.
     Established,
     /// Go to this port of the local host instead.
@@ -171,6 +173,10 @@ impl Expression {
             Self::FromLoopbackInterface => {
                 load_meta(m, 4);
                 equal(m, &LOOPBACK_INDEX.to_ne_bytes());
+            }
+            Self::SocketOwner(user) => {
+                load_meta(m, 10);
+                equal(m, &user.to_ne_bytes());
             }
             Self::Established => established(m),
             Self::Redirect(port) => redirect(m, *port),

@@ -111,7 +111,8 @@ impl Hierarchies {
 
     /// All mounts, each once.
     pub(super) fn roots(&self) -> Vec<&Path> {
-        let mut roots: Vec<&Path> = self.v1.values().chain(&self.v2).chain(&self.others).map(PathBuf::as_path).collect();
+        let mut roots: Vec<&Path> =
+            self.v1.values().chain(&self.v2).chain(&self.others).map(PathBuf::as_path).collect();
         roots.sort_unstable();
         roots.dedup();
         roots

@@ -14,14 +14,14 @@ const SOONER: i32 = 500;
 const HIGHEST: i32 = 1000;
 
 /// This process's own file, and the value that it keeps.
-pub(super) struct OomScore {
+pub(crate) struct OomScore {
     file: std::fs::File,
     own: i32,
 }
 
 impl OomScore {
     /// Opens the file: possible as long as this process may be dumped, for then the file belongs to its user.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         const PATH: &str = "/proc/self/oom_score_adj";
         let own = std::fs::read_to_string(PATH)?.trim().parse().map_err(io::Error::other)?;
         Ok(Self { file: OpenOptions::new().write(true).open(PATH)?, own })

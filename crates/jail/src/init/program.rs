@@ -19,25 +19,27 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::oom::OomScore;
 
 /// A program as the request describes it, with its descriptors.
-pub(super) struct Program {
-    pub(super) argv: Vec<String>,
-    pub(super) env: Vec<(String, String)>,
-    pub(super) cwd: String,
-    pub(super) stdio: Stdio,
-    pub(super) leader: bool,
+pub(crate) struct Program {
+    /// The file to execute; by default the first of `argv` along the PATH.
+    pub(crate) path: Option<String>,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) cwd: String,
+    pub(crate) stdio: Stdio,
+    pub(crate) leader: bool,
 }
 
 /// Where a program reads and writes.
-pub(super) enum Stdio {
+pub(crate) enum Stdio {
     Three([OwnedFd; 3]),
     /// The slave of a terminal.
     Tty(OwnedFd),
 }
 
 /// Why a program did not start.
-pub(super) struct NotStarted {
-    pub(super) errno: i32,
-    pub(super) why: &'static str,
+pub(crate) struct NotStarted {
+    pub(crate) errno: i32,
+    pub(crate) why: &'static str,
 }
 
 /// The steps that can fail in the child, as one byte on the pipe.
@@ -55,7 +57,7 @@ pub(super) fn open_tty() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
 
 impl Program {
     /// Starts it and waits until `execve` has succeeded or failed.
-    pub(super) fn start(self, score: &mut OomScore) -> Result<Pid, NotStarted> {
+    pub(crate) fn start(self, score: &mut OomScore) -> Result<Pid, NotStarted> {
         let not_forked =
             |error: io::Error| NotStarted { errno: error.raw_os_error().unwrap_or(libc::EIO), why: "fork" };
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| not_forked(error.into()))?;
@@ -108,15 +110,15 @@ impl Program {
         }
         close_on_exec_from(3).map_err(|error| (1, Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
         chdir(self.cwd.as_str()).map_err(step(3))?;
-        let errno = execute(&self.argv, &self.env);
+        let errno = execute(self.path.as_ref().or(self.argv.first()), &self.argv, &self.env);
         Err((0, errno))
     }
 }
 
 /// Executes the program in place of this process, along the PATH of its environment as `execvp(3)` does: the first that
 /// can be executed, EACCES if one was found but can't be, else ENOENT.
-fn execute(argv: &[String], env: &[(String, String)]) -> Errno {
-    let Some(name) = argv.first().filter(|name| !name.is_empty()) else { return Errno::NOENT };
+fn execute(name: Option<&String>, argv: &[String], env: &[(String, String)]) -> Errno {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Errno::NOENT };
     let c = |text: String| CString::new(text).map_err(|_| Errno::INVAL);
     let arguments: Result<Vec<CString>, Errno> = argv.iter().cloned().map(c).collect();
     let variables: Result<Vec<CString>, Errno> = env.iter().map(|(key, value)| c(format!("{key}={value}"))).collect();

@@ -59,8 +59,9 @@ fn broken_layers(plan: &Plan, spec: &Spec, pid: i32) -> Result<Vec<&'static str>
         demand(layer, own_namespace(pid, file));
     }
     let agent = plan.users.agent_id();
-    let only =
-        |name: &str, id: u32| field(&status, name).is_some_and(|ids| ids.split_whitespace().all(|one| one == id.to_string()));
+    let only = |name: &str, id: u32| {
+        field(&status, name).is_some_and(|ids| ids.split_whitespace().all(|one| one == id.to_string()))
+    };
     if plan.users.is_own() {
         demand("uid", only("Uid:", agent) && only("Gid:", getegid().as_raw()));
         demand("limit.pids", limit("Max processes", plan.limits.pids));
@@ -96,12 +97,14 @@ fn own_namespace(pid: i32, file: &str) -> bool {
 fn may_be_written(place: &str) -> bool {
     // an engine shows the host's own nodes, of which the agent owns none
     const NODES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
-    place == "/proc" || place == "/dev/pts" || NODES.contains(&place) || {
-        WRITABLE.iter().any(|(_, writable, _)| *writable == place)
-    } || {
-        // a masked file under /proc is /dev/null, which takes and keeps nothing
-        place.starts_with("/proc/")
-    }
+    place == "/proc"
+        || place == "/dev/pts"
+        || NODES.contains(&place)
+        || { WRITABLE.iter().any(|(_, writable, _)| *writable == place) }
+        || {
+            // a masked file under /proc is /dev/null, which takes and keeps nothing
+            place.starts_with("/proc/")
+        }
 }
 
 /// Every masked and read-only path of the spec that this kernel has is a mount point of its own.

@@ -1,18 +1,18 @@
 //! The jail's nftables rules.
 //!
-//! Owns what the kernel does with each packet: DNS to our resolver, TCP to our proxy, loopback left alone, all else
-//! refused. They are the second wall: without them there is still no interface but `lo`. `net` installs them.
+//! Owns what the kernel does with each packet: DNS to our resolver, TCP to our proxy, loopback left alone but for
+//! a fenced port, all else refused. They are the second wall: without them there is still no interface but `lo`. `net` installs them.
 
 use creel_jail_sys::netlink::nft::{Chain, Expression, Hook, Kind, Table, Verdict};
 
-use super::{DNS_PORT, PROXY_PORT};
+use super::{DNS_PORT, Fence, PROXY_PORT};
 
 /// IP protocol numbers (RFC 790, IANA).
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-pub(super) fn table() -> Table {
-    Table { name: "creel", chains: vec![redirections(), outgoing(), incoming(), forwarded()] }
+pub(super) fn table(fence: Option<Fence>) -> Table {
+    Table { name: "creel", chains: vec![redirections(), outgoing(fence), incoming(), forwarded()] }
 }
 
 fn redirections() -> Chain {
@@ -30,15 +30,14 @@ fn redirections() -> Chain {
 }
 
 /// What was redirected goes to loopback by now, so whatever still goes elsewhere was meant for nobody of ours.
-fn outgoing() -> Chain {
-    use Expression::{Established, Reject, ToLoopback4, ToLoopback6};
+fn outgoing(fence: Option<Fence>) -> Chain {
+    use Expression::{DestinationPort, Established, Protocol, Reject, SocketOwner, ToLoopback4, ToLoopback6};
     let accept = Expression::Verdict(Verdict::Accept);
-    let rules = vec![
-        vec![ToLoopback4, accept.clone()],
-        vec![ToLoopback6, accept.clone()],
-        vec![Established, accept],
-        vec![Reject],
-    ];
+    let fenced =
+        fence.map(|Fence { user, port }| vec![SocketOwner(user), Protocol(TCP), DestinationPort(port), Reject]);
+    let rules =
+        [vec![ToLoopback4, accept.clone()], vec![ToLoopback6, accept.clone()], vec![Established, accept], vec![Reject]];
+    let rules = fenced.into_iter().chain(rules).collect();
     filter("out", Hook::Output, rules)
 }
 

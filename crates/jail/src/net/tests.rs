@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 fn in_a_jail_network(test: impl FnOnce(PlantedSockets) + Send + 'static) {
     let thread = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("these tests need root");
-        test(build_in_this_namespace().unwrap());
+        test(build_in_this_namespace(None).unwrap());
     });
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
@@ -171,10 +171,10 @@ fn only_lo_is_there_and_up() {
 
 #[test]
 fn a_namespace_in_use_is_left_alone() {
-    let error = build_in_this_namespace().unwrap_err();
+    let error = build_in_this_namespace(None).unwrap_err();
     assert!(matches!(error, Error::Bug { .. }), "{error}");
     in_a_jail_network(|_sockets| {
-        assert!(matches!(build_in_this_namespace(), Err(Error::Bug { .. })));
+        assert!(matches!(build_in_this_namespace(None), Err(Error::Bug { .. })));
     });
 }
 

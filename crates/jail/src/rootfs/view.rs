@@ -51,6 +51,9 @@ pub(crate) fn views(plan: &Plan) -> Vec<View> {
     let mut out = vec![one("usr", "/usr", Path::new("/usr"), Some("layer"))];
     out.extend(plan.runtime.iter().map(|runtime| one("runtime", "/opt/openclaw", runtime, Some("empty"))));
     out.push(one("creel", "/creel/creel", &plan.exe, None));
+    if plan.inner_wall.is_some() {
+        out.push(one("launch", crate::wall::LAUNCHER, &plan.exe, None));
+    }
     out
 }
 

@@ -25,15 +25,15 @@ use crate::error::Error;
 use crate::init::protocol::{recv, send};
 use crate::rootfs;
 
-/// Between the stage and its child. `Go` comes from the stage, the rest from the child; `Built` brings the listener of the
-/// secrets socket if there is one.
+/// Between the stage and its child. `Go` comes from the stage, the rest from the child; `Built` brings what
+/// [`crate::rootfs::Gathered`] hands over.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Step {
     Go,
     Built,
     MapMe,
-    /// From the helper that calls an engine: PID 1 as the host numbers it, with the listener as in `Built`.
+    /// From the helper that calls an engine: PID 1 as the host numbers it, with what comes with `Built`.
     Started {
         pid: i32,
     },
@@ -58,7 +58,7 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
     umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
     let gathered = rootfs::gather(order, volume)?;
-    let handles: Vec<_> = gathered.listener.iter().map(AsFd::as_fd).collect();
+    let handles: Vec<_> = gathered.handed.iter().map(AsFd::as_fd).collect();
     send(stage, &Step::Built, &handles).map_err(broken)?;
     gathered.enter(order)?;
 
@@ -66,29 +66,34 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Error::missing("ns.user", error))?;
     send(stage, &Step::MapMe, &[]).map_err(broken)?;
     wait_for_go(stage)?;
+    fall(process, process.user().uid(), order.own_user)?;
+    hand_over(link).map_err(Error::host("arrange the descriptors of PID 1", HINT))?;
+    Err(execute(process))
+}
+
+/// Gives up everything but what a user of the jail has: the limits of the process, the id as user and group, no privileges.
+pub(super) fn fall(process: &Process, id: u32, own_user: bool) -> Result<(), Error> {
     set_limits(process)?;
     let host = |doing: &'static str| move |error: rustix::io::Errno| Error::host(doing, HINT)(error);
     setsid().map_err(host("start a session"))?;
     caps::close_bounding_set().map_err(Error::host("empty the bounding set", HINT))?;
-    let (uid, gid) = (Uid::from_raw(process.user().uid()), Gid::from_raw(process.user().gid()));
+    let (uid, gid) = (Uid::from_raw(id), Gid::from_raw(id));
     // a plain user keeps his groups: `user_namespaces(7)`, "Interaction with system calls that change process UIDs or GIDs"
-    if !order.own_user {
+    if !own_user {
         set_thread_groups(&[]).map_err(host("leave all groups"))?;
     }
-    set_thread_res_gid(gid, gid, gid).map_err(host("become the agent's group"))?;
-    set_thread_res_uid(uid, uid, uid).map_err(host("become the agent's user"))?;
+    set_thread_res_gid(gid, gid, gid).map_err(host("become the jail's group"))?;
+    set_thread_res_uid(uid, uid, uid).map_err(host("become the jail's user"))?;
     caps::drop_all().map_err(Error::host("drop all privileges", HINT))?;
     // a change of user clears it (prctl(2))
-    die_with_stage()?;
-    hand_over(link).map_err(Error::host("arrange the descriptors of PID 1", HINT))?;
-    Err(execute(process))
+    die_with_stage()
 }
 
 pub(super) fn die_with_stage() -> Result<(), Error> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Error::host("ask to die with the stage", HINT))
 }
 
-fn wait_for_go(stage: &Seq) -> Result<(), Error> {
+pub(super) fn wait_for_go(stage: &Seq) -> Result<(), Error> {
     match recv::<Step>(stage).map_err(broken)? {
         Some((Step::Go, _)) => Ok(()),
         _ => Err(Error::stage("the stage is gone")),
@@ -143,7 +148,7 @@ fn hand_over(link: OwnedFd) -> io::Result<()> {
     close_on_exec_from(LINK_FD.unsigned_abs() + 1)
 }
 
-fn execute(process: &Process) -> Error {
+pub(super) fn execute(process: &Process) -> Error {
     let c = |text: &String| CString::new(text.as_str()).unwrap_or_default();
     let argv: Vec<CString> = process.args().iter().flatten().map(c).collect();
     let env: Vec<CString> = process.env().iter().flatten().map(c).collect();

@@ -16,7 +16,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use rustix::process::{Pid, WaitOptions, umask, waitpid};
 
 use super::birth::{HINT, Step, be_no_favourite, die_with_stage};
-use super::{Answer, First, Order, Word};
+use super::{Answer, First, Order, Word, pass_on};
 use crate::error::Error;
 use crate::init::protocol::{recv, send};
 use crate::plan::OciRuntime;
@@ -43,7 +43,7 @@ pub(super) fn start(
     order: &Order,
     runtime: OciRuntime,
     (link, volume): (OwnedFd, Option<OwnedFd>),
-) -> Result<Option<First>, Error> {
+) -> Result<Option<(First, Vec<OwnedFd>)>, Error> {
     let told = |error: io::Error| Error::stage(format!("a link broke: {error}"));
     // PID 1 is the runtime's child, and ours when that has done its work
     nix::sys::prctl::set_child_subreaper(true).map_err(Error::host("adopt the jail's first process", HINT))?;
@@ -57,7 +57,7 @@ pub(super) fn start(
         Fork::Parent(pid) => pid,
     };
     drop((theirs, link, volume));
-    let (number, listener) = match recv::<Step>(&ours).map_err(told)? {
+    let (number, handed) = match recv::<Step>(&ours).map_err(told)? {
         Some((Step::Started { pid }, fds)) => (pid, fds),
         Some((Step::Failed(fault), _)) => {
             send(warden, &Answer::Failed(fault), &[]).map_err(told)?;
@@ -70,10 +70,9 @@ pub(super) fn start(
     let pidfd = creel_jail_sys::pidfd::open(number).map_err(told)?;
     send(warden, &Answer::Forked { pid: number }, &[pidfd.as_fd()]).map_err(told)?;
     let Some((Word::Go, _)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
-    let handles: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
-    send(warden, &Answer::Built, &handles).map_err(told)?;
+    let bricks = pass_on(warden, order, handed)?;
     send(warden, &Answer::Running, &[]).map_err(told)?;
-    Ok(Some(First { pid, pidfd }))
+    Ok(Some((First { pid, pidfd }, bricks)))
 }
 
 /// The helper's whole life.
@@ -83,11 +82,11 @@ fn help(
     network: &str,
     (runtime, link, volume): (OciRuntime, OwnedFd, Option<OwnedFd>),
 ) -> i32 {
-    let (step, listener) = match hand_over(order, network, (runtime, link, volume)) {
-        Ok((pid, listener)) => (Step::Started { pid }, listener),
-        Err(error) => (Step::Failed(error.into()), None),
+    let (step, handed) = match hand_over(order, network, (runtime, link, volume)) {
+        Ok((pid, handed)) => (Step::Started { pid }, handed),
+        Err(error) => (Step::Failed(error.into()), Vec::new()),
     };
-    let handles: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+    let handles: Vec<_> = handed.iter().map(AsFd::as_fd).collect();
     i32::from(send(stage, &step, &handles).is_err())
 }
 
@@ -96,7 +95,7 @@ fn hand_over(
     order: &Order,
     network: &str,
     (runtime, link, volume): (OciRuntime, OwnedFd, Option<OwnedFd>),
-) -> Result<(i32, Option<OwnedFd>), Error> {
+) -> Result<(i32, Vec<OwnedFd>), Error> {
     die_with_stage()?;
     be_no_favourite().map_err(Error::host("set its oom_score_adj", HINT))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| Error::missing("ns.mnt", error))?;
@@ -109,7 +108,7 @@ fn hand_over(
     std::fs::create_dir(&bundle).and_then(|()| std::fs::write(bundle.join("config.json"), spec)).map_err(made)?;
     place(link, LINK_FD).map_err(Error::host("arrange the descriptors of PID 1", HINT))?;
     let pid = run(runtime, &bundle)?;
-    Ok((pid, gathered.listener.take()))
+    Ok((pid, std::mem::take(&mut gathered.handed)))
 }
 
 /// The spec, in a network namespace that exists.

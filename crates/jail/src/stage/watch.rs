@@ -30,17 +30,24 @@ pub enum Owner {
 /// How long a connection to a loopback port may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Serves the warden until it or PID 1 is gone; the jail ends with this process.
-pub(super) fn watch(warden: &Seq, first: &First) -> i32 {
+/// Serves the warden until it, PID 1 or the process behind the inner wall is gone; the jail ends with this process.
+pub(super) fn watch(warden: &Seq, first: &First, wall: Option<&First>) -> i32 {
     loop {
         let ready = {
-            let mut fds = [PollFd::new(warden, PollFlags::IN), PollFd::new(&first.pidfd, PollFlags::IN)];
+            // without an inner wall PID 1 is watched twice
+            let other = &wall.unwrap_or(first).pidfd;
+            let mut fds = [warden.as_fd(), first.pidfd.as_fd(), other.as_fd()]
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
             if rustix::io::retry_on_intr(|| poll(&mut fds, None)).is_err() {
                 return 1;
             }
             fds.map(|fd| !fd.revents().is_empty())
         };
-        let [asked, ended] = ready;
+        let [asked, ended, fallen] = ready;
+        if fallen && !ended {
+            // PID 1 dies with this process (PR_SET_PDEATHSIG)
+            return 1;
+        }
         if ended {
             let _reaped = waitpid(Some(first.pid), WaitOptions::empty());
             return 0;

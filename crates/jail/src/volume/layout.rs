@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use super::trash::Trash;
 use crate::Error;
 
-/// The folders in a volume's root: /workspace, /var/lib/openclaw, /home/agent, /tmp and /dev/shm of the jail.
-pub const FOLDERS: [&str; 5] = ["workspace", "state", "home", "tmp", "shm"];
-const AFRESH: [&str; 2] = ["tmp", "shm"];
+/// The folders in a volume's root: /workspace, /var/lib/openclaw, /home/agent, /tmp and /dev/shm of the jail, and the last
+/// three once more for what stands in front of an inner wall.
+pub const FOLDERS: [&str; 8] = ["workspace", "state", "home", "tmp", "shm", "front-home", "front-tmp", "front-shm"];
+const AFRESH: [&str; 4] = ["tmp", "shm", "front-tmp", "front-shm"];
 
 const ROOT_MODE: RawMode = 0o755;
 const OWN_MODE: RawMode = 0o700;

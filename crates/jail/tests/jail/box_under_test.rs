@@ -61,6 +61,7 @@ pub(crate) fn plan_of(users: Users) -> Plan {
         binds: Vec::new(),
         exe: std::env::current_exe().unwrap(),
         secrets_socket: false,
+        inner_wall: None,
         degraded: vec!["limit.disk".to_owned()],
         hostname: "box".to_owned(),
     }

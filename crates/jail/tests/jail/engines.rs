@@ -61,7 +61,8 @@ fn runc_leaves_nothing() {
     let begun = std::time::Instant::now();
     jail.launched.jail.kill().unwrap();
     assert!(begun.elapsed() < std::time::Duration::from_secs(2));
-    let left = Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("creel-{}", plan.name)]).output().unwrap();
+    let left =
+        Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("creel-{}", plan.name)]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
     assert!(!std::path::Path::new("/run/creel/box/engine").exists());
 }

@@ -11,6 +11,9 @@ use crate::protocol::LimitStatus;
 
 mod files;
 mod held;
+mod inner;
+
+pub(super) use inner::inner_wall;
 
 /// Where the agent may write, and nowhere else.
 pub(super) const WRITABLE: [&str; 6] =

@@ -57,6 +57,7 @@ pub(super) fn privileges(found: &Findings, outside: &Outside) -> Vec<Item> {
     let inside = plain(&line("Uid"), "1000") && plain(&line("Gid"), "1000") && line("Groups").trim().is_empty();
     let same = |process: &Process| {
         let is = |name: &str, id: &str| process.status.get(name).is_some_and(|value| plain(value, id));
+        let (uid, gid) = if is_behind(outside, process) { walled(outside) } else { (uid.clone(), gid.clone()) };
         is("Uid", &uid) && is("Gid", &gid) && process.status.get("Groups").is_some_and(|groups| groups.is_empty())
     };
     let caps = strays(outside, |process| CAPS.iter().all(|cap| nought(process.status.get(*cap))));
@@ -72,7 +73,25 @@ pub(super) fn privileges(found: &Findings, outside: &Outside) -> Vec<Item> {
     .into()
 }
 
-/// Apart from the host's, and the same for all of the jail.
+/// Whether a process lives behind the inner wall, in the mounts that are its own.
+pub(super) fn is_behind(outside: &Outside, process: &Process) -> bool {
+    let Some(wall) = &outside.wall else { return false };
+    let mounts = |process: &Process| process.namespaces.get("mnt").cloned();
+    let first = outside.processes.first().and_then(mounts);
+    mounts(process).is_some() && mounts(process) == mounts(wall) && mounts(wall) != first
+}
+
+/// User and group behind the inner wall, as the host numbers them.
+pub(super) fn walled(outside: &Outside) -> (String, String) {
+    let of = |name: &str| {
+        let value =
+            outside.wall.as_ref().and_then(|wall| wall.status.get(name)).map(String::as_str).unwrap_or_default();
+        value.split_whitespace().next().unwrap_or_default().to_owned()
+    };
+    (of("Uid"), of("Gid"))
+}
+
+/// Apart from the host's, and the same for all of the jail but for the mounts behind the inner wall.
 pub(super) fn namespaces(found: &Findings, outside: &Outside) -> Vec<Item> {
     let ids = [
         ("ns.user", "user"),
@@ -85,7 +104,12 @@ pub(super) fn namespaces(found: &Findings, outside: &Outside) -> Vec<Item> {
     ];
     let judged = |(id, name): (&'static str, &str)| match (found.namespaces.get(name), outside.namespaces.get(name)) {
         (Some(inside), Some(host)) => {
-            let others = strays(outside, |process| process.namespaces.get(name) == Some(inside));
+            let wall =
+                if name == "mnt" { outside.wall.as_ref().and_then(|wall| wall.namespaces.get(name)) } else { None };
+            let others = strays(outside, |process| {
+                let its = process.namespaces.get(name);
+                its == Some(inside) || (its.is_some() && its == wall)
+            });
             let seen = format!("inside {inside}, on the host {host}");
             of_processes(outside, judge(id, "namespaces", inside != host, &others, &seen))
         }
