@@ -8,6 +8,8 @@ SHELL := /bin/bash
 CREEL := target/debug/creel
 # Cases of each property test in `make fuzz`; an ordinary test run takes 256.
 CASES ?= 20000
+# How long `make fuzz` drives each target.
+FUZZ_SECONDS ?= 60
 # Named by what they leave out: so cargo gives each dependency the features that `make up` and `make test` built it with.
 PURE := --workspace --exclude creel-doors --exclude creel-e2e --exclude creel-jail --exclude creel-jail-sys \
 	--exclude creel-ledger
@@ -22,7 +24,7 @@ help:
 	make check  format, lints, tidy, unit tests of the pure crates: before each commit
 	make test   every test, the ones that need root and a real OpenClaw included
 	make bench  what an act costs (release build; minutes the first time)
-	make fuzz   the fuzz targets that exist, and the property tests with CASES=$(CASES) cases each
+	make fuzz   each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS), and the property tests with CASES=$(CASES) cases each
 	END
 
 # The jail shows the host's /usr without /usr/local, so the agent's tools are looked for where packages put them.
@@ -74,10 +76,29 @@ down:
 bench:
 	cargo bench --locked -p creel --bench policy --bench admit
 
+# Coverage that libFuzzer reads, on a stable compiler: what `cargo fuzz` asks of a nightly one, by its LLVM names.
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/seeds/*))
+
 fuzz:
-	if compgen -G 'fuzz/fuzz_targets/*.rs' >/dev/null; then
-		echo "fuzz targets exist, but this Makefile does not know how to run them: teach it" >&2
-		exit 1
-	fi
-	echo "there is no fuzz target yet; running the property tests with $(CASES) cases each"
+	command -v c++ >/dev/null || { echo "fuzz: a C++ compiler is missing: install g++" >&2; exit 1; }
+	# With a target named, the flags stay out of build scripts, which libFuzzer's half of them would not link.
+	host=$$(rustc -vV | sed -n 's/^host: //p')
+	RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --locked --profile fuzz --target "$$host" --target-dir target/fuzz -p creel-fuzz --features engine
+	mkdir -p target/fuzz/found
+	for target in $(FUZZ_TARGETS); do
+		mkdir -p "fuzz/corpus/$$target"
+		echo "fuzz: $$target for $(FUZZ_SECONDS) s"
+		log=target/fuzz/$$target.log
+		if ! CREEL_FUZZ_TARGET=$$target "target/fuzz/$$host/fuzz/creel-fuzz" -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+			-rss_limit_mb=2048 -max_len=32768 -print_final_stats=1 -artifact_prefix="target/fuzz/found/$$target-" \
+			"fuzz/corpus/$$target" "fuzz/seeds/$$target" >"$$log" 2>&1; then
+			tail -n 40 "$$log"
+			echo "fuzz: $$target failed; the input is in target/fuzz/found: mend it and keep it in fuzz/seeds/$$target" >&2
+			exit 1
+		fi
+		grep -E "^stat::number_of_executed_units" "$$log"
+	done
+	echo "the property tests with $(CASES) cases each"
 	PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw --lib

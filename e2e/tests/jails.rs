@@ -12,6 +12,8 @@
 
 #[path = "jails/egress.rs"]
 mod egress;
+#[path = "jails/exhaustion.rs"]
+mod exhaustion;
 #[path = "jails/jail.rs"]
 mod jail;
 #[path = "jails/probes.rs"]

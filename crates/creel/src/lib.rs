@@ -9,6 +9,9 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod escape;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard_child;
 mod guard_process;
 mod inside;

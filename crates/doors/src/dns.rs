@@ -6,6 +6,8 @@
 mod config;
 mod enforce;
 mod flaw;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod refuse;
 mod see;
 #[cfg(test)]

@@ -8,6 +8,8 @@ mod chunks;
 pub mod config;
 mod declared;
 mod enforce;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod head;
 mod headers;

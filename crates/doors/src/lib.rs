@@ -10,6 +10,9 @@ pub mod ca;
 pub mod dns;
 pub mod egress;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod model;
 pub mod names;
 pub mod shutdown;

@@ -9,6 +9,8 @@ mod call;
 pub mod config;
 mod enforce;
 mod flaw;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod headers;
 mod lookout;
 pub mod origin;

@@ -38,6 +38,18 @@ pub fn close_bounding_set() -> io::Result<()> {
     Ok(())
 }
 
+/// Becomes `uid` by the effective user id alone and keeps every capability that the thread has.
+///
+/// # Errors
+/// What the kernel says.
+pub fn seteuid_with_capabilities(uid: u32) -> io::Result<()> {
+    let had = capabilities(None)?;
+    // The real and the saved id stay, so what is permitted stays as well (`capabilities(7)`, "Effect of user ID changes").
+    nix::unistd::seteuid(nix::unistd::Uid::from_raw(uid))?;
+    set_capabilities(None, had)?;
+    Ok(())
+}
+
 /// Whether [`close_bounding_set`] is possible: the calling thread has `CAP_SETPCAP`.
 ///
 /// # Errors

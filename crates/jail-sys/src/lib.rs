@@ -6,6 +6,9 @@
 #![expect(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
 
 pub mod caps;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod loopdev;
 pub mod mount;
 pub mod netlink;

@@ -284,5 +284,16 @@ fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
     bytes.get(at..)?.first_chunk().map(|raw| i32::from_ne_bytes(*raw))
 }
 
+/// Splitting a datagram always ends, and every reply lies in it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_replies(bytes: &[u8]) {
+    let mut total = 0;
+    for reply in replies(bytes).map_while(Result::ok) {
+        total += HEADER + reply.payload.len();
+        let _ = (reply.status(), reply.kind);
+    }
+    assert!(total <= bytes.len(), "replies do not overlap");
+}
+
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,12 @@ fn parse(payload: &[u8]) -> Option<Listener> {
     Some(Listener { address: SocketAddr::new(address, port), uid: u32_at(payload, 64)?, inode: u32_at(payload, 68)? })
 }
 
+/// Reading a listener never panics, and needs a whole message.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_listener(bytes: &[u8]) {
+    assert!(parse(bytes).is_none() || bytes.len() >= 72, "a listener has 72 bytes");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

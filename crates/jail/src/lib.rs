@@ -10,6 +10,8 @@ mod confine;
 mod error;
 mod etc;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod init;
 mod landlock;
 mod launch;

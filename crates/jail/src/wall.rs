@@ -5,7 +5,7 @@
 //! rights than the commands. `creel wall` calls it; the launcher ([`launch`]) is its only client.
 
 pub(crate) mod launch;
-mod words;
+pub(crate) mod words;
 
 use std::collections::HashMap;
 use std::fs::File;

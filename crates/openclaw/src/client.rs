@@ -5,6 +5,8 @@
 //! connection itself; the guard hands it streams from the helper in the jail's network namespace.
 
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod readiness;
 mod turn;
 

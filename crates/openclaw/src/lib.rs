@@ -10,6 +10,9 @@ pub mod client;
 mod clock;
 pub mod config;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod launch;
 pub mod layout;
 pub mod resolver;

@@ -33,7 +33,20 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     ("creel-testkit", &[]),
     ("creel-e2e", &["creel-testkit"]),
-    ("creel-fuzz", &["creel-doors", "creel-guard", "creel-policy"]),
+    (
+        "creel-fuzz",
+        &[
+            "creel",
+            "creel-doors",
+            "creel-guard",
+            "creel-jail",
+            "creel-jail-sys",
+            "creel-ledger",
+            "creel-openclaw",
+            "creel-policy",
+            "creel-scripted-model",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

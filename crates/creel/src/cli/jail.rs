@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Where, ask, out};
 use crate::config::Config;
-use crate::guard_child::{GuardWish, Wishes};
+use crate::guard_child::{GuardWish, Ticket, Wishes};
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
 use crate::site::{JAIL_PREFIX, Site};
@@ -155,6 +155,16 @@ impl Jail {
         out::note(format_args!("creel: `{}`: {hint}", self.command.first().map_or("", String::as_str)));
     }
 
+    /// The command as an act of a person's.
+    async fn admit(&self, tenant: &Tenant, running: &Running) -> Result<Ticket, Failure> {
+        let detail = clip(self.command.join(" "));
+        let actor = Actor::Person { name: "root".to_owned() };
+        let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
+        let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
+        let refused = |refusal: creel_guard::Refusal| format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger);
+        guard.admit(action).await.map_err(|refusal| Failure::host(refused(refusal)))
+    }
+
     /// Runs the command and waits for its end. Returns its code and the threads that still move its last bytes.
     async fn inside(
         &self,
@@ -163,14 +173,7 @@ impl Jail {
         news: run::News,
         (mut newspaper, wish_list): (Newspaper, &mut WishList),
     ) -> Result<(i32, Vec<JoinHandle<()>>), Failure> {
-        let detail = clip(self.command.join(" "));
-        let actor = Actor::Person { name: "root".to_owned() };
-        let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
-        let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
-        let ticket = guard
-            .admit(action)
-            .await
-            .map_err(|refusal| Failure::host(format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger)))?;
+        let ticket = self.admit(tenant, running).await?;
         let (tty_sender, mut ttys) = mpsc::unbounded_channel();
         run::listen(&running.jail, 1, news, Some(tty_sender)).map_err(Failure::host)?;
         let (fds, mut threads) = if self.tty { (Vec::new(), Vec::new()) } else { pipes().map_err(Failure::host)? };
@@ -194,28 +197,32 @@ impl Jail {
         let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup), Ok(mut resized)) = signals else {
             return Err(Failure::host("signals can't be watched"));
         };
-        let code = loop {
+        let (code, told) = loop {
             tokio::select! {
                 item = newspaper.recv() => match item {
-                    Some((_, InitNews::Ended { id: AGENT, code })) => break code,
+                    Some((_, InitNews::Ended { id: AGENT, code })) => break (code, false),
                     Some((_, InitNews::Gone)) | None => {
                         out::note("creel: the jail ended before its command did; was it out of memory?");
-                        break 125;
+                        break (125, false);
                     }
                     Some(_) => {}
                 },
                 Some((_, GuardWish::Gone)) = wish_list.recv() => {
                     out::note("creel: the guard died, so the jail was ended: nothing may happen unrecorded");
-                    break 125;
+                    break (125, false);
                 }
                 Some(master) = ttys.recv() => terminal = Terminal::attach(master, &mut threads).ok(),
                 _ = resized.recv() => terminal.iter().for_each(Terminal::resize),
-                _ = interrupt.recv() => break 130,
-                _ = terminate.recv() => break 143,
-                _ = hangup.recv() => break 129,
+                _ = interrupt.recv() => break (130, true),
+                _ = terminate.recv() => break (143, true),
+                _ = hangup.recv() => break (129, true),
             }
         };
         drop(terminal);
+        if told {
+            // Who tells us to end may be who does not read on: what still waits in the pipes is not waited for.
+            threads.clear();
+        }
         self.hint(code);
         ticket.settle(Outcome::Done { sent: 0, received: 0, status: Some(i64::from(code)) }).await;
         Ok((code, threads))

@@ -7,6 +7,7 @@ mod anthropic;
 mod openai;
 
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS, MAX_HELD_BYTES};
@@ -134,6 +135,16 @@ impl<T> Held<T> {
         self.bytes = 0;
         std::mem::take(&mut self.events)
     }
+}
+
+/// The provider's error, written anew: what stood beside it, a call perhaps, was not judged and goes no further.
+fn reported(format: Format, message: &Map<String, Value>) -> Step {
+    let error = message.get("error").unwrap_or(&Value::Null);
+    let text = match format {
+        Format::OpenAi => format!("data: {}\n\n", json!({ "error": error })),
+        Format::Anthropic => format!("event: error\ndata: {}\n\n", json!({ "type": "error", "error": error })),
+    };
+    Step::Error(text.into())
 }
 
 /// The text in the place of a call that nobody answered for: it is refused.

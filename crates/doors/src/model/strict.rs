@@ -120,6 +120,13 @@ mod tests {
         assert_eq!(parse(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
     }
 
+    /// To the last digit: what is judged is what a reader of the very bytes gets.
+    #[test]
+    fn reads_numbers_exactly() {
+        let number = "-92834567890123456789.0";
+        assert_eq!(parse(number.as_bytes()).unwrap().as_f64(), number.parse().ok());
+    }
+
     #[test]
     fn refuses_what_two_readers_could_read_differently() {
         for bad in [

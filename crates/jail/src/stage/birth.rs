@@ -63,6 +63,7 @@ fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedF
     gathered.enter(order)?;
 
     // Last of all: whatever is root in this namespace has power over none of those made before it.
+    give_away(&order.spec)?;
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Error::missing("ns.user", error))?;
     send(stage, &Step::MapMe, &[]).map_err(broken)?;
     wait_for_go(stage)?;
@@ -121,6 +122,20 @@ fn separate(spec: &Spec) -> Result<(), Error> {
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
     sethostname(name(spec.hostname()).as_bytes()).map_err(Error::host("set the host name", HINT))?;
     setdomainname(name(spec.domainname()).as_bytes()).map_err(Error::host("set the domain name", HINT))
+}
+
+/// The kernel charges what a user namespace uses (inotify instances and watches, above all) to the user who made it as
+/// well, within that user's own limits: the agent must not use up root's. So the jail's own root makes it, a user of the
+/// host that nobody ever is.
+fn give_away(spec: &Spec) -> Result<(), Error> {
+    let mappings = spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref());
+    let Some(owner) = mappings.into_iter().flatten().map(|one| one.host_id()).min() else { return Ok(()) };
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    caps::seteuid_with_capabilities(owner).map_err(Error::host("become the jail's root", HINT))?;
+    // a change of user clears it (prctl(2))
+    die_with_stage()
 }
 
 fn set_limits(process: &Process) -> Result<(), Error> {

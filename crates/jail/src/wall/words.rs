@@ -59,6 +59,19 @@ pub(super) enum Told {
     },
 }
 
+/// What a launcher can be made to say: what is understood means the same again.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn command(bytes: &[u8]) {
+    if let Ok(command) = serde_json::from_slice::<Command>(bytes) {
+        let again = serde_json::to_vec(&command).map(|bytes| serde_json::from_slice::<Command>(&bytes).ok());
+        assert_eq!(again.ok().flatten(), Some(command));
+    }
+    if let Ok(ask) = serde_json::from_slice::<Ask>(bytes) {
+        let again = serde_json::to_vec(&ask).map(|bytes| serde_json::from_slice::<Ask>(&bytes).ok());
+        assert_eq!(again.ok().flatten(), Some(ask));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,10 +39,14 @@ async fn shake_hands<S>(stream: S) -> Result<WebSocketStream<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let config = WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
     let address = format!("ws://127.0.0.1:{}/", layout::GATEWAY_PORT);
-    let (socket, _) = client_async_with_config(address, stream, Some(config)).await.map_err(strange)?;
+    let (socket, _) = client_async_with_config(address, stream, Some(config())).await.map_err(strange)?;
     Ok(socket)
+}
+
+/// How much the gateway may send at once.
+pub(super) fn config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME))
 }
 
 async fn put<S>(socket: &mut WebSocketStream<S>, text: String) -> Result<(), Error>
@@ -80,7 +84,11 @@ where
 }
 
 /// News until the run is over; gives its text.
-async fn follow<S>(socket: &mut WebSocketStream<S>, run: &str, on_delta: &mut impl FnMut(&str)) -> Result<String, Error>
+pub(super) async fn follow<S>(
+    socket: &mut WebSocketStream<S>,
+    run: &str,
+    on_delta: &mut impl FnMut(&str),
+) -> Result<String, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

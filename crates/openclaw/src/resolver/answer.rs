@@ -80,7 +80,7 @@ struct Question {
     ids: Vec<String>,
 }
 
-fn check(question: &[u8]) -> Result<(), Error> {
+pub(super) fn check(question: &[u8]) -> Result<(), Error> {
     let question: Question =
         serde_json::from_slice(question).map_err(|_| Error::agent("asks for its token in a form that is none"))?;
     let Question { protocol_version, provider, ids } = question;

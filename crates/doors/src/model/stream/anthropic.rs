@@ -7,8 +7,9 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
+use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, reported, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting};
 use crate::model::sse::Event;
 use crate::model::strict;
@@ -106,7 +107,7 @@ impl Stream {
         }
         match kind.as_str() {
             "ping" => Ok(Step::Pass(event.raw)),
-            "error" => Ok(Step::Error(event.raw)),
+            "error" => Ok(reported(Format::Anthropic, &message)),
             "message_start" if !self.begun => self.start(event.raw, &message),
             _ if !self.begun => Err("an answer begins in its middle".to_owned()),
             "content_block_start" => self.open(event.raw, &message),

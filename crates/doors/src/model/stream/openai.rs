@@ -7,8 +7,9 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
+use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, reported, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting, VISIBLE, visible};
 use crate::model::sse::Event;
 use crate::model::strict;
@@ -77,7 +78,7 @@ impl Stream {
         }
         let chunk = strict::parse_object(data.as_bytes()).map_err(|why| format!("a chunk can't be read: {why}"))?;
         if chunk.get("error").is_some_and(|error| !error.is_null()) {
-            return Ok(Step::Error(event.raw));
+            return Ok(reported(Format::OpenAi, &chunk));
         }
         self.count(&chunk);
         let mut finished = false;

@@ -81,6 +81,18 @@ fn openai_two() -> String {
     .concat()
 }
 
+#[test]
+fn beside_an_error_nothing_passes() {
+    let call =
+        json!([{ "index": 0, "id": "a", "type": "function", "function": { "name": "exec", "arguments": "{}" } }]);
+    let event = json!({ "error": { "message": "busy" }, "choices": [{ "delta": { "tool_calls": call } }] });
+    let (out, judged) = run(Format::OpenAi, &format!("data: {event}\n\n"), &[], 9).unwrap();
+    assert_eq!((out.as_str(), judged.len()), ("data: {\"error\":{\"message\":\"busy\"}}\n\n", 0));
+    let event = json!({ "type": "error", "error": { "message": "busy" }, "content_block": { "type": "tool_use" } });
+    let (out, _) = run(Format::Anthropic, &format!("event: error\ndata: {event}\n\n"), &[], 9).unwrap();
+    assert_eq!(out, "event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"busy\"}}\n\n");
+}
+
 fn chunks(text: &str) -> Vec<Value> {
     text.split("\n\n")
         .filter_map(|event| event.strip_prefix("data: "))

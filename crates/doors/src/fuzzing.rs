@@ -1,0 +1,45 @@
+//! What `fuzz/` and the tests drive of this crate's parsers.
+//!
+//! Owns the table of targets; each takes any bytes, and panics when something holds no more that must hold of every
+//! input. It is compiled for tests and for `make fuzz` alone, and is no part of the product.
+
+use crate::{dns, egress, model};
+
+/// A target: its name, which is that of its folder in `fuzz/seeds`, and what is driven.
+pub type Driven = (&'static str, fn(&[u8]));
+
+/// Name → what is driven. The names are those of the folders in `fuzz/seeds`.
+pub const TARGETS: &[Driven] = &[
+    ("dns-message", dns::fuzzing::message),
+    ("http-aim", egress::fuzzing::aim),
+    ("http-chunks", egress::fuzzing::chunks),
+    ("http-requests", egress::fuzzing::requests),
+    ("tls-client-hello", egress::fuzzing::client_hello),
+    ("model-call", model::fuzzing::call),
+    ("model-events", model::fuzzing::events),
+    ("model-json", model::fuzzing::json),
+    ("model-request-anthropic", model::fuzzing::request_anthropic),
+    ("model-request-openai", model::fuzzing::request_openai),
+    ("model-stream-anthropic", model::fuzzing::stream_anthropic),
+    ("model-stream-openai", model::fuzzing::stream_openai),
+    ("model-whole-anthropic", model::fuzzing::whole_anthropic),
+    ("model-whole-openai", model::fuzzing::whole_openai),
+];
+
+/// Cuts `bytes` into pieces of the length that their first byte says: 1 to 256.
+pub(crate) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (first, rest) = bytes.split_first().unwrap_or((&0, &[]));
+    rest.chunks(usize::from(*first) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_must_hold_holds_of_every_seed() {
+        for (name, target) in super::TARGETS {
+            for (_, bytes) in creel_testkit::seeds(name) {
+                target(&bytes);
+            }
+        }
+    }
+}

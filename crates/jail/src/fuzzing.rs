@@ -1,0 +1,22 @@
+//! What `fuzz/` and the tests drive of this crate's parsers.
+//!
+//! Owns the table of targets; each takes any bytes, and panics when something holds no more that must hold of every
+//! input. It is compiled for tests and for `make fuzz` alone, and is no part of the product.
+
+/// A target: its name, which is that of its folder in `fuzz/seeds`, and what is driven.
+pub type Driven = (&'static str, fn(&[u8]));
+
+/// Name → what is driven. The names are those of the folders in `fuzz/seeds`.
+pub const TARGETS: &[Driven] = &[("launch-command", crate::wall::words::command)];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_must_hold_holds_of_every_seed() {
+        for (name, target) in super::TARGETS {
+            for (_, bytes) in creel_testkit::seeds(name) {
+                target(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Bombs: whatever the agent uses up, only its own jail is hit, and all of it is gone two seconds after the kill.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use creel_e2e::fresh;
+use creel_testkit::{Creel, Origin};
+
+/// Four bombs at once: processes, memory, disk and inodes, each with no end.
+const BOMBS: &str = include_str!("exhaustion/bombs.py");
+/// Answers a line at a time: a program started, a file written, a request made.
+const WORKER: &str = include_str!("exhaustion/worker.py");
+/// One resource after the other up to its limit.
+const ALONE: &str = include_str!("exhaustion/alone.py");
+
+/// After the kill, and no later, everything of a jail is gone.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+
+/// A jail at work, answering on its standard output.
+struct Worker {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(creel: &Creel, config: &str, url: &str) -> Self {
+        let mut command = creel.command(&["jail", "--config", config, "--", "python3", "-c", WORKER, url]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut worker = Self { child, to, from };
+        assert_eq!(worker.line(), "ready");
+        worker
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.from.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// How long one piece of work takes, seen from outside.
+    fn takes(&mut self, work: &str) -> Duration {
+        let begun = Instant::now();
+        writeln!(self.to, "{work}").unwrap();
+        assert_eq!(self.line(), "done", "of `{work}`");
+        begun.elapsed()
+    }
+
+    /// The median of `count` pieces of each kind of work.
+    fn medians(&mut self, count: usize) -> [Duration; 2] {
+        ["work", "request"].map(|work| {
+            let mut all: Vec<Duration> = (0..count).map(|_| self.takes(work)).collect();
+            all.sort();
+            all[count / 2]
+        })
+    }
+
+    fn end(mut self) {
+        drop(self.to);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// What a jail has on the host, by its tenant's name in paths and the ids of its namespaces.
+struct Traces {
+    name: String,
+    state: String,
+    namespaces: Vec<String>,
+}
+
+impl Traces {
+    /// Of the jail that `creel jail` with this process id runs.
+    fn of(creel: &Creel, child: &Child) -> Self {
+        let processes = descendants(child.id());
+        let own = namespaces(std::process::id());
+        let inside: Vec<Vec<String>> = processes.iter().map(|pid| namespaces(*pid)).collect();
+        let mut found: Vec<String> = inside.into_iter().flatten().filter(|one| !own.contains(one)).collect();
+        found.sort();
+        found.dedup();
+        // user, pid, mnt, net, ipc, uts, cgroup; and the stage's own net and pid for children are the same ones
+        assert!(found.len() >= 7, "the jail's namespaces: {found:?}");
+        let id = std::fs::read_to_string(creel.state().join("id")).unwrap();
+        Self { name: format!("-{}", id.trim()), state: creel.state().display().to_string(), namespaces: found }
+    }
+
+    /// Whatever of it is still there.
+    fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let shared = namespaces(pid).into_iter().filter(|one| self.namespaces.contains(one)).count();
+            if shared > 0 {
+                left.push(format!("process {pid} in {shared} namespaces"));
+            }
+        }
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        left.extend(mounts.lines().filter(|line| line.contains(&self.state)).map(|line| format!("mount {line}")));
+        for loops in std::fs::read_dir("/sys/block").unwrap().flatten() {
+            let file = std::fs::read_to_string(loops.path().join("loop/backing_file")).unwrap_or_default();
+            if file.contains(&self.state) {
+                left.push(format!("loop device of {}", file.trim()));
+            }
+        }
+        left
+    }
+
+    /// Control groups of the whole installation.
+    fn groups(&self) -> Vec<String> {
+        let found =
+            Command::new("find").args(["/sys/fs/cgroup", "-name", &format!("*{}", self.name)]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
+    }
+}
+
+fn namespaces(pid: u32) -> Vec<String> {
+    let kinds = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
+    let link = |kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
+    kinds.iter().filter_map(|kind| Some(link(kind)?.display().to_string())).collect()
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let mut all = Vec::new();
+    let mut next = vec![pid];
+    while let Some(pid) = next.pop() {
+        for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            next.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+        all.push(pid);
+    }
+    all
+}
+
+fn terminate(child: &Child) {
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Waits until `left` gives nothing more, or the time is over.
+fn gone(since: Instant, mut left: impl FnMut() -> Vec<String>) -> Vec<String> {
+    loop {
+        let now = left();
+        if now.is_empty() || since.elapsed() > GONE_WITHIN {
+            return now;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Issue 3, "Done when" 3. The other jail has a volume, limits and a guard of its own; what is measured is a program
+/// started, a file written and read, and a request through its guard, by medians. The bombs may use two processors, as
+/// the defaults say, which on a machine of two is all of them: what is proved is that they get no more than a jail's
+/// share of them.
+#[test]
+fn four_bombs_at_once_slow_another_jail_by_less_than_twice_and_are_gone_in_two_seconds() {
+    let creel = fresh("bombs").unwrap();
+    let origin = Origin::http("127.0.0.1:0").unwrap();
+    let port = origin.address().port();
+    let open = format!(
+        "[limits]\ndisk = \"128MiB\"\n[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\nhttp = true\n"
+    );
+    let open = creel.file("worker.toml", &open).unwrap().display().to_string();
+    let tight = "[limits]\ndisk = \"128MiB\"\nmemory = \"256MiB\"\nprocesses = 256\n";
+    let tight = creel.file("bombs.toml", tight).unwrap().display().to_string();
+    let mut worker = Worker::start(&creel, &open, &format!("http://origin.test:{port}/"));
+    worker.medians(20);
+    let before = worker.medians(201);
+
+    let other = fresh("bombs-other").unwrap();
+    let mut bombs = other
+        .command(&["jail", "--config", &tight, "--", "python3", "-c", BOMBS])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(bombs.stdout.take().unwrap());
+    let mut hit = Vec::new();
+    while hit.len() < 4 {
+        let mut line = String::new();
+        assert!(said.read_line(&mut line).unwrap() > 0, "the bombs ended after {hit:?}");
+        hit.push(line.trim().to_owned());
+    }
+    hit.sort();
+    assert_eq!(hit, ["disk is full", "inodes are used up", "memory is used up", "processes are used up"]);
+    let traces = Traces::of(&other, &bombs);
+    let during = worker.medians(201);
+
+    let begun = Instant::now();
+    terminate(&bombs);
+    let left = gone(begun, || {
+        let mut left = traces.left();
+        left.extend(traces.groups());
+        left
+    });
+    let took = begun.elapsed();
+    assert_eq!(left, Vec::<String>::new(), "after {took:?}");
+    assert_eq!(bombs.wait().unwrap().code(), Some(143));
+    println!("before {before:?}, during {during:?}, gone after {took:?}");
+    for (before, during) in before.into_iter().zip(during) {
+        // 4 ms: a slice of the scheduler (3 ms and a tick at most) each way of so short an answer is no slowing down.
+        assert!(during <= before * 2 + Duration::from_millis(4), "before {before:?}, during {during:?}");
+    }
+    worker.end();
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Reached {
+    name: String,
+    reached: u64,
+    stopped: serde_json::Value,
+}
+
+#[test]
+fn each_resource_alone_ends_at_its_limit_and_the_jail_goes_on() {
+    let creel = fresh("bombs-alone").unwrap();
+    let tight = "[limits]\ndisk = \"128MiB\"\nmemory = \"256MiB\"\nprocesses = 256\nopen_files = 2048\n";
+    let tight = creel.file("tight.toml", tight).unwrap().display().to_string();
+    let ran = creel.run(&["jail", "--config", &tight, "--", "python3", "-c", ALONE]).unwrap();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let number = |path: &str| std::fs::read_to_string(path).unwrap().trim().parse::<u64>().unwrap();
+    // getrlimit(2): RLIMIT_SIGPENDING bounds timers as well; what they take counts as the jail's memory.
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let signals = limits.lines().find_map(|line| line.strip_prefix("Max pending signals")).unwrap();
+    let signals = signals.split_whitespace().next().unwrap().parse().unwrap();
+    let memory = 256 << 20;
+    // what, where it must stop at the latest, and by what; without a reason, the script stopped by itself
+    let known = [
+        ("open files", 2048, r#""EMFILE""#),
+        ("pseudo-terminals", 256, r#"["ENOSPC"]"#),
+        ("inotify instances", number("/proc/sys/fs/inotify/max_user_instances"), r#"["EMFILE"]"#),
+        ("timers", signals, r#""EAGAIN""#),
+        ("shared memory", memory / (8 << 20), r#""killed""#),
+        ("message bytes", memory, "null"),
+        ("posix queues", 0, r#""EPERM""#),
+        ("keys", 0, r#""EPERM""#),
+        ("connections", 1500, "null"),
+        ("pipes", 256, r#""EMFILE""#),
+    ];
+    let rows: Vec<Reached> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), known.len(), "{rows:?}");
+    for (row, (name, most, stopped)) in rows.iter().zip(known) {
+        let held = row.name == name
+            && row.reached <= most
+            && row.stopped == serde_json::from_str::<serde_json::Value>(stopped).unwrap();
+        assert!(held, "{row:?}: at most {most}, by {stopped}");
+    }
+}
+
+/// The kernel charges a user namespace's inotify instances to the user who made it as well: were that root, an agent could
+/// leave the host's services without any.
+#[test]
+fn the_hosts_own_inotify_instances_are_not_the_agents_to_use_up() {
+    let creel = fresh("bombs-inotify").unwrap();
+    let line = "import ctypes, sys\nn = 0\nwhile ctypes.CDLL(None).inotify_init1(0) >= 0: n += 1\nprint(n, flush=True)\nsys.stdin.read()";
+    let alone = Command::new("python3").args(["-c", &line.replace("sys.stdin.read()", "")]).output().unwrap();
+    let count = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().parse::<u64>().unwrap();
+    let alone = count(&alone.stdout);
+    let mut jail =
+        creel.command(&["jail", "--no-disk-limit", "--", "python3", "-c", line]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut held = String::new();
+    BufReader::new(jail.stdout.as_mut().unwrap()).read_line(&mut held).unwrap();
+    let beside = Command::new("python3").args(["-c", &line.replace("sys.stdin.read()", "")]).output().unwrap();
+    let beside = count(&beside.stdout);
+    assert!(count(held.as_bytes()) > 50, "the jail took `{held}`");
+    // Other tests and services have a few of root's at any moment.
+    assert!(beside + 20 >= alone, "the host could have {alone}, and {beside} beside the jail");
+    drop(jail.stdin.take());
+    assert!(jail.wait().unwrap().success());
+}
+
+/// Nobody reads what the agent prints: it waits, memory does not grow, and the kill is not held up.
+#[test]
+fn output_without_end_is_held_back_and_ends_with_the_jail() {
+    let creel = fresh("bombs-output").unwrap();
+    let line = "yes stdout & yes stderr >&2 & wait";
+    let mut jail = creel.command(&["jail", "--no-disk-limit", "--", "sh", "-c", line]).spawn().unwrap();
+    let mut first = [0; 6];
+    std::io::Read::read_exact(jail.stdout.as_mut().unwrap(), &mut first).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let traces = Traces::of(&creel, &jail);
+    for pid in descendants(jail.id()) {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+        let kib: u64 = resident.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(kib < 64 << 10, "process {pid} holds {kib} KiB");
+    }
+    let begun = Instant::now();
+    terminate(&jail);
+    let left = gone(begun, || {
+        let mut left = traces.left();
+        left.extend(traces.groups());
+        if jail.try_wait().unwrap().is_none() {
+            left.push("creel itself".to_owned());
+        }
+        left
+    });
+    assert_eq!(left, Vec::<String>::new());
+}
