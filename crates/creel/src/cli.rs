@@ -118,6 +118,48 @@ impl Where {
     }
 }
 
+/// Who builds the jail, and what the operator goes without.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Host {
+    /// Which engine builds the jail from its OCI spec: `embedded`, `runc` or `crun`.
+    #[arg(long, value_name = "NAME", default_value = "embedded")]
+    runtime: String,
+    /// Accept that these layers can't be enforced on this host (ids as `creel check` prints them); it is recorded.
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    allow_degraded: Vec<String>,
+}
+
+/// Layers that stand outside the jail's building: doors, configuration, users.
+const OTHER_LAYERS: [&str; 7] =
+    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "inner.wall"];
+
+impl Host {
+    /// The engine.
+    ///
+    /// # Errors
+    /// A text for the person when there is none of that name.
+    pub(crate) fn engine(&self) -> Result<creel_jail::Engine, String> {
+        let known = || creel_jail::OciRuntime::ALL.map(creel_jail::OciRuntime::name).join(", ");
+        creel_jail::Engine::named(&self.runtime)
+            .ok_or_else(|| format!("there is no engine `{}`; take embedded, {}", self.runtime, known()))
+    }
+
+    /// What is accepted as missing.
+    ///
+    /// # Errors
+    /// A text for the person when one is no layer's id.
+    pub(crate) fn degraded(&self) -> Result<&[String], String> {
+        let known = || creel_jail::LAYERS.into_iter().chain(OTHER_LAYERS);
+        match self.allow_degraded.iter().find(|id| !known().any(|layer| layer == *id)) {
+            Some(odd) => {
+                let known = known().collect::<Vec<_>>().join(", ");
+                Err(format!("`--allow-degraded {odd}` names no layer; there are {known}"))
+            }
+            None => Ok(&self.allow_degraded),
+        }
+    }
+}
+
 /// Reads the command line and runs it. Returns the process's exit code.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -73,6 +73,7 @@ pub(crate) struct Order<'a> {
     pub(crate) secrets: Zeroizing<Vec<u8>>,
     pub(crate) control: OwnedFd,
     pub(crate) disk: Disk,
+    pub(crate) engine: Engine,
     pub(crate) runtime: Option<PathBuf>,
     pub(crate) binds: Vec<Bind>,
     pub(crate) files: Vec<MadeFile>,
@@ -93,13 +94,13 @@ impl Order<'_> {
     /// The jail's plan, with `trusted` among its files.
     fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
         let Self { tenant, alive, site, slot, config, provider: _, secrets, control, .. } = self;
-        let Self { disk, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
+        let Self { disk, engine, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
         files.extend(trusted);
         let limits = config.limits();
         let plan = Plan {
             name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
             users: Users::Slot(slot.slot()),
-            engine: Engine::Embedded,
+            engine,
             limits: Limits {
                 cpus: limits.cpus,
                 memory_bytes: limits.memory_bytes,

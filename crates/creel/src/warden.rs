@@ -32,6 +32,8 @@ pub(crate) struct Orders {
     pub(crate) secrets: Zeroizing<String>,
     /// Layers whose absence the operator accepts.
     pub(crate) degraded: Vec<String>,
+    /// Which engine builds the jails.
+    pub(crate) engine: String,
 }
 
 /// The name of the warden's own lock.

@@ -26,9 +26,14 @@ for line in open(f"/proc/{init}/cgroup"):
         base = "/sys/fs/cgroup/unified"
     with open(f"{base}{path}/cgroup.procs", "w") as procs:
         procs.write(str(os.getpid()))
-for number in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
-    if without != {resource.RLIMIT_NOFILE: "nofile", resource.RLIMIT_CORE: "core"}[number]:
-        resource.setrlimit(number, resource.prlimit(int(init), number))
+limits = open(f"/proc/{init}/limits").read().splitlines()
+for number, wall, name_of in (
+    (resource.RLIMIT_NOFILE, "nofile", "Max open files"),
+    (resource.RLIMIT_CORE, "core", "Max core file size"),
+):
+    hard = next(int(line[len(name_of):].split()[1]) for line in limits if line.startswith(name_of))
+    if without != wall:
+        resource.setrlimit(number, (hard, hard))
 status = dict(line.split(":", 1) for line in open(f"/proc/{init}/status"))
 uid = int(status["Uid"].split()[0])
 # the user namespace comes last: with the host's own capabilities the rest is open

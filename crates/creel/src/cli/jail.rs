@@ -16,7 +16,7 @@ use creel_jail::{Bind, Disk, InitRequest};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::{Where, ask, out};
+use crate::cli::{Host, Where, ask, out};
 use crate::config::Config;
 use crate::guard_child::{GuardWish, Ticket, Wishes};
 use crate::provider::Provider;
@@ -33,9 +33,8 @@ pub(crate) struct Jail {
     /// What may leave; without, nothing.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which engine builds the jail; only `embedded` is built in yet.
-    #[arg(long, value_name = "NAME", default_value = "embedded")]
-    runtime: String,
+    #[command(flatten)]
+    host: Host,
     /// Show a file or folder of the host inside, read-only.
     #[arg(long, value_name = "SRC:DST")]
     bind: Vec<String>,
@@ -67,9 +66,8 @@ impl Jail {
     }
 
     async fn confine(self) -> Result<i32, Failure> {
-        if self.runtime != "embedded" {
-            return Err(Failure::host(format!("the engine `{}` is not built in; leave --runtime out", self.runtime)));
-        }
+        self.host.engine().map_err(Failure::host)?;
+        self.host.degraded().map_err(Failure::host)?;
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::host("a jail needs root here: run it with sudo"));
         }
@@ -141,8 +139,15 @@ impl Jail {
             files: Vec::new(),
             secrets_socket: false,
             inner_wall: None,
-            degraded: if self.no_disk_limit { vec!["limit.disk".to_owned()] } else { Vec::new() },
+            engine: self.host.engine().map_err(Failure::host)?,
+            degraded: self.degraded()?,
         })
+    }
+
+    fn degraded(&self) -> Result<Vec<String>, Failure> {
+        let mut accepted = self.host.degraded().map_err(Failure::host)?.to_vec();
+        accepted.extend(self.no_disk_limit.then(|| "limit.disk".to_owned()));
+        Ok(accepted)
     }
 
     /// What a shell would say of a command that never ran.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::{MISSING_LAYER, USAGE, Where, ask, out, status};
+use crate::cli::{Host, MISSING_LAYER, USAGE, Where, ask, out, status};
 use crate::config::Config;
 use crate::protocol::{FromWarden, ToWarden};
 use crate::provider::{Provider, ProviderKind};
@@ -31,9 +31,8 @@ pub(crate) struct Up {
     /// Where the prepared runtime (Node, OpenClaw) is kept [default: `runtime` in the state folder].
     #[arg(long, value_name = "DIR")]
     runtime_folder: Option<PathBuf>,
-    /// Accept that these layers can't be enforced on this host (ids as `creel check` prints them); it is recorded.
-    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
-    allow_degraded: Vec<String>,
+    #[command(flatten)]
+    host: Host,
     #[command(flatten)]
     place: Where,
 }
@@ -53,11 +52,9 @@ impl Up {
             ExitCode::from(USAGE)
         })?;
         let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
-        let known = || creel_jail::LAYERS.into_iter().chain(OTHER_LAYERS);
-        if let Some(odd) = self.allow_degraded.iter().find(|id| !known().any(|layer| layer == *id)) {
-            let known = known().collect::<Vec<_>>().join(", ");
-            return Err(out::fail(USAGE, format_args!("`--allow-degraded {odd}` names no layer; there are {known}")));
-        }
+        let usage = |why: String| out::fail(USAGE, why);
+        let degraded = self.host.degraded().map_err(usage)?.to_vec();
+        self.host.engine().map_err(usage)?;
         if !rustix::process::geteuid().is_root() {
             return Err(out::fail(MISSING_LAYER, ROOTLESS));
         }
@@ -88,17 +85,14 @@ impl Up {
             config: path,
             provider,
             secrets,
-            degraded: self.allow_degraded,
+            degraded,
+            engine: self.host.runtime,
         };
         start_warden(&site, &orders)
             .map_err(|error| out::fail(1, format_args!("the warden can't be started: {error}")))?;
         Ok(ask::block_on(watch(&site)))
     }
 }
-
-/// Layers that stand outside the jail's building: doors, configuration, users.
-const OTHER_LAYERS: [&str; 8] =
-    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "separate-uid", "guard-uid"];
 
 /// What a plain user reads; rootless use is not built yet.
 const ROOTLESS: &str = "this needs root: without it these layers can't be enforced here: \

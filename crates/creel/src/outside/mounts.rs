@@ -24,6 +24,27 @@ impl Mount {
         self.options.iter().any(|set| set == option)
     }
 
+    /// Whether it is the null device over something: what is written there is gone.
+    pub(crate) fn is_mask(&self) -> bool {
+        self.root == "/null" && self.is_of_devices()
+    }
+
+    /// Whether it is a device of those that every jail has, at its own place. Engines bind them instead of making them.
+    pub(crate) fn is_device(&self) -> bool {
+        const NODES: [&str; 6] = ["/null", "/zero", "/full", "/random", "/urandom", "/tty"];
+        self.is_of_devices() && NODES.contains(&self.root.as_str()) && self.place == format!("/dev{}", self.root)
+    }
+
+    fn is_of_devices(&self) -> bool {
+        ["tmpfs", "devtmpfs"].contains(&self.kind.as_str())
+    }
+
+    /// Whether it hides what no package put into /usr.
+    pub(crate) fn is_cover(&self) -> bool {
+        let hides = ["/usr/local", "/usr/src"].contains(&self.place.as_str());
+        hides && self.kind == "tmpfs" && self.root == "/" && self.has("ro")
+    }
+
     /// Whether it lies at `place` or below it.
     pub(crate) fn is_in(&self, place: &str) -> bool {
         self.place.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

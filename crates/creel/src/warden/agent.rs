@@ -154,6 +154,8 @@ impl Agent {
             secrets: zeroize::Zeroizing::new(self.orders.secrets.as_bytes().to_vec()),
             control,
             disk,
+            engine: creel_jail::Engine::named(&self.orders.engine)
+                .ok_or_else(|| Failure::host(format!("there is no engine `{}`", self.orders.engine)))?,
             runtime: Some(self.orders.runtime.clone()),
             binds: Vec::new(),
             files: self.openclaw_files()?,

@@ -28,11 +28,6 @@ fn mounts<'a>(outside: &'a Outside, id: &'static str) -> Result<&'a [Mount], Ite
     outside.mounts.as_deref().ok_or_else(|| unknown(id, "rootfs", "the jail's mounts could not be read"))
 }
 
-/// A device node over a masked file: what is written there is gone.
-fn is_mask(mount: &Mount) -> bool {
-    mount.root == "/null" && mount.kind == "tmpfs"
-}
-
 fn writable_place(mount: &Mount) -> bool {
     WRITABLE.contains(&mount.place.as_str())
 }
@@ -44,7 +39,9 @@ fn kernels(mount: &Mount) -> bool {
 /// What must be read-only: all that Creel itself mounts but the writable places.
 fn ours(mount: &Mount) -> bool {
     let places = ["/usr", "/dev", "/opt", "/creel", "/run"];
-    mount.place == "/" || (places.iter().any(|place| mount.is_in(place)) && !SPECIAL.contains(&mount.place.as_str()))
+    let harmless = mount.is_device() || mount.is_cover();
+    mount.place == "/"
+        || (!harmless && places.iter().any(|place| mount.is_in(place)) && !SPECIAL.contains(&mount.place.as_str()))
 }
 
 /// The system is read-only, by its mounts and by trying.
@@ -78,7 +75,8 @@ pub(super) fn writable(found: &Findings, outside: &Outside) -> Item {
     // A system folder that can be written is `fs.readonly`'s to tell.
     let system = ["/", "/usr", "/usr/bin", "/etc", "/opt", "/opt/openclaw", "/creel", "/run", "/dev", "/proc/sys"];
     let odd = found.writable.iter().map(String::as_str).filter(|place| !placed(place) && !system.contains(place));
-    let extra = mounts.iter().filter(|m| !m.has("ro") && !placed(&m.place) && !ours(m) && !kernels(m));
+    let extra =
+        mounts.iter().filter(|m| !m.has("ro") && !placed(&m.place) && !ours(m) && !kernels(m) && !m.is_device());
     let extra = extra.filter(|m| !SPECIAL.contains(&m.place.as_str()) && m.place != CONFIG);
     let odd: Vec<&str> = odd.chain(extra.map(|mount| mount.place.as_str())).collect();
     let must = ["/workspace", "/tmp"];
@@ -105,10 +103,10 @@ pub(super) fn masked(found: &Findings, outside: &Outside) -> Item {
     let open: Vec<&str> = CLOSED.into_iter().filter(|what| found.tries.get(*what) == Some(&None)).collect();
     // The topmost mount at a place is the one that counts.
     let top = |place: &str| mounts.iter().rev().find(|mount| mount.place == place);
-    let covers = |mount: &Mount| is_mask(mount) || (mount.kind == "tmpfs" && mount.has("ro"));
+    let covers = |mount: &Mount| mount.is_mask() || (mount.kind == "tmpfs" && mount.has("ro"));
     let bare: Vec<&str> = outside.proc_paths.iter().copied().filter(|place| !top(place).is_some_and(covers)).collect();
     let system = top("/proc/sys").is_some_and(|mount| mount.has("ro"));
-    let strange = mounts.iter().filter(|m| kernels(m) && m.place != "/proc" && !is_mask(m));
+    let strange = mounts.iter().filter(|m| kernels(m) && m.place != "/proc" && !m.is_mask());
     let strange = strange.filter(|m| !m.has("ro") || !["proc", "tmpfs"].contains(&m.kind.as_str()));
     let strange: Vec<&str> = strange.map(|mount| mount.place.as_str()).collect();
     let pass = open.is_empty() && bare.is_empty() && system && strange.is_empty();

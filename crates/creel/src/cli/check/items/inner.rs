@@ -62,10 +62,14 @@ fn strange(mounts: &[Mount]) -> Vec<String> {
     let known = |mount: &Mount| {
         let kernels = mount.is_in("/proc") || mount.place == "/dev/pts";
         // what is covered can't be reached
-        kernels || WRITABLE.contains(&mount.place.as_str()) || OWN.contains(&mount.place.as_str())
+        kernels
+            || mount.is_device()
+            || mount.is_cover()
+            || WRITABLE.contains(&mount.place.as_str())
+            || OWN.contains(&mount.place.as_str())
     };
     let open = mounts.iter().filter(|mount| !mount.has("ro") && !known(mount));
-    let soft = mounts.iter().filter(|mount| !mount.has("nosuid") && !mount.is_in("/proc"));
+    let soft = mounts.iter().filter(|mount| !mount.has("nosuid") && !known(mount));
     let say = |what: &str, mount: &Mount| format!("`{}` {what}", mount.place);
     open.map(|mount| say("is mounted writable", mount))
         .chain(soft.map(|mount| say("gives privileges", mount)))
