@@ -57,6 +57,16 @@ impl Slot {
         self.root_id() + Self::WIDTH - 1
     }
 
+    /// The host id of whoever signs the tenant's ledger, never mapped into the jail.
+    pub fn signer_id(self) -> u32 {
+        self.guard_id() - 1
+    }
+
+    /// The host id of whoever witnesses the tenant's ledger, never mapped into the jail.
+    pub fn witness_id(self) -> u32 {
+        self.guard_id() - 2
+    }
+
     /// The slot of the tenant `name`, the same each time, locked. It fails while another process holds it.
     pub fn claim(state: &Path, name: &str) -> Result<SlotLock, Error> {
         check_name(name)?;

@@ -6,11 +6,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use crate::clock::Stamp;
 use crate::error::Error;
 use crate::folder::{self, Folder};
-use crate::frame::{self, CHAIN, HEADER, Kind, LARGEST, hex};
+use crate::frame::{self, CHAIN, HEADER, Kind, LARGEST, LARGEST_LEAF, hex};
 use crate::head::{Head, Position};
-use crate::stored::{self, Opening};
+use crate::stored::{self, Draft, Opening, Place};
 
 /// Room at the end of each segment that ordinary frames don't use, so that the ledger can say that it halted when the
 /// disk is full.
@@ -86,23 +87,33 @@ impl Appender {
         self.dirty
     }
 
+    /// How far everything that was appended reaches.
+    pub(crate) fn end(&self) -> Position {
+        self.next
+    }
+
     /// Appends a decision; returns its number.
-    pub(crate) fn decision(&mut self, passes: bool, body: &str) -> Result<u64, Error> {
+    pub(crate) fn decision(&mut self, draft: &Draft, stamp: &Stamp) -> Result<u64, Error> {
         let record = self.next.records + 1;
-        let kind = if passes { Kind::Admitted } else { Kind::Refused };
-        self.append(kind, record, stored::record(record, body).as_bytes())?;
+        let kind = if draft.passes { Kind::Admitted } else { Kind::Refused };
+        self.append(kind, record, stamp, &draft.body, &draft.beside)?;
         Ok(record)
     }
 
     /// Appends how an act ended.
-    pub(crate) fn settlement(&mut self, record: u64, outcome: creel_guard::Outcome) -> Result<(), Error> {
-        self.append(Kind::Settled, record, stored::settlement(record, outcome).as_bytes())
+    pub(crate) fn settlement(
+        &mut self,
+        record: u64,
+        outcome: creel_guard::Outcome,
+        stamp: &Stamp,
+    ) -> Result<(), Error> {
+        self.append(Kind::Settled, record, stamp, &stored::outcome(outcome), &[])
     }
 
     /// Appends what the ledger has to say about itself.
     pub(crate) fn note(&mut self, note: &str, why: &str) -> Result<(), Error> {
         let record = self.next.records + 1;
-        self.append(Kind::Note, record, stored::note(record, note, why).as_bytes())
+        self.append(Kind::Note, record, &Stamp::now(), &stored::note(note, why), &[])
     }
 
     /// Hands what was appended to the system.
@@ -147,11 +158,12 @@ impl Appender {
             // Nothing stands in a segment before its opening. Short as it is, it can't fail.
             let _ = self.open_segment();
         }
-        let record = self.next.records + 1;
-        let note = stored::note(record, "halted", why);
         // Whatever a failed write left behind the last whole frame.
         let _ = self.wipe_behind(self.written.offset);
-        self.put(Kind::Note, record, note.as_bytes());
+        let (record, stamp) = (self.next.records + 1, Stamp::now());
+        let place = Place { index: self.next.leaves(), record, stamp: &stamp };
+        let note = stored::leaf(Kind::Note, place, &stored::note("halted", why));
+        self.put(Kind::Note, record, note.as_bytes(), &[]);
         self.dirty = true;
         let _ = self.sync();
     }
@@ -168,11 +180,12 @@ impl Appender {
         Ok(())
     }
 
-    fn append(&mut self, kind: Kind, record: u64, payload: &[u8]) -> Result<(), Error> {
-        if payload.len() > LARGEST {
-            return Err(Error::TooLarge(payload.len()));
+    fn append(&mut self, kind: Kind, record: u64, stamp: &Stamp, body: &str, beside: &[u8]) -> Result<(), Error> {
+        let leaf = stored::leaf(kind, Place { index: self.next.leaves(), record, stamp }, body);
+        if leaf.len() > LARGEST_LEAF || leaf.len() + beside.len() > LARGEST {
+            return Err(Error::TooLarge(leaf.len() + beside.len()));
         }
-        let frame_len = (HEADER + payload.len() + CHAIN) as u64;
+        let frame_len = (HEADER + leaf.len() + beside.len() + CHAIN) as u64;
         if self.next.offset + frame_len + RESERVE > self.segment_bytes {
             self.next_segment()?;
         }
@@ -180,13 +193,13 @@ impl Appender {
             self.open_segment()?;
         }
         self.make_room(self.next.offset + frame_len + RESERVE)?;
-        self.put(kind, record, payload);
+        self.put(kind, record, leaf.as_bytes(), beside);
         Ok(())
     }
 
-    fn put(&mut self, kind: Kind, record: u64, payload: &[u8]) {
+    fn put(&mut self, kind: Kind, record: u64, leaf: &[u8], beside: &[u8]) {
         let before = self.buffer.len();
-        frame::write(&mut self.buffer, kind, record, payload, &mut self.next.chain);
+        frame::write(&mut self.buffer, kind, record, leaf, beside, &mut self.next.chain);
         self.next.offset += (self.buffer.len() - before) as u64;
         self.next.frames += 1;
         if kind.is_record() {
@@ -216,7 +229,7 @@ impl Appender {
         };
         let text = serde_json::to_string(&opening)
             .map_err(|error| Error::Unreadable { record: self.next.records, why: error.to_string() })?;
-        self.put(Kind::Segment, 0, text.as_bytes());
+        self.put(Kind::Segment, 0, text.as_bytes(), &[]);
         Ok(())
     }
 

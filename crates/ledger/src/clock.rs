@@ -11,8 +11,24 @@ use time::macros::format_description;
 const FORM: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// A moment on both clocks.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    /// RFC 3339, UTC, milliseconds.
+    pub(crate) wall: String,
+    /// Milliseconds since the host started.
+    pub(crate) boot_ms: u64,
+}
+
+impl Stamp {
+    /// This moment.
+    pub(crate) fn now() -> Self {
+        Self { wall: wall(), boot_ms: boot_ms() }
+    }
+}
+
 /// Now, for instance `2026-11-22T10:40:05.123Z`.
-pub(crate) fn wall() -> String {
+fn wall() -> String {
     OffsetDateTime::now_utc().format(FORM).unwrap_or_else(|_| "unknown".to_owned())
 }
 

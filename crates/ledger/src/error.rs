@@ -40,6 +40,22 @@ pub enum Error {
         /// How many there were when the head was last written.
         promised: u64,
     },
+    /// Host: somebody tried to rewrite it: it does not extend what was signed before.
+    #[error(
+        "the ledger does not go on where its last signed checkpoint ended ({0}); keep the folder as evidence and start a new one"
+    )]
+    Fork(String),
+    /// Operator: there is no proof of this record.
+    #[error("record `{record}` can't be proved: {why}")]
+    Unproved {
+        /// Which one.
+        record: u64,
+        /// Why not.
+        why: String,
+    },
+    /// Host: there is no signature now.
+    #[error("the checkpoint was not signed: {0}; it is tried again")]
+    Unsigned(String),
     /// Host: a link, a pipe, a folder or a device stands where a file of the ledger belongs.
     #[error("`{}` is no regular file and was not opened; keep the folder as evidence and find out who put it there", .0.display())]
     NotAFile(PathBuf),

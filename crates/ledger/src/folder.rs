@@ -19,6 +19,9 @@ use crate::error::Error;
 /// reader busy.
 pub(crate) const LARGEST_SEGMENT: u64 = 64 * 1024 * 1024;
 
+/// Where a ledger of the first form is put aside.
+pub(crate) const ASIDE: &str = "before-1";
+
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 

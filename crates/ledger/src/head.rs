@@ -32,6 +32,12 @@ pub(crate) struct Position {
 
 impl Position {
     pub(crate) const START: Self = Self { records: 0, frames: 0, segment: 1, offset: 0, chain: GENESIS };
+
+    /// How many leaves there are: all frames but the one that opens each segment.
+    pub(crate) fn leaves(&self) -> u64 {
+        let openings = u64::from(self.segment) - u64::from(self.offset == 0);
+        self.frames.saturating_sub(openings)
+    }
 }
 
 /// The head as it is written.

@@ -1,30 +1,51 @@
-//! Append, prove, verify, read: the ledger in its first form.
+//! Append, prove, verify, read: the ledger, a transparency log.
 //!
-//! One folder per tenant holds append-only segment files of frames with a hash chain (docs/ledger.md). This crate owns
-//! their form and the thread that writes them; it decides nothing and knows no async runtime. The guard writes through
-//! `guard::Ledger`; the command line reads with [`read`], [`Follow`] and [`verify`].
+//! One folder per tenant holds a log of C2SP tlog-tiles with signed checkpoints, and the segments that are written ahead of
+//! it (docs/ledger.md). This crate owns their form and the threads that write them; it decides nothing and knows no async
+//! runtime. The guard writes through `guard::Ledger`; the command line reads with [`read`], [`Follow`], [`verify`] and
+//! [`prove`].
 
 #![forbid(unsafe_code)]
 
 mod append;
+mod canonical;
+mod checkpoint;
 mod clock;
 mod error;
 mod file_ledger;
 mod folder;
 mod frame;
+mod grow;
 mod head;
 mod line;
+mod merkle;
+mod notary;
+mod note;
+mod proof;
+mod publish;
 mod queue;
 mod read;
 mod recover;
+mod shelf;
 mod stored;
+mod tile;
 mod verify;
 mod walk;
 mod writer;
 
+pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use file_ledger::{FileLedger, OpenOptions, State};
 pub use line::LogLine;
+pub use merkle::{
+    Frontier, Hash, Nodes, consistency, empty_root, inclusion, is_consistent, leaf_hash, node_hash, root,
+    root_of_inclusion,
+};
+pub use notary::{Ask, Countersign, No, Notary};
+pub use note::{Note, Says, SignatureLine, SignerKey, VerifierKey};
+pub use proof::{Bundle, Checked, prove};
+pub use publish::{Notaries, Published};
 pub use read::{Follow, Lines, find, read};
-pub use stored::{Ended, Stored};
-pub use verify::{Verification, verify};
+pub use stored::{Beside, Ended, Stored};
+pub use tile::LARGEST_ENTRY;
+pub use verify::{Remembered, Trust, Verification, verify, verify_with};

@@ -15,6 +15,9 @@ pub struct LogLine {
     pub seq: u64,
     /// The record's id, as refusals name it.
     pub id: u64,
+    /// The place of the decision's leaf in the log, counted from 0.
+    #[serde(default)]
+    pub index: u64,
     /// When it was decided: RFC 3339, UTC, milliseconds.
     pub time: String,
     /// Whose jail.
@@ -60,6 +63,7 @@ impl LogLine {
         Self {
             seq: stored.seq,
             id: stored.seq,
+            index: stored.index,
             time: stored.time.clone(),
             tenant: stored.action.tenant.to_string(),
             actor: stored.action.actor.to_string(),
@@ -83,6 +87,7 @@ impl LogLine {
         Self {
             seq: note.seq,
             id: note.seq,
+            index: note.index,
             time: note.time,
             tenant: tenant.to_owned(),
             actor: "creel".to_owned(),

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use creel_guard::{LedgerClosed, Outcome, RecordId};
 
+use crate::stored::Draft;
+
 /// Decisions that may wait for the writer; more wait outside, at no cost but their own.
 const MOST_ITEMS: usize = 4096;
 
@@ -26,8 +28,7 @@ const MOST_ENDS: usize = 1024 * 1024;
 /// A decision on its way to the writer.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) body: String,
-    pub(crate) passes: bool,
+    pub(crate) draft: Draft,
     /// Answered only when it is on disk.
     pub(crate) durable: bool,
     pub(crate) slot: Arc<Slot>,
@@ -199,9 +200,9 @@ pub(crate) struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    pub(crate) fn new(queue: &'a Queue, body: String, passes: bool, durable: bool) -> Self {
-        let slot = Arc::new(Slot::default());
-        let item = Item { body, passes, durable, slot: Arc::clone(&slot) };
+    pub(crate) fn new(queue: &'a Queue, draft: Draft, durable: bool) -> Self {
+        let (slot, passes) = (Arc::new(Slot::default()), draft.passes);
+        let item = Item { draft, durable, slot: Arc::clone(&slot) };
         Self { queue, item: Some(item), slot, passes, ticket: None }
     }
 
@@ -223,7 +224,7 @@ impl<'a> Admission<'a> {
             return Ok(());
         }
         if let Some(item) = self.item.take() {
-            inside.bytes += item.body.len();
+            inside.bytes += item.draft.body.len() + item.draft.beside.len();
             inside.items.push_back(item);
         }
         drop(inside);

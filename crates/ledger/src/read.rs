@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::frame::{Frame, Kind};
 use crate::line::LogLine;
-use crate::stored::{Ended, Note, Stored};
+use crate::stored::{self, Ended, Note, Stored};
 use crate::walk::{Step, Walker};
 
 /// Admitted acts that a follower keeps in mind until they end; the oldest are forgotten first.
@@ -53,7 +53,10 @@ pub fn find(dir: &Path, record: u64) -> Result<Option<(Stored, Option<Ended>)>, 
             Step::Bad(why) => return Err(Error::Damaged { first_bad: walker.position().records + 1, why }),
         };
         match frame.kind {
-            Kind::Admitted | Kind::Refused => stored = Some(parse::<Stored>(&frame)?),
+            Kind::Admitted | Kind::Refused => {
+                let whole = stored::whole(&frame.payload, &frame.beside);
+                stored = Some(whole.map_err(|why| Error::Unreadable { record, why })?);
+            }
             Kind::Settled => ended = Some(parse::<Ended>(&frame)?),
             Kind::Segment | Kind::Note => {}
         }

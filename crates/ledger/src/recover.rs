@@ -1,45 +1,117 @@
 //! Opens a ledger to write on, after a clean end or a crash.
 //!
 //! Owns what may be cut off: only a tear behind what was last on disk, never a whole frame that the chain vouches for.
-//! Anything else that does not fit keeps the ledger closed. Called once, when the ledger is opened.
+//! Anything else that does not fit keeps the ledger closed, and so does a log that its last checkpoint does not name.
+//! Called once, when the ledger is opened.
+
+mod seal;
 
 use std::collections::BTreeSet;
 
 use creel_guard::Outcome;
 
 use crate::append::Appender;
+use crate::checkpoint::Checkpoint;
+use crate::clock::Stamp;
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::frame::Kind;
+use crate::frame::{Frame, Kind};
+use crate::grow::Grow;
 use crate::head::{self, Found, Head, Position};
+use crate::publish::{Notaries, Publisher};
+use crate::shelf::Shelf;
 use crate::walk::{Remainder, Step, Walker};
 
-/// Opens or makes the ledger in `folder`; returns its end.
-pub(crate) fn open(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Error> {
+/// Opens or makes the ledger in `folder`; returns its end, and who publishes it.
+pub(crate) fn open(
+    folder: Folder,
+    tenant: &str,
+    segment_bytes: u64,
+    notaries: Option<Notaries>,
+) -> Result<(Appender, Publisher), Error> {
     folder.create()?;
-    let found = head::read(&folder)?;
-    let head = match found {
-        Some(found) if found.latest().is_some() => found,
-        // No segment yet: the head is made first, so nothing was ever written.
-        _ if folder.last_segment()?.is_none() => return make(folder, tenant, segment_bytes),
-        Some(_) => return Err(damaged(0, "both halves of the head are damaged")),
-        None => return Err(damaged(0, "the head is gone")),
+    seal::first_form(&folder, tenant)?;
+    let shelf = Shelf::at(folder.path());
+    let fixed = checkpoint(&shelf, notaries.as_ref())?;
+    let grow = Grow::new(shelf.clone(), fixed.as_ref().map_or(0, |checkpoint| checkpoint.size));
+    let (mut appender, walker, grow) = match found_head(&folder)? {
+        None => {
+            let appender = make(folder.clone(), tenant, segment_bytes)?;
+            (appender, Walker::new(folder.clone()), grow)
+        }
+        Some(head) => {
+            let mut replay = Replay { grow, fixed: fixed.clone(), open: BTreeSet::new() };
+            let (walker, cut) = replay_all(&folder, &head, &mut |frame| replay.take(frame))?;
+            if let Some(found) = walker.tenant().filter(|found| *found != tenant) {
+                return Err(Error::OtherTenant { found: found.to_owned(), wanted: tenant.to_owned() });
+            }
+            let appender = resume(folder.clone(), tenant, segment_bytes, &head, walker.position(), cut, replay.open)?;
+            (appender, walker, replay.grow)
+        }
     };
-    let replay = replay(&folder, &head)?;
-    if let Some(found) = replay.tenant.filter(|found| found != tenant) {
-        return Err(Error::OtherTenant { found, wanted: tenant.to_owned() });
+    let published = fixed.map_or(0, |checkpoint| checkpoint.size);
+    if grow.size() < published {
+        return Err(Error::Truncated { size: grow.size(), promised: published });
     }
-    resume(folder, tenant, segment_bytes, &head, replay.at, replay.cut, replay.open)
+    if appender.records() == 0
+        && let Some(text) = seal::binding(&folder, tenant)?
+    {
+        appender.note("began", &text)?;
+        appender.sync()?;
+    }
+    if let Some(notaries) = &notaries {
+        let witness = notaries.witness.as_ref().map(|(_, key)| key);
+        shelf.keep_keys(&[&notaries.signer.1].into_iter().chain(witness).collect::<Vec<_>>())?;
+    }
+    Ok((appender, Publisher { walker, grow, notaries, published }))
+}
+
+/// The last checkpoint, signed by whom it has to be signed by.
+fn checkpoint(shelf: &Shelf, notaries: Option<&Notaries>) -> Result<Option<Checkpoint>, Error> {
+    let Some((note, checkpoint)) = shelf.checkpoint()? else { return Ok(None) };
+    let ours =
+        |notaries: &Notaries| checkpoint.origin == notaries.origin && notaries.signer.1.verifies(&note).is_some();
+    match notaries {
+        Some(notaries) if !ours(notaries) => Err(damaged(0, "the last checkpoint was signed by somebody else")),
+        _ => Ok(Some(checkpoint)),
+    }
+}
+
+fn found_head(folder: &Folder) -> Result<Option<Found>, Error> {
+    let found = head::read(folder)?;
+    match found {
+        Some(found) if found.latest().is_some() => Ok(Some(found)),
+        // No segment yet: the head is made first, so nothing was ever written.
+        _ if folder.last_segment()?.is_none() => Ok(None),
+        Some(_) => Err(damaged(0, "both halves of the head are damaged")),
+        None => Err(damaged(0, "the head is gone")),
+    }
 }
 
 /// What is in a ledger that was written before.
 struct Replay {
-    at: Position,
-    tenant: Option<String>,
+    grow: Grow,
+    fixed: Option<Checkpoint>,
     /// Admitted records whose end nobody wrote down.
     open: BTreeSet<u64>,
-    /// Whether something behind `at` has to be cut off.
-    cut: bool,
+}
+
+impl Replay {
+    fn take(&mut self, frame: &Frame) -> Result<(), Error> {
+        match frame.kind {
+            Kind::Admitted => drop(self.open.insert(frame.record)),
+            Kind::Settled => drop(self.open.remove(&frame.record)),
+            Kind::Segment => return Ok(()),
+            Kind::Refused | Kind::Note => {}
+        }
+        self.grow.push(&frame.payload, frame.hash)?;
+        match &self.fixed {
+            Some(fixed) if fixed.size == self.grow.size() && fixed.root != self.grow.root() => {
+                Err(Error::Fork(format!("the first {} leaves are others than it names", fixed.size)))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 fn make(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Error> {
@@ -50,9 +122,13 @@ fn make(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Er
     Appender::open(folder, tenant, segment_bytes, head, Position::START)
 }
 
-fn replay(folder: &Folder, head: &Found) -> Result<Replay, Error> {
+/// Walks over all there is; says whether something behind it has to be cut off.
+fn replay_all(
+    folder: &Folder,
+    head: &Found,
+    take: &mut dyn FnMut(&Frame) -> Result<(), Error>,
+) -> Result<(Walker, bool), Error> {
     let mut walker = Walker::new(folder.clone());
-    let mut open = BTreeSet::new();
     let mut promises = head.whole.iter().map(|(_, position)| *position).peekable();
     let cut = loop {
         while let Some(promise) = promises.next_if(|promise| promise.frames == walker.position().frames) {
@@ -62,11 +138,7 @@ fn replay(folder: &Folder, head: &Found) -> Result<Replay, Error> {
             }
         }
         match walker.step()? {
-            Step::Frame(frame) => match frame.kind {
-                Kind::Admitted => drop(open.insert(frame.record)),
-                Kind::Settled => drop(open.remove(&frame.record)),
-                Kind::Segment | Kind::Refused | Kind::Note => {}
-            },
+            Step::Frame(frame) => take(&frame)?,
             // A flipped bit in empty space must not be taken for a clean end, nor for a tear.
             Step::End | Step::Cut => match walker.remainder()? {
                 Remainder::Empty => break false,
@@ -87,7 +159,7 @@ fn replay(folder: &Folder, head: &Found) -> Result<Replay, Error> {
     if folder.last_segment()?.is_some_and(|last| last > at.segment) {
         return Err(damaged(at.records, "a segment breaks off and others follow"));
     }
-    Ok(Replay { at, tenant: walker.tenant().map(str::to_owned), open, cut })
+    Ok((walker, cut))
 }
 
 fn resume(
@@ -114,8 +186,9 @@ fn resume(
         appender.note("recovered", "one half of the head was damaged; the other half holds")?;
     }
     // Whoever held these permits is dead, and can no longer say how the acts ended.
+    let stamp = Stamp::now();
     for record in open {
-        appender.settlement(record, Outcome::Abandoned)?;
+        appender.settlement(record, Outcome::Abandoned, &stamp)?;
     }
     appender.sync()?;
     Ok(appender)

@@ -1,22 +1,38 @@
-//! What a record holds, as JSON.
+//! What a leaf holds, as canonical JSON (RFC 8785).
 //!
 //! Owns the texts that go into frames. Writes them with the guard's own types, so that a record can be judged again
 //! under another policy. Used by the writer, and by readers to take them apart.
 
 use creel_guard::{Action, Answer, Entry, Facts, Judgement, Obligations, Outcome, Question, Refusal, RuleId, Verdict};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
-use crate::clock;
+use crate::canonical;
+use crate::clock::Stamp;
+use crate::frame::{Kind, LARGEST, LARGEST_LEAF, hex};
+
+/// The longest leaf whose texts are all in it; of a longer one they are cut, and the whole is kept beside.
+const MOST_INLINE: usize = LARGEST_LEAF - 512;
 
 /// A decision as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stored {
     /// The record's number, counted from 1.
+    #[serde(rename = "@record", alias = "seq")]
     pub seq: u64,
+    /// The leaf's place in the log, counted from 0.
+    #[serde(rename = "@index", default)]
+    pub index: u64,
     /// When it was written: RFC 3339, UTC, milliseconds.
+    #[serde(rename = "@time", alias = "time")]
     pub time: String,
     /// The same on the boot clock, in milliseconds.
+    #[serde(rename = "@boot_ms", alias = "boot_ms")]
     pub boot_ms: u64,
+    /// Set when the texts in this leaf are cut and the whole is kept beside the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// What someone was about to do.
     pub action: Action,
     /// What the decision used.
@@ -43,26 +59,46 @@ pub struct Stored {
     pub answer: Option<Answer>,
 }
 
+/// What binds a leaf to what is kept beside the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 over a random salt of 32 bytes and the text, hex: whoever lacks the salt can't guess the text.
+    pub commitment: String,
+}
+
 /// How an act ended, as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ended {
     /// The record of the decision.
+    #[serde(rename = "@record", alias = "record")]
     pub record: u64,
+    /// The leaf's place in the log, counted from 0.
+    #[serde(rename = "@index", default)]
+    pub index: u64,
     /// When it was written.
+    #[serde(rename = "@time", alias = "time")]
     pub time: String,
     /// The same on the boot clock, in milliseconds.
+    #[serde(rename = "@boot_ms", alias = "boot_ms")]
     pub boot_ms: u64,
     /// How it ended.
     pub outcome: Outcome,
 }
 
 /// What the ledger says about itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Note {
+    #[serde(rename = "@record", alias = "seq")]
     pub(crate) seq: u64,
+    #[serde(rename = "@index", default)]
+    pub(crate) index: u64,
+    #[serde(rename = "@time", alias = "time")]
     pub(crate) time: String,
+    #[serde(rename = "@boot_ms", alias = "boot_ms")]
     pub(crate) boot_ms: u64,
-    /// `recovered` or `halted`.
+    /// `began`, `recovered` or `halted`.
     pub(crate) note: String,
     pub(crate) why: String,
 }
@@ -98,8 +134,19 @@ struct Body<'a> {
     answer: Option<&'a Answer>,
 }
 
-/// Whether the act was let pass, and the record's text without its number and times.
-pub(crate) fn body_of(entry: &Entry) -> Result<(bool, String), String> {
+/// A decision's text, ready but for its number and the time.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// Whether the act was let pass.
+    pub(crate) passes: bool,
+    /// The rest of the leaf.
+    pub(crate) body: String,
+    /// A salt and the whole text, when the leaf holds but a part of it.
+    pub(crate) beside: Vec<u8>,
+}
+
+/// Writes a decision down as far as it is known.
+pub(crate) fn draft(entry: &Entry) -> Result<Draft, String> {
     let Entry { action, facts, judgement, answer, durability: _ } = entry;
     let Judgement { verdict, rule, why, generation } = judgement;
     let (obligations, refusal, question) = match verdict {
@@ -120,28 +167,123 @@ pub(crate) fn body_of(entry: &Entry) -> Result<(bool, String), String> {
         question,
         answer: answer.as_ref(),
     };
-    Ok((passes, serde_json::to_string(&body).map_err(|error| error.to_string())?))
+    let body = canonical::text(&body)?;
+    if body.len() <= MOST_INLINE {
+        return Ok(Draft { passes, body, beside: Vec::new() });
+    }
+    // Room for the salt.
+    if body.len() > LARGEST - LARGEST_LEAF - 32 {
+        return Err(format!("the record would have {} bytes, more than {}", body.len(), LARGEST - LARGEST_LEAF - 32));
+    }
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|error| format!("the system gave no random bytes: {error}"))?;
+    let commitment = hex(&Sha256::new().chain_update(salt).chain_update(&body).finalize().into());
+    let mut short: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
+    clip(&mut short);
+    if let Value::Object(fields) = &mut short {
+        let beside = Beside { bytes: body.len() as u64, commitment };
+        fields.insert("beside".to_owned(), serde_json::to_value(beside).map_err(|error| error.to_string())?);
+    }
+    let beside = [&salt[..], body.as_bytes()].concat();
+    let body = canonical::text(&short)?;
+    if body.len() > MOST_INLINE {
+        return Err(format!("the record would have {} bytes even when cut, more than {MOST_INLINE}", body.len()));
+    }
+    Ok(Draft { passes, body, beside })
 }
 
-/// Completes a body with its number and the time.
-pub(crate) fn record(seq: u64, body: &str) -> String {
+/// Cuts texts at 512 characters and lists at 32.
+fn clip(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(512) {
+                text.truncate(end);
+            }
+        }
+        Value::Array(items) => {
+            items.truncate(32);
+            items.iter_mut().for_each(clip);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(clip),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The whole decision again, with the part that is kept beside the log when it is still there and is what the leaf binds.
+pub(crate) fn whole(leaf: &[u8], beside: &[u8]) -> Result<Stored, String> {
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map_err(|error| error.to_string());
+    let mut value = read(leaf)?;
+    let bound = value.pointer("/beside/commitment").and_then(Value::as_str).map(str::to_owned);
+    if let (Some(bound), Some((_, body))) = (bound, beside.split_first_chunk::<32>())
+        && bound == hex(&Sha256::digest(beside).into())
+        && let (Value::Object(fields), Value::Object(body)) = (&mut value, read(body)?)
+    {
+        fields.extend(body);
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// Where and when a leaf stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) index: u64,
+    pub(crate) record: u64,
+    pub(crate) stamp: &'a Stamp,
+}
+
+/// The leaf of a decision: its place, then what was drafted. Names that begin with `@` stand before all others.
+pub(crate) fn leaf(kind: Kind, place: Place<'_>, body: &str) -> String {
+    let kind = match kind {
+        Kind::Admitted => "admitted",
+        Kind::Refused => "refused",
+        Kind::Settled => "outcome",
+        Kind::Note => "note",
+        Kind::Segment => "segment",
+    };
+    let Place { index, record, stamp: Stamp { wall, boot_ms } } = place;
     let rest = body.strip_prefix('{').unwrap_or(body);
-    format!("{{\"seq\":{seq},\"time\":\"{}\",\"boot_ms\":{},{rest}", clock::wall(), clock::boot_ms())
+    format!(r#"{{"@":"{kind}","@boot_ms":{boot_ms},"@index":{index},"@record":{record},"@time":"{wall}",{rest}"#)
 }
 
-/// A settlement's text. Reasons are cut at 1 KiB: they may hold what an upstream said.
-pub(crate) fn settlement(record: u64, mut outcome: Outcome) -> String {
+/// The rest of an outcome's leaf. Reasons are cut at 1 KiB: they may hold what an upstream said.
+pub(crate) fn outcome(mut outcome: Outcome) -> String {
     if let Outcome::Failed { why } = &mut outcome {
         let end = why.char_indices().map(|(at, _)| at).find(|at| *at > 1024);
         why.truncate(end.unwrap_or(why.len()));
     }
-    let ended = Ended { record, time: clock::wall(), boot_ms: clock::boot_ms(), outcome };
-    serde_json::to_string(&ended).unwrap_or_default()
+    format!(r#"{{"outcome":{}}}"#, canonical::text(&outcome).unwrap_or_default())
 }
 
-/// A note's text.
-pub(crate) fn note(seq: u64, note: &str, why: &str) -> String {
-    let why = why.chars().take(1024).collect();
-    let note = Note { seq, time: clock::wall(), boot_ms: clock::boot_ms(), note: note.to_owned(), why };
-    serde_json::to_string(&note).unwrap_or_default()
+/// The rest of a note's leaf.
+pub(crate) fn note(note: &str, why: &str) -> String {
+    let (mut text, why) = (String::from(r#"{"note":"#), why.chars().take(1024).collect::<String>());
+    canonical::write_string(&mut text, note);
+    text.push_str(r#","why":"#);
+    canonical::write_string(&mut text, &why);
+    text.push('}');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_is_canonical_and_tells_its_record() {
+        let stamp = Stamp { wall: "2026-11-22T10:40:05.123Z".to_owned(), boot_ms: 7 };
+        let place = Place { index: 4, record: 9_007_199, stamp: &stamp };
+        let failed = outcome(Outcome::failed("a \"b\"\n"));
+        for (kind, body) in [
+            (Kind::Settled, failed),
+            (Kind::Settled, outcome(Outcome::done())),
+            (Kind::Note, note("halted", "x\ty")),
+            (Kind::Admitted, r#"{"action":1}"#.to_owned()),
+            (Kind::Refused, r#"{"action":1}"#.to_owned()),
+        ] {
+            let leaf = leaf(kind, place, &body);
+            let value: Value = serde_json::from_str(&leaf).unwrap();
+            assert_eq!(canonical::text(&value).unwrap(), leaf);
+            assert_eq!(value["@record"], 9_007_199);
+        }
+    }
 }

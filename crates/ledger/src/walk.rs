@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::folder::{self, Folder, LARGEST_SEGMENT};
-use crate::frame::{CHAIN, Frame, HEADER, Header, Kind, MAGIC, chain_after, unhex};
+use crate::frame::{CHAIN, FIRST_MAGIC, Frame, HEADER, Header, Kind, MAGIC, chain_after, unhex};
 use crate::head::Position;
 use crate::stored::Opening;
 
@@ -56,6 +56,8 @@ pub(crate) struct Walker {
     file: Option<File>,
     at: Position,
     tenant: Option<String>,
+    /// Whether the frames are of the first form; no ledger holds both.
+    first: Option<bool>,
     buffer: Vec<u8>,
     buffer_from: u64,
     /// How much of the buffer holds what was read.
@@ -70,6 +72,7 @@ impl Walker {
             file: None,
             at: Position::START,
             tenant: None,
+            first: None,
             buffer: Vec::new(),
             buffer_from: 0,
             held: 0,
@@ -84,6 +87,11 @@ impl Walker {
     /// Everything that was walked over.
     pub(crate) fn position(&self) -> Position {
         self.at
+    }
+
+    /// Whether its frames are of the first form, once one was read.
+    pub(crate) fn is_first_form(&self) -> bool {
+        self.first == Some(true)
     }
 
     /// Whose ledger it is, once a segment's first frame was read.
@@ -170,7 +178,8 @@ impl Walker {
         if start == 0 && matches!(self.source, Source::Single(_)) && !self.take_its_word(&raw)? {
             return Ok(Step::Bad("the segment does not start with its opening frame".to_owned()));
         }
-        let Some(header) = Header::read(&raw, &self.at.chain) else {
+        let header = Header::read(&raw, &self.at.chain);
+        let Some(header) = header.filter(|header| self.first.is_none_or(|first| first == header.first)) else {
             let torn = self.remainder()? == Remainder::Torn;
             return Ok(if torn { Step::Cut } else { Step::Bad("the frame does not continue the chain".to_owned()) });
         };
@@ -183,17 +192,20 @@ impl Walker {
         else {
             return Ok(Step::Cut);
         };
-        let expected = chain_after(&raw, &payload, &self.at.chain);
+        let (expected, hash) = chain_after(&header, &raw, &payload, &self.at.chain);
         if chain != expected {
             let torn = self.remainder()? == Remainder::Torn;
             return Ok(if torn { Step::Cut } else { Step::Bad("the frame was changed".to_owned()) });
         }
-        let frame = Frame { kind: header.kind, record: header.record, payload };
+        let mut payload = payload;
+        let beside = payload.split_off(header.leaf);
+        let frame = Frame { kind: header.kind, record: header.record, hash, payload, beside };
         Ok(match self.accept(&frame) {
             Ok(()) => {
                 self.at.offset += frame_len as u64;
                 self.at.frames += 1;
                 self.at.chain = expected;
+                self.first = Some(header.first);
                 Step::Frame(frame)
             }
             Err(why) => Step::Bad(why),
@@ -322,7 +334,7 @@ impl Walker {
 
 fn starts_like_a_frame(header: &[u8; HEADER]) -> bool {
     let written = header.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).min(MAGIC.len());
-    written > 0 && header.get(..written) == MAGIC.get(..written)
+    [MAGIC, FIRST_MAGIC].iter().any(|magic| written > 0 && header.get(..written) == magic.get(..written))
 }
 
 /// What a look over the rest of a segment found.

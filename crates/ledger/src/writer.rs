@@ -9,15 +9,16 @@ use std::time::Duration;
 use creel_guard::{LedgerClosed, Outcome, RecordId};
 
 use crate::append::Appender;
-use crate::clock;
+use crate::clock::{self, Stamp};
 use crate::error::Error;
+use crate::publish::Progress;
 use crate::queue::{Batch, Item, Queue};
 
 /// Mere reads are on disk at most 50 ms after they were written (DESIGN.md, invariant 4); this leaves room for the sync.
 const SYNC_AFTER_MS: u64 = 40;
 
 /// Writes until the queue stops or an error closes it.
-pub(crate) fn run(queue: &Arc<Queue>, mut appender: Appender) {
+pub(crate) fn run(queue: &Arc<Queue>, progress: &Progress, mut appender: Appender) {
     let closer = CloseOnPanic(Arc::clone(queue));
     let mut dirty_since = None;
     loop {
@@ -29,7 +30,11 @@ pub(crate) fn run(queue: &Arc<Queue>, mut appender: Appender) {
         // Whoever left before the answer has given the writer one more thing to write.
         let last = batch.last && batch.items.is_empty() && batch.ends.is_empty();
         let done = commit(queue, &mut appender, &mut batch, &mut dirty_since);
-        if let Err(error) = done.and_then(|()| if last { appender.close() } else { Ok(()) }) {
+        let done = done.and_then(|()| if last { appender.close() } else { Ok(()) });
+        if done.is_ok() && !appender.is_dirty() {
+            progress.synced(appender.end().frames);
+        }
+        if let Err(error) = done {
             let why = error.to_string();
             appender.halt(&why);
             queue.close(&why);
@@ -53,11 +58,12 @@ fn commit(
     dirty_since: &mut Option<u64>,
 ) -> Result<(), Error> {
     let mut records = Vec::with_capacity(batch.items.len());
+    let stamp = Stamp::now();
     for item in &batch.items {
-        records.push(RecordId(appender.decision(item.passes, &item.body)?));
+        records.push(RecordId(appender.decision(&item.draft, &stamp)?));
     }
     for (record, outcome) in batch.ends.drain(..) {
-        appender.settlement(record.0, outcome)?;
+        appender.settlement(record.0, outcome, &stamp)?;
     }
     appender.flush()?;
     let due = dirty_since.is_some_and(|since| clock::boot_ms().saturating_sub(since) >= SYNC_AFTER_MS);
@@ -67,7 +73,7 @@ fn commit(
     *dirty_since = if appender.is_dirty() { Some(dirty_since.unwrap_or_else(clock::boot_ms)) } else { None };
     queue.set_records(appender.records());
     for (item, record) in batch.items.drain(..).zip(records) {
-        if !item.slot.give(Ok(record)) && item.passes {
+        if !item.slot.give(Ok(record)) && item.draft.passes {
             queue.end(record, Outcome::Abandoned);
         }
     }

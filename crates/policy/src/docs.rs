@@ -12,7 +12,7 @@ use crate::rule::RuleDoc;
 use crate::rules;
 
 /// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
-static ELSEWHERE: [RuleDoc; 12] = [
+static ELSEWHERE: [RuleDoc; 13] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
         summary: "A person would have to answer, and this edition of Creel can't ask one yet, so the answer is No.\n",
@@ -65,6 +65,12 @@ static ELSEWHERE: [RuleDoc; 12] = [
         id: "guard/no-answer",
         summary: "No guard runs for this tenant, or it did not answer in time. Without its answer nothing is done.\n",
         how_to_allow: "wait until the guard is back: the warden starts it again by itself",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "ledger/began",
+        summary: "A ledger in an older form was found, checked and sealed in a folder beside the new one, which begins here.\n",
+        how_to_allow: "nothing is refused; the record binds the end of the old ledger, which `creel ledger verify` checks too",
         examples: &[],
     },
     RuleDoc {

@@ -25,7 +25,7 @@ const ALLOWED: [&str; 12] = [
 ];
 
 /// Crates that are there in more than one version: name, why.
-const DOUBLES: [(&str, &str); 10] = [
+const DOUBLES: [(&str, &str); 14] = [
     ("base64", "rcgen's pem 4 wants 0.23, ours is 0.22"),
     ("block-buffer", "below digest"),
     ("cpufeatures", "chacha20 and sha1 want 0.3, sha2 0.10 wants 0.2"),
@@ -35,6 +35,10 @@ const DOUBLES: [(&str, &str); 10] = [
     ("syn", "the derives are half-way from 2 to 3; compiled at build time only"),
     ("synstructure", "yoke and asn1-rs derive with different ones; compiled at build time only"),
     ("unicode-width", "miette wants 0.1, its textwrap 0.2"),
+    ("const-oid", "signed_note's ed25519-dalek wants 0.9; tests only"),
+    ("rand_core", "signed_note's ed25519-dalek wants 0.6; tests only"),
+    ("thiserror", "signed_note and tlog_tiles want 1; tests only"),
+    ("thiserror-impl", "signed_note and tlog_tiles want 1; tests only"),
     ("bit-vec", "proptest and x509-parser's asn1 want different ones; tests only"),
 ];
 

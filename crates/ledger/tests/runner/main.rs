@@ -16,4 +16,6 @@ mod full_disk;
 mod planted;
 mod reading;
 mod room;
+mod signed;
+mod upgrade;
 mod world;
