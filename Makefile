@@ -38,6 +38,7 @@ setup:
 		[/usr/sbin/mkfs.ext4]=e2fsprogs [/usr/bin/curl]=curl [/usr/bin/git]=git [/usr/bin/python3]=python3
 		[/usr/bin/setpriv]=util-linux [/usr/bin/unshare]=util-linux [/usr/bin/cc]=gcc
 		[/etc/ssl/certs/ca-certificates.crt]=ca-certificates [/usr/include/stdio.h]=libc6-dev [/usr/sbin/runc]=runc
+		[/usr/bin/crun]=crun
 	)
 	missing=()
 	for file in "$${!packages[@]}"; do

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod plain_user;
+
 use std::path::{Path, PathBuf};
 
 use creel_testkit::Creel;

@@ -16,5 +16,7 @@ mod egress;
 mod exhaustion;
 #[path = "jails/jail.rs"]
 mod jail;
+#[path = "jails/plain_user.rs"]
+mod plain_user;
 #[path = "jails/probes.rs"]
 mod probes;

@@ -17,6 +17,8 @@ use creel_testkit::{Creel, Origin};
 
 #[path = "road/deaths.rs"]
 mod deaths;
+#[path = "road/plain_user.rs"]
+mod plain_user;
 #[path = "road/provider.rs"]
 mod provider;
 #[path = "road/sabotage.rs"]

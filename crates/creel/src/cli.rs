@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) mod ask;
 mod check;
 mod down;
+pub(crate) mod host;
 mod init_config;
 mod inside;
 pub(crate) mod jail;
@@ -104,7 +105,8 @@ enum Command {
 /// Which installation is meant.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Where {
-    /// The state folder of the installation [default: the configuration's, or /var/lib/creel].
+    /// The state folder of the installation [default: the configuration's, or /var/lib/creel; a plain user's:
+    /// ~/.local/state/creel].
     #[arg(long, value_name = "DIR", env = "CREEL_STATE")]
     state: Option<PathBuf>,
 }
@@ -112,52 +114,34 @@ pub(crate) struct Where {
 impl Where {
     /// The installation's place; `configured` is what a loaded configuration says.
     pub(crate) fn site(&self, configured: Option<&std::path::Path>) -> crate::site::Site {
-        let default = std::path::Path::new("/var/lib/creel");
-        let named = self.state.as_deref().or(configured).unwrap_or(default);
-        crate::site::Site::new(&std::path::absolute(named).unwrap_or_else(|_| named.to_owned()))
+        let system = std::path::Path::new(SYSTEM);
+        let configured = configured.filter(|dir| *dir != system).map(std::path::Path::to_owned);
+        let default = || own_state().unwrap_or_else(|| system.to_owned());
+        let named = self.state.clone().or(configured).unwrap_or_else(default);
+        crate::site::Site::new(&std::path::absolute(&named).unwrap_or(named))
     }
 }
 
-/// Who builds the jail, and what the operator goes without.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Host {
-    /// Which engine builds the jail from its OCI spec: `embedded`, `runc` or `crun`.
-    #[arg(long, value_name = "NAME", default_value = "embedded")]
-    runtime: String,
-    /// Accept that these layers can't be enforced on this host (ids as `creel check` prints them); it is recorded.
-    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
-    allow_degraded: Vec<String>,
+/// Where the host's installation is.
+const SYSTEM: &str = "/var/lib/creel";
+
+/// Where a plain user's is (XDG Base Directory Specification); none for root.
+fn own_state() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")));
+    folder.map(|folder| folder.join("creel"))
 }
 
-/// Layers that stand outside the jail's building: doors, configuration, users.
-const OTHER_LAYERS: [&str; 7] =
-    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "inner.wall"];
-
-impl Host {
-    /// The engine.
-    ///
-    /// # Errors
-    /// A text for the person when there is none of that name.
-    pub(crate) fn engine(&self) -> Result<creel_jail::Engine, String> {
-        let known = || creel_jail::OciRuntime::ALL.map(creel_jail::OciRuntime::name).join(", ");
-        creel_jail::Engine::named(&self.runtime)
-            .ok_or_else(|| format!("there is no engine `{}`; take embedded, {}", self.runtime, known()))
+/// Where the runtime is: the installation's own, or, where a plain user has none, the one that root made.
+pub(crate) fn runtime(site: &crate::site::Site) -> PathBuf {
+    let own = site.runtime();
+    if own.exists() || rustix::process::geteuid().is_root() {
+        return own;
     }
-
-    /// What is accepted as missing.
-    ///
-    /// # Errors
-    /// A text for the person when one is no layer's id.
-    pub(crate) fn degraded(&self) -> Result<&[String], String> {
-        let known = || creel_jail::LAYERS.into_iter().chain(OTHER_LAYERS);
-        match self.allow_degraded.iter().find(|id| !known().any(|layer| layer == *id)) {
-            Some(odd) => {
-                let known = known().collect::<Vec<_>>().join(", ");
-                Err(format!("`--allow-degraded {odd}` names no layer; there are {known}"))
-            }
-            None => Ok(&self.allow_degraded),
-        }
-    }
+    crate::site::Site::new(std::path::Path::new(SYSTEM)).runtime()
 }
 
 /// Reads the command line and runs it. Returns the process's exit code.

@@ -23,6 +23,7 @@ mod probe;
 mod protocol;
 pub mod provider;
 mod run;
+mod seat;
 mod site;
 mod terminal;
 mod warden;

@@ -38,6 +38,8 @@ pub(crate) struct Outside {
     pub(crate) hosts: Option<String>,
     /// Its resolver file.
     pub(crate) resolver: Option<String>,
+    /// Whether a plain user looks at a jail that has his own id.
+    pub(crate) own_user: bool,
     /// Local addresses in the jail's network namespace.
     pub(crate) addresses: Option<Vec<String>>,
 }
@@ -71,6 +73,7 @@ impl Outside {
         let processes = processes::of_jail(init);
         Self {
             namespaces: processes::namespaces("self"),
+            own_user: is_own(processes.first()),
             wall: processes.iter().find(|process| process.pid == wall).cloned(),
             processes,
             mounts: mounts::of(init),
@@ -87,6 +90,12 @@ impl Outside {
             addresses: addresses(&text("/net/fib_trie"), text("/net/if_inet6")),
         }
     }
+}
+
+/// Whether the agent has the id of whoever looks, who is not root.
+fn is_own(first: Option<&Process>) -> bool {
+    let id = first.and_then(|process| process.status.get("Uid")?.split_whitespace().next()?.parse::<u32>().ok());
+    id.is_some_and(|id| id != 0 && id == rustix::process::geteuid().as_raw())
 }
 
 fn disks(init: i32, writable: &[&str]) -> BTreeMap<u64, (u64, u64)> {

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use creel_guard::Tenant;
-use creel_jail::slot::SlotLock;
 use creel_jail::{
-    Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan, Users,
+    Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -24,6 +23,7 @@ use crate::guard_child::{GuardChild, GuardKit, Wishes};
 use crate::lock::Held;
 use crate::protocol::GuardSetup;
 use crate::provider::Provider;
+use crate::seat::Seat;
 use crate::site::{Site, TenantSite};
 
 /// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
@@ -67,7 +67,7 @@ pub(crate) struct Order<'a> {
     /// The tenant's lock, taken before anything was made for it.
     pub(crate) alive: Held,
     pub(crate) site: &'a Site,
-    pub(crate) slot: SlotLock,
+    pub(crate) seat: Seat,
     pub(crate) config: &'a Config,
     pub(crate) provider: Provider,
     pub(crate) secrets: Zeroizing<Vec<u8>>,
@@ -87,26 +87,20 @@ struct Hands {
     alive: Held,
     secrets: Zeroizing<Vec<u8>>,
     control: OwnedFd,
-    slot: SlotLock,
+    seat: Seat,
 }
 
 impl Order<'_> {
     /// The jail's plan, with `trusted` among its files.
     fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
-        let Self { tenant, alive, site, slot, config, provider: _, secrets, control, .. } = self;
+        let Self { tenant, alive, site, seat, config, provider: _, secrets, control, .. } = self;
         let Self { disk, engine, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
         files.extend(trusted);
-        let limits = config.limits();
         let plan = Plan {
             name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
-            users: Users::Slot(slot.slot()),
+            users: seat.users(),
             engine,
-            limits: Limits {
-                cpus: limits.cpus,
-                memory_bytes: limits.memory_bytes,
-                pids: limits.processes,
-                nofile: limits.open_files,
-            },
+            limits: limits(config),
             disk,
             files,
             runtime,
@@ -117,8 +111,14 @@ impl Order<'_> {
             degraded,
             hostname: "creel".to_owned(),
         };
-        Ok((plan, Hands { alive, secrets, control, slot }))
+        Ok((plan, Hands { alive, secrets, control, seat }))
     }
+}
+
+/// What the configuration lets the jail use up.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let limits = config.limits();
+    Limits { cpus: limits.cpus, memory_bytes: limits.memory_bytes, pids: limits.processes, nofile: limits.open_files }
 }
 
 /// What the guard is built from.
@@ -132,7 +132,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         ledger: place.ledger(),
         home: place.guard(),
         life: life()?,
-        uid: order.slot.slot().guard_id(),
+        uid: order.seat.users().guard_id(),
         own_addresses: own_addresses(),
     })
 }
@@ -144,7 +144,7 @@ pub(crate) struct Running {
     pub(crate) guard: Option<GuardChild>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) secrets: Option<OwnedFd>,
-    slot: SlotLock,
+    seat: Seat,
     alive: Held,
 }
 
@@ -187,10 +187,10 @@ pub(crate) fn claim(site: &Site, tenant: &Tenant) -> Result<Held, Failure> {
 /// [`Failure`]; whatever was begun is taken down again.
 pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Result<Running, Failure> {
     let exe = own_exe()?;
-    let slot = order.slot.slot();
+    let users = order.seat.users();
     let place = order.site.tenant(order.tenant.as_str());
-    place.make(slot.guard_id()).map_err(Failure::host)?;
-    let ca = make_ca(&exe, slot.guard_id(), &place.guard())?;
+    place.make(users.guard_id()).map_err(Failure::host)?;
+    let ca = make_ca(&exe, users.guard_id(), &place.guard())?;
     let setup = setup(&order, &place)?;
     let (plan, hands) = order.plan(exe.clone(), trust(&ca)?)?;
     let launched = Jail::launch(&plan)?;
@@ -214,7 +214,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         guard: Some(guard),
         layers: launched.layers,
         secrets: launched.secrets,
-        slot: hands.slot,
+        seat: hands.seat,
         alive: hands.alive,
     })
 }
@@ -233,13 +233,13 @@ impl Running {
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { jail, guard, kit: _, layers: _, secrets: _, slot, alive } = self;
+        let Self { jail, guard, kit: _, layers: _, secrets: _, seat, alive } = self;
         let killed = jail.kill().map_err(Failure::from);
         if let Some(guard) = guard {
             guard.finish().await;
         }
         // Only now may the ids and the name be used again.
-        drop(slot);
+        drop(seat);
         alive.remove();
         killed
     }

@@ -77,7 +77,7 @@ impl Site {
         TenantSite { root: self.tenants().join(name) }
     }
 
-    /// Makes the folders, root-owned.
+    /// Makes the folders, owned by root, or by the plain user whose installation it is.
     ///
     /// # Errors
     /// When the state folder can't be made or is not root's alone to write.
@@ -85,8 +85,13 @@ impl Site {
         if let Some(parent) = self.root.parent() {
             std::fs::create_dir_all(parent)?;
         }
+        let owner = owner();
         for (dir, mode) in [(self.root.clone(), 0o711), (self.run(), 0o700), (self.tenants(), 0o711)] {
-            make_dir(&dir, mode, 0)?;
+            make_dir(&dir, mode, owner)?;
+        }
+        if owner != 0 {
+            // nobody else's user must pass
+            return Ok(());
         }
         check_ancestors(&self.root)?;
         make_dir(Path::new(HOST), 0o700, 0)
@@ -206,10 +211,15 @@ impl TenantSite {
     /// # Errors
     /// When they can't be made.
     pub(crate) fn make(&self, guard_uid: u32) -> io::Result<()> {
-        make_dir(&self.root, 0o711, 0)?;
+        make_dir(&self.root, 0o711, owner())?;
         make_dir(&self.ledger(), 0o700, guard_uid)?;
         make_dir(&self.guard(), 0o700, guard_uid)
     }
+}
+
+/// Whose an installation is.
+fn owner() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Makes `dir` for `owner`. One that exists must be `owner`'s and nobody else's to write; it is only opened further where
@@ -226,7 +236,9 @@ fn make_dir(dir: &Path, mode: u32, owner: u32) -> io::Result<()> {
     let folder = rustix::fs::open(dir, flags, Mode::empty()).map_err(|error| named(error.into()))?;
     let found = rustix::fs::fstat(&folder)?;
     if made {
-        rustix::fs::fchown(&folder, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+        if self::owner() == 0 {
+            rustix::fs::fchown(&folder, Some(Uid::from_raw(owner)), Some(Gid::from_raw(owner)))?;
+        }
         rustix::fs::fchmod(&folder, Mode::from_raw_mode(mode))?;
         return Ok(());
     }

@@ -122,7 +122,7 @@ pub fn stage_main(fd: OwnedFd) -> i32 {
         .map_err(Error::host("ask to die with the warden", "use a Linux kernel"))
         .and_then(|()| build(&warden));
     match built {
-        Ok(Some((first, wall))) => watch::watch(&warden, &first, wall.as_ref()),
+        Ok(Some(Built { first, wall, own_user })) => watch::watch(&warden, &first, wall.as_ref(), own_user),
         // the warden is gone
         Ok(None) => 0,
         Err(error) => {
@@ -138,8 +138,15 @@ pub(crate) struct First {
     pidfd: OwnedFd,
 }
 
+/// What is watched.
+struct Built {
+    first: First,
+    wall: Option<First>,
+    own_user: bool,
+}
+
 /// Builds the jail; none when the warden went away meanwhile.
-fn build(warden: &Seq) -> Result<Option<(First, Option<First>)>, Error> {
+fn build(warden: &Seq) -> Result<Option<Built>, Error> {
     let told = |error: io::Error| Error::stage(format!("the warden's link: {error}"));
     let Some((Word::Build, fds)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
     let mut fds = fds.into_iter();
@@ -148,7 +155,8 @@ fn build(warden: &Seq) -> Result<Option<(First, Option<First>)>, Error> {
     let behind = if order.inner_wall.is_some() { fds.next() } else { None };
     let volume = fds.next();
 
-    if order.own_user {
+    let own_user = order.own_user;
+    if own_user {
         own_user::enter()?;
     }
     unshare(CloneFlags::CLONE_NEWNET).map_err(|error| Error::missing("ns.net", error))?;
@@ -162,10 +170,10 @@ fn build(warden: &Seq) -> Result<Option<(First, Option<First>)>, Error> {
         None => bear(warden, &order, (link, volume))?,
     };
     let Some((first, bricks)) = born else { return Ok(None) };
-    let Some(behind) = behind else { return Ok(Some((first, None))) };
+    let Some(behind) = behind else { return Ok(Some(Built { first, wall: None, own_user })) };
     let Some(wall) = wall::build(warden, &order, &first, (behind, bricks))? else { return Ok(None) };
     send(warden, &Answer::WallStands, &[]).map_err(told)?;
-    Ok(Some((first, Some(wall))))
+    Ok(Some(Built { first, wall: Some(wall), own_user }))
 }
 
 /// Keeps commands from the gateway's port. A plain user's jail has one user, and no such fence.

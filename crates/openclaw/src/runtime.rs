@@ -71,7 +71,10 @@ pub fn prepare(dest: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Runtim
         return Ok(info);
     }
     if !nix::unistd::geteuid().is_root() {
-        return Err(Error::operator("the runtime is made as root and belongs to root", "run this as root"));
+        return Err(Error::operator(
+            "the runtime is made as root and belongs to root",
+            "run `creel up` once as root; a plain user may use what it made",
+        ));
     }
     let site = Site::beside(dest)?;
     let _lock = site.lock(progress)?;

@@ -1,6 +1,6 @@
 //! What agents' code may try against the kernel, the files and the host's secrets, from a table that runs twice.
 //!
-//! Inside a jail every probe must be refused. Outside, as root in throw-away namespaces, the same probe must go through:
+//! Inside a jail every probe must be refused, whichever engine built it. Outside, as root in throw-away namespaces, the same probe must go through:
 //! otherwise it would be refused anywhere, and prove nothing. The table is the Python program in `probes/`.
 
 #[path = "probes/host.rs"]
@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 
 use creel_e2e::fresh;
 
-use host::{Host, Marker};
+use host::Host;
+pub(crate) use host::Marker;
 
 /// The program; the facts about the host are put before it.
 const PROGRAM: [&str; 3] =
@@ -39,9 +40,9 @@ const HOST_MAY_LACK: &[&str] = &[
 ];
 
 /// Probe to (verdict, how).
-type Verdicts = BTreeMap<String, (String, String)>;
+pub(crate) type Verdicts = BTreeMap<String, (String, String)>;
 
-fn verdicts(out: &[u8]) -> Verdicts {
+pub(crate) fn verdicts(out: &[u8]) -> Verdicts {
     let text = String::from_utf8_lossy(out);
     let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let field = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
@@ -51,9 +52,18 @@ fn verdicts(out: &[u8]) -> Verdicts {
     all
 }
 
-fn but(all: &Verdicts, wanted: &str) -> Vec<String> {
+pub(crate) fn but(all: &Verdicts, wanted: &str) -> Vec<String> {
     let others = all.iter().filter(|(_, (got, _))| got != wanted);
     others.map(|(name, (got, how))| format!("{name}: {got}, {how}")).collect()
+}
+
+/// A process to be found, and the program for a jail of somebody who keeps his files in `folder`.
+pub(crate) fn program(folder: &std::path::Path) -> (Marker, String) {
+    let marker = Marker::start("creel-probes-plain").unwrap();
+    let secret = folder.join("secret.txt");
+    std::fs::write(&secret, "of the host").unwrap();
+    let program = host::facts(&marker, &secret, false) + &PROGRAM.concat();
+    (marker, program)
 }
 
 #[test]

@@ -66,10 +66,11 @@ impl Check {
         let mut items = items::all(&front, &outside, &tenant.limits);
         items.push(items::inner_wall(behind.as_ref(), &outside));
         for item in &mut items {
-            if item.status == "fail" && tenant.degraded.iter().any(|id| id == item.id) {
+            if item.status != "pass" && tenant.degraded.iter().any(|id| id == item.id) {
                 item.status = "degraded";
             }
         }
+        items.extend(items::users(&outside));
         let ok = items.iter().all(|item| item.status == "pass");
         if self.json {
             out::json(&Report { ok, items });

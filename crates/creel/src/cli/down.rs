@@ -64,7 +64,9 @@ async fn stop(site: &Site, now: bool, purge: bool) -> ExitCode {
     // The last message comes before the last breath: wait until the warden's lock is free.
     for _ in 0..200 {
         if crate::warden::is_free(site) {
-            out::note("stopped; the workspace, OpenClaw's state and the ledger stay");
+            let root = rustix::process::geteuid().is_root();
+            let stays = if root { "the workspace, OpenClaw's state and the ledger stay" } else { "the ledger stays" };
+            out::note(format_args!("stopped; {stays}"));
             return ExitCode::SUCCESS;
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -16,11 +16,13 @@ use creel_jail::{Bind, Disk, InitRequest};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::cli::{Host, Where, ask, out};
+use crate::cli::host::{self, Host};
+use crate::cli::{MISSING_LAYER, Where, ask, out};
 use crate::config::Config;
 use crate::guard_child::{GuardWish, Ticket, Wishes};
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
+use crate::seat::Seat;
 use crate::site::{JAIL_PREFIX, Site};
 use crate::terminal::Terminal;
 
@@ -60,6 +62,7 @@ impl Jail {
         ask::block_on(async {
             match self.confine().await {
                 Ok(code) => crate::cli::exit(code),
+                Err(failure) if failure.code == MISSING_LAYER => out::fail(MISSING_LAYER, failure.why),
                 Err(failure) => out::fail(CREEL_FAILED, failure.why),
             }
         })
@@ -67,14 +70,17 @@ impl Jail {
 
     async fn confine(self) -> Result<i32, Failure> {
         self.host.engine().map_err(Failure::host)?;
-        self.host.degraded().map_err(Failure::host)?;
-        if !rustix::process::geteuid().is_root() {
-            return Err(Failure::host("a jail needs root here: run it with sudo"));
-        }
         let config = Config::of(self.config.as_deref()).map_err(|report| Failure::host(format!("{report}")))?;
+        let accepted = self.accepted()?;
+        if !rustix::process::geteuid().is_root() {
+            host::look(&config, !self.no_disk_limit, &accepted)?;
+        }
         let site = self.place.site(Some(config.state_dir()));
         site.make().map_err(Failure::host)?;
         site.sweep(false);
+        if !self.host.goes_without_nothing() {
+            out::note(format_args!("\u{1b}[31mDEGRADED  {}\u{1b}[0m", accepted.join(" ")));
+        }
         let tenant = new_name().map_err(Failure::host)?;
         let binds = self.bind.iter().map(|text| parse_bind(text)).collect::<Result<Vec<_>, _>>()?;
         let (wishes, mut wish_list) = mpsc::unbounded_channel();
@@ -117,6 +123,13 @@ impl Jail {
         }
     }
 
+    /// The layers that this command goes without.
+    fn accepted(&self) -> Result<Vec<String>, Failure> {
+        let mut accepted = self.host.degraded().map_err(Failure::host)?.to_vec();
+        accepted.extend(self.no_disk_limit.then(|| "limit.disk".to_owned()));
+        Ok(accepted)
+    }
+
     fn order<'a>(
         &self,
         site: &'a Site,
@@ -128,26 +141,24 @@ impl Jail {
             tenant: tenant.clone(),
             alive: run::claim(site, tenant)?,
             site,
-            slot: creel_jail::slot::Slot::transient(crate::site::HOST.as_ref())?,
+            seat: Seat::transient()?,
             config,
             provider: Provider::scripted(),
             secrets: zeroize::Zeroizing::default(),
             control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
-            disk: if self.no_disk_limit { Disk::Memory } else { scratch(site, config)? },
-            runtime: Some(site.runtime()).filter(|runtime| runtime.join("node/bin/node").exists()),
+            disk: if self.no_disk_limit || !rustix::process::geteuid().is_root() {
+                Disk::Memory
+            } else {
+                scratch(site, config)?
+            },
+            runtime: Some(crate::cli::runtime(site)).filter(|runtime| runtime.join("node/bin/node").exists()),
             binds: binds.to_vec(),
             files: Vec::new(),
             secrets_socket: false,
             inner_wall: None,
             engine: self.host.engine().map_err(Failure::host)?,
-            degraded: self.degraded()?,
+            degraded: self.accepted()?,
         })
-    }
-
-    fn degraded(&self) -> Result<Vec<String>, Failure> {
-        let mut accepted = self.host.degraded().map_err(Failure::host)?.to_vec();
-        accepted.extend(self.no_disk_limit.then(|| "limit.disk".to_owned()));
-        Ok(accepted)
     }
 
     /// What a shell would say of a command that never ran.
@@ -162,8 +173,10 @@ impl Jail {
 
     /// The command as an act of a person's.
     async fn admit(&self, tenant: &Tenant, running: &Running) -> Result<Ticket, Failure> {
-        let detail = clip(self.command.join(" "));
-        let actor = Actor::Person { name: "root".to_owned() };
+        let without = host::recorded(&self.accepted()?);
+        let without = if without.is_empty() { without } else { format!("{without}: ") };
+        let detail = clip(without + &self.command.join(" "));
+        let actor = Actor::Person { name: crate::guard_process::person(rustix::process::geteuid().as_raw()) };
         let action = crate::guard_process::administer(tenant, actor, "jail", &detail);
         let Some(guard) = &running.guard else { return Err(Failure::host("there is no guard")) };
         let refused = |refusal: creel_guard::Refusal| format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger);

@@ -12,7 +12,8 @@ use std::time::Duration;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::{Host, MISSING_LAYER, USAGE, Where, ask, out, status};
+use crate::cli::host::{self, Host};
+use crate::cli::{USAGE, Where, ask, out, status};
 use crate::config::Config;
 use crate::protocol::{FromWarden, ToWarden};
 use crate::provider::{Provider, ProviderKind};
@@ -28,7 +29,8 @@ pub(crate) struct Up {
     /// Play an attack: the scripted model follows this file instead of helping (docs/scripted-model.md).
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// Where the prepared runtime (Node, OpenClaw) is kept [default: `runtime` in the state folder].
+    /// Where the prepared runtime (Node, OpenClaw) is kept [default: `runtime` in the state folder; a plain user takes
+    /// root's].
     #[arg(long, value_name = "DIR")]
     runtime_folder: Option<PathBuf>,
     #[command(flatten)]
@@ -55,9 +57,7 @@ impl Up {
         let usage = |why: String| out::fail(USAGE, why);
         let degraded = self.host.degraded().map_err(usage)?.to_vec();
         self.host.engine().map_err(usage)?;
-        if !rustix::process::geteuid().is_root() {
-            return Err(out::fail(MISSING_LAYER, ROOTLESS));
-        }
+        host::look(&config, true, &degraded).map_err(|failure| out::fail(failure.code, failure.why))?;
         let site = self.place.site(Some(config.state_dir()));
         site.make().map_err(|error| out::fail(1, error))?;
         if !is_free(&site) {
@@ -75,7 +75,10 @@ impl Up {
         for warning in config.warnings() {
             out::note(format_args!("creel: {warning}"));
         }
-        let runtime = self.runtime_folder.unwrap_or_else(|| site.runtime());
+        if !rustix::process::geteuid().is_root() {
+            out::note("creel: without `limit.disk` the workspace lies in memory and is gone at `creel down`");
+        }
+        let runtime = self.runtime_folder.unwrap_or_else(|| crate::cli::runtime(&site));
         prepare(&runtime)?;
         let secrets = secrets(&provider);
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
@@ -86,17 +89,13 @@ impl Up {
             provider,
             secrets,
             degraded,
-            engine: self.host.runtime,
+            engine: self.host.name(),
         };
         start_warden(&site, &orders)
             .map_err(|error| out::fail(1, format_args!("the warden can't be started: {error}")))?;
         Ok(ask::block_on(watch(&site)))
     }
 }
-
-/// What a plain user reads; rootless use is not built yet.
-const ROOTLESS: &str = "this needs root: without it these layers can't be enforced here: \
-limit.memory, limit.cpu, limit.disk, separate-uid, guard-uid. Run `sudo creel up`";
 
 /// The provider: as configured, else by the key in the environment, else the scripted model.
 fn choose(config: &Config, script: Option<&std::path::Path>) -> Result<Provider, String> {

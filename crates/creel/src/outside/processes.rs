@@ -30,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) cpu_period: Option<String>,
     /// Most processes.
     pub(crate) pids: Option<String>,
+    /// Most processes of its user in its user namespace: the hard limit, as /proc writes it.
+    pub(crate) users_processes: String,
 }
 
 /// The kinds of namespaces that a jail has.
@@ -81,6 +83,7 @@ fn look(pid: i32) -> Option<Process> {
         cpu: control(pid, "cpu", &["cpu.max", "cpu.cfs_quota_us"]),
         cpu_period: control(pid, "cpu", &["cpu.cfs_period_us"]),
         pids: control(pid, "pids", &["pids.max"]),
+        users_processes: hard("Max processes"),
     })
 }
 

@@ -18,6 +18,7 @@ use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
 use crate::protocol::{AgentStatus, LayerStatus, LimitStatus, TenantStatus, ToGuard};
 use crate::provider::ProviderKind;
 use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
+use crate::seat::Seat;
 use crate::site::Site;
 use crate::warden::Orders;
 
@@ -138,7 +139,7 @@ impl Agent {
         self.tell("building the jail");
         let alive = run::claim(&self.site, &self.tenant)?;
         let name = self.site.jail_name(self.tenant.as_str()).map_err(Failure::host)?;
-        let slot = creel_jail::slot::Slot::claim(crate::site::HOST.as_ref(), &name)?;
+        let seat = Seat::of(&name)?;
         let place = self.site.tenant(self.tenant.as_str());
         let control = crate::link::bind(&self.site.control_socket(self.tenant.as_str())).map_err(Failure::host)?;
         let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
@@ -148,7 +149,7 @@ impl Agent {
             tenant: self.tenant.clone(),
             alive,
             site: &self.site,
-            slot,
+            seat,
             config: &self.config,
             provider: self.orders.provider.clone(),
             secrets: zeroize::Zeroizing::new(self.orders.secrets.as_bytes().to_vec()),
@@ -176,11 +177,7 @@ impl Agent {
 
     /// `up` passes the same door as everything else, and says what was accepted as missing.
     async fn record_start(&mut self) -> Result<(), Failure> {
-        let detail = if self.orders.degraded.is_empty() {
-            String::new()
-        } else {
-            format!("accepting the absence of {}", self.orders.degraded.join(", "))
-        };
+        let detail = crate::cli::host::recorded(&self.orders.degraded);
         let action = crate::guard_process::administer(&self.tenant, self.actor(), "up", &detail);
         let ticket = self.admit(action).await.map_err(|refusal| {
             Failure::host(format!("the start was refused by `{}`: {}", refusal.rule, refusal.to_ledger))
@@ -192,7 +189,7 @@ impl Agent {
     /// The first start is a person's act, every later one Creel's.
     fn actor(&self) -> creel_guard::Actor {
         if self.run_number == 1 {
-            creel_guard::Actor::Person { name: "root".to_owned() }
+            creel_guard::Actor::Person { name: crate::guard_process::person(rustix::process::geteuid().as_raw()) }
         } else {
             creel_guard::Actor::Creel
         }

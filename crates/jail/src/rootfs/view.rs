@@ -50,6 +50,10 @@ pub(crate) fn views(plan: &Plan) -> Vec<View> {
     };
     let mut out = vec![one("usr", "/usr", Path::new("/usr"), Some("layer"))];
     out.extend(plan.runtime.iter().map(|runtime| one("runtime", "/opt/openclaw", runtime, Some("empty"))));
+    if let Some(runtime) = plan.runtime.as_ref().filter(|_| plan.users.is_own()) {
+        // What root lets others execute and not read, a plain user's overlay can't read either.
+        out.push(one("node", "/opt/openclaw/node/bin/node", &runtime.join("node/bin/node"), None));
+    }
     out.push(one("creel", "/creel/creel", &plan.exe, None));
     if plan.inner_wall.is_some() {
         out.push(one("launch", crate::wall::LAUNCHER, &plan.exe, None));
@@ -87,12 +91,12 @@ pub(super) fn make(view: &View) -> rustix::io::Result<()> {
     attach_at(&made, &point)
 }
 
-/// A single file is taken from an overlay of its folder; where the file system can't lie under an overlay, and for a
-/// folder, the thing itself is taken. Submounts are left out.
+/// A single file is taken from an overlay of its folder; where the file system can't lie under an overlay, where we can't
+/// read the file, and for a folder, the thing itself is taken. Submounts are left out.
 fn bound(source: &Path) -> rustix::io::Result<OwnedFd> {
     let kind = FileType::from_raw_mode(rustix::fs::stat(source)?.st_mode);
     let copy = match (kind, source.parent(), source.file_name()) {
-        (FileType::RegularFile, Some(folder), Some(name)) => match of_file(folder, name) {
+        (FileType::RegularFile, Some(folder), Some(name)) if is_readable(source) => match of_file(folder, name) {
             Ok(copy) => copy,
             Err(_) => copy_of(source)?,
         },
@@ -101,6 +105,11 @@ fn bound(source: &Path) -> rustix::io::Result<OwnedFd> {
     // it may have been changed since the plan was checked
     crate::plan::source::check_opened(&copy).map_err(|_| Errno::PERM)?;
     Ok(copy)
+}
+
+/// An overlay reads with the rights of who mounts it.
+fn is_readable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
 }
 
 /// A file as seen through an overlay instance of its folder.

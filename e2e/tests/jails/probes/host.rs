@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use creel_testkit::Creel;
 
 /// A process of the host whose command line and environment bear a text that nobody in a jail may read.
-pub(super) struct Marker {
+pub(crate) struct Marker {
     child: Child,
     text: String,
 }
@@ -24,7 +24,7 @@ impl Marker {
     }
 
     /// Whether it still runs, and still shows its text to the host.
-    pub(super) fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         let line = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).unwrap_or_default();
         String::from_utf8_lossy(&line).contains(&self.text)
     }

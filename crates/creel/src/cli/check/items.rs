@@ -34,6 +34,16 @@ pub(super) fn all(found: &Findings, outside: &Outside, promised: &LimitStatus) -
     items
 }
 
+/// What a plain user's jail lacks, whatever was accepted: users of its own, inside and for its guard.
+pub(super) fn users(outside: &Outside) -> Vec<Item> {
+    let missing = |id, evidence: &str| Item { id, layer: "process", status: "degraded", evidence: evidence.to_owned() };
+    if !outside.own_user {
+        return Vec::new();
+    }
+    let agent = "the agent has the id of the user who started Creel, and its commands have the gateway's";
+    vec![missing("separate-uid", agent), missing("guard-uid", "the guard has the id of the user who started Creel")]
+}
+
 fn item(id: &'static str, layer: &'static str, pass: bool, evidence: impl Into<String>) -> Item {
     Item { id, layer, status: if pass { "pass" } else { "fail" }, evidence: evidence.into() }
 }

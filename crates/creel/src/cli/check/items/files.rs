@@ -130,7 +130,10 @@ pub(super) fn config(found: &Findings, outside: &Outside) -> Item {
         return unknown(id, layer, "the agent's user could not be seen");
     };
     let covered = mounts.iter().any(|mount| [CONFIG, "/etc/openclaw", "/etc"].contains(&mount.place.as_str()));
-    let pass = tried.is_some() && owner != agent && mode & 0o222 == 0 && !covered;
+    // All that a plain user's jail has is that user's, but nobody changes the mode of what is mounted read-only.
+    let fixed = mounts.iter().rev().find(|mount| mount.place == "/").is_some_and(|root| root.has("ro"));
+    let foreign = if outside.own_user { fixed } else { owner != agent };
+    let pass = tried.is_some() && foreign && mode & 0o222 == 0 && !covered;
     let said = tried.map_or_else(|| "worked".to_owned(), named);
     let owner = if owner == agent { "the agent's" } else { "not the agent's" };
     let evidence = format!("to append: {said}; {owner}, mode {mode:o}; something mounted over it: {covered}");

@@ -53,12 +53,15 @@ pub(super) fn privileges(found: &Findings, outside: &Outside) -> Vec<Item> {
         value.split_whitespace().next().unwrap_or_default().to_owned()
     };
     let (uid, gid) = (host("Uid"), host("Gid"));
-    let apart = [&uid, &gid].iter().all(|id| id.parse::<u32>().is_ok_and(|id| id >= 65_536));
-    let inside = plain(&line("Uid"), "1000") && plain(&line("Gid"), "1000") && line("Groups").trim().is_empty();
+    // A plain user's groups stay with him (user_namespaces(7)), and his ids are what `separate-uid` is about.
+    let least = if outside.own_user { 1 } else { 65_536 };
+    let apart = [&uid, &gid].iter().all(|id| id.parse::<u32>().is_ok_and(|id| id >= least));
+    let no_groups = |groups: &str| outside.own_user || groups.trim().is_empty();
+    let inside = plain(&line("Uid"), "1000") && plain(&line("Gid"), "1000") && no_groups(&line("Groups"));
     let same = |process: &Process| {
         let is = |name: &str, id: &str| process.status.get(name).is_some_and(|value| plain(value, id));
         let (uid, gid) = if is_behind(outside, process) { walled(outside) } else { (uid.clone(), gid.clone()) };
-        is("Uid", &uid) && is("Gid", &gid) && process.status.get("Groups").is_some_and(|groups| groups.is_empty())
+        is("Uid", &uid) && is("Gid", &gid) && process.status.get("Groups").is_some_and(|groups| no_groups(groups))
     };
     let caps = strays(outside, |process| CAPS.iter().all(|cap| nought(process.status.get(*cap))));
     let one = |process: &Process| process.status.get("NoNewPrivs").is_some_and(|value| value == "1");
@@ -123,6 +126,13 @@ pub(super) fn unfiltered(outside: &Outside) -> Vec<String> {
     strays(outside, |process| process.status.get("Seccomp").is_some_and(|mode| mode == "2"))
 }
 
+/// Without a control group the kernel counts the processes of the user in his user namespace (getrlimit(2)).
+fn users_processes(outside: &Outside, most: u64) -> Item {
+    let within = |process: &Process| process.users_processes.parse::<u64>().is_ok_and(|number| number <= most);
+    let seen = format!("promised {most} processes, as a limit of the jail's user");
+    of_processes(outside, judge("limit.pids", "process", true, &strays(outside, within), &seen))
+}
+
 /// What the kernel grants each process, compared with what was promised.
 pub(super) fn limits(found: &Findings, outside: &Outside, promised: &LimitStatus) -> Vec<Item> {
     let number = |text: &str| text.parse::<u64>().ok();
@@ -156,12 +166,16 @@ pub(super) fn limits(found: &Findings, outside: &Outside, promised: &LimitStatus
             &|process| at_most(&process.memory, promised.memory),
             &format!("{} bytes", promised.memory),
         ),
-        group(
-            "limit.pids",
-            |p| p.pids.clone(),
-            &|process| at_most(&process.pids, promised.processes),
-            &format!("{} processes", promised.processes),
-        ),
+        if outside.own_user {
+            users_processes(outside, promised.processes)
+        } else {
+            group(
+                "limit.pids",
+                |p| p.pids.clone(),
+                &|process| at_most(&process.pids, promised.processes),
+                &format!("{} processes", promised.processes),
+            )
+        },
         judge("limit.fds", "process", within(&files), &many, &format!("at most {files} open files")),
         judge("core.none", "process", core == "0", &dumps, &format!("core files of at most {core} bytes")),
     ]

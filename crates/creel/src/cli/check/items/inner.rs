@@ -27,8 +27,9 @@ pub(in crate::cli::check) fn inner_wall(found: Option<&Findings>, outside: &Outs
     let mut wrong = Vec::new();
     let agent = outside.processes.first().and_then(|first| first.status.get("Uid")).map(String::as_str);
     let agent = agent.and_then(|ids| ids.split_whitespace().next()).unwrap_or_default();
-    if walled(outside).0 == agent
-        || found.status.get("Uid").is_none_or(|ids| ids.split_whitespace().any(|id| id != "1001"))
+    let own = if outside.own_user { "1000" } else { "1001" };
+    if (walled(outside).0 == agent && !outside.own_user)
+        || found.status.get("Uid").is_none_or(|ids| ids.split_whitespace().any(|id| id != own))
     {
         wrong.push("commands have the gateway's user".to_owned());
     }
