@@ -75,7 +75,9 @@ down:
 	$(CREEL) down
 
 bench:
-	cargo bench --locked -p creel --bench policy --bench admit
+	command -v bwrap >/dev/null || apt-get install -y -qq --no-install-recommends bubblewrap </dev/null ||
+		{ echo "bench: bwrap is missing: install bubblewrap" >&2; exit 1; }
+	cargo bench --locked -p creel --bench policy --bench admit --bench jail
 
 # Coverage that libFuzzer reads, on a stable compiler: what `cargo fuzz` asks of a nightly one, by its LLVM names.
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

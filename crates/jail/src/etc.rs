@@ -124,12 +124,15 @@ fn copied() -> Vec<Entry> {
     out
 }
 
-/// Debian's `/etc/alternatives`: links into /usr, without which `awk`, `vi` or `java` are missing.
+/// Debian's `/etc/alternatives`: links into /usr, without which `awk`, `vi` or `java` are missing. Their manual pages, most of
+/// the links, are left out.
 fn alternatives() -> Vec<Entry> {
     let mut out = Vec::new();
     for entry in fs::read_dir("/etc/alternatives").into_iter().flatten().flatten().take(4096) {
         if let Ok(target) = fs::read_link(entry.path())
             && target.starts_with("/usr")
+            && !target.starts_with("/usr/share/man")
+            && target.extension().is_none_or(|end| end != "gz")
         {
             out.push(Entry::Link { path: Path::new("etc/alternatives").join(entry.file_name()), target });
         }
