@@ -27,11 +27,22 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
 /// Between two tries while OpenClaw is still starting.
 const STARTING_PAUSE: Duration = Duration::from_secs(1);
 
+/// After a visitor who could not be let in.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves the control socket for ever.
 pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk: Arc<Desk>) -> io::Result<()> {
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
     loop {
-        let (link, uid) = listener.accept().await?;
+        let (link, uid) = match listener.accept().await {
+            Ok(peer) => peer,
+            Err(error) => {
+                // Out of descriptors, say, which an agent's many connections bring about: neither end nor spin.
+                tracing::warn!(%error, "a visitor could not be let in");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
         let (guard, tenant, desk) = (guard.clone(), tenant.clone(), Arc::clone(&desk));
         tokio::spawn(async move {
