@@ -14,6 +14,8 @@
 mod egress;
 #[path = "jails/exhaustion.rs"]
 mod exhaustion;
+#[path = "jails/faults.rs"]
+mod faults;
 #[path = "jails/jail.rs"]
 mod jail;
 #[path = "jails/plain_user.rs"]

@@ -18,15 +18,17 @@ const ALONE: &str = include_str!("exhaustion/alone.py");
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A jail at work, answering on its standard output.
-struct Worker {
-    child: Child,
+pub(super) struct Worker {
+    pub(super) child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
 }
 
 impl Worker {
-    fn start(creel: &Creel, config: &str, url: &str) -> Self {
-        let mut command = creel.command(&["jail", "--config", config, "--", "python3", "-c", WORKER, url]);
+    /// Starts `program`, which says `ready`, with `options` of `creel jail`.
+    pub(super) fn start(creel: &Creel, options: &[&str], program: &str, url: &str) -> Self {
+        let words = [&["jail"], options, &["--", "python3", "-c", program, url]].concat();
+        let mut command = creel.command(&words);
         let mut child = command.stdin(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut worker = Self { child, to, from };
@@ -40,11 +42,16 @@ impl Worker {
         line.trim().to_owned()
     }
 
+    /// What it says to a line.
+    pub(super) fn answer(&mut self, line: &str) -> String {
+        writeln!(self.to, "{line}").unwrap();
+        self.line()
+    }
+
     /// How long one piece of work takes, seen from outside.
     fn takes(&mut self, work: &str) -> Duration {
         let begun = Instant::now();
-        writeln!(self.to, "{work}").unwrap();
-        assert_eq!(self.line(), "done", "of `{work}`");
+        assert_eq!(self.answer(work), "done", "of `{work}`");
         begun.elapsed()
     }
 
@@ -57,14 +64,14 @@ impl Worker {
         })
     }
 
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         drop(self.to);
         assert!(self.child.wait().unwrap().success());
     }
 }
 
 /// What a jail has on the host, by its tenant's name in paths and the ids of its namespaces.
-struct Traces {
+pub(super) struct Traces {
     name: String,
     state: String,
     namespaces: Vec<String>,
@@ -72,7 +79,7 @@ struct Traces {
 
 impl Traces {
     /// Of the jail that `creel jail` with this process id runs.
-    fn of(creel: &Creel, child: &Child) -> Self {
+    pub(super) fn of(creel: &Creel, child: &Child) -> Self {
         let processes = descendants(child.id());
         let own = namespaces(std::process::id());
         let inside: Vec<Vec<String>> = processes.iter().map(|pid| namespaces(*pid)).collect();
@@ -86,7 +93,7 @@ impl Traces {
     }
 
     /// Whatever of it is still there.
-    fn left(&self) -> Vec<String> {
+    pub(super) fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
@@ -120,7 +127,7 @@ fn namespaces(pid: u32) -> Vec<String> {
     kinds.iter().filter_map(|kind| Some(link(kind)?.display().to_string())).collect()
 }
 
-fn descendants(pid: u32) -> Vec<u32> {
+pub(super) fn descendants(pid: u32) -> Vec<u32> {
     let mut all = Vec::new();
     let mut next = vec![pid];
     while let Some(pid) = next.pop() {
@@ -138,7 +145,7 @@ fn terminate(child: &Child) {
 }
 
 /// Waits until `left` gives nothing more, or the time is over.
-fn gone(since: Instant, mut left: impl FnMut() -> Vec<String>) -> Vec<String> {
+pub(super) fn gone(since: Instant, mut left: impl FnMut() -> Vec<String>) -> Vec<String> {
     loop {
         let now = left();
         if now.is_empty() || since.elapsed() > GONE_WITHIN {
@@ -163,7 +170,7 @@ fn four_bombs_at_once_slow_another_jail_by_less_than_twice_and_are_gone_in_two_s
     let open = creel.file("worker.toml", &open).unwrap().display().to_string();
     let tight = "[limits]\ndisk = \"128MiB\"\nmemory = \"256MiB\"\nprocesses = 256\n";
     let tight = creel.file("bombs.toml", tight).unwrap().display().to_string();
-    let mut worker = Worker::start(&creel, &open, &format!("http://origin.test:{port}/"));
+    let mut worker = Worker::start(&creel, &["--config", &open], WORKER, &format!("http://origin.test:{port}/"));
     worker.medians(20);
     let before = worker.medians(201);
 
