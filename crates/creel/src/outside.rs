@@ -45,12 +45,14 @@ pub(crate) struct Outside {
 }
 
 /// Paths of /proc that must be masked in a jail where the kernel has them.
-pub(crate) const MASKED: [&str; 16] = [
+pub(crate) const MASKED: [&str; 18] = [
     "/proc/acpi",
     "/proc/cmdline",
     "/proc/config.gz",
     "/proc/diskstats",
     "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
     "/proc/kallsyms",
     "/proc/kcore",
     "/proc/key-users",

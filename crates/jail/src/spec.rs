@@ -200,7 +200,7 @@ fn mount(place: impl Into<PathBuf>, kind: &str, source: impl Into<PathBuf>, opti
 
 /// Read as nothing: what says much about the host or its kernel, and what no package put into /usr. The first nine are the
 /// OCI runtimes' own.
-const MASKED: [&str; 24] = [
+const MASKED: [&str; 33] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -219,7 +219,16 @@ const MASKED: [&str; 24] = [
     "/proc/kpagecgroup",
     "/proc/kpagecount",
     "/proc/kpageflags",
+    "/proc/buddyinfo",
+    "/proc/consoles",
+    "/proc/dma",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/locks",
     "/proc/modules",
+    "/proc/mtrr",
+    "/proc/pagetypeinfo",
+    "/proc/vmallocinfo",
     "/proc/partitions",
     "/proc/slabinfo",
     "/proc/swaps",

@@ -117,7 +117,8 @@ for path in ["sysrq-trigger", "sys/kernel/core_pattern", "sys/kernel/hostname", 
 for spelling in ["/proc/sys/kernel/../kernel/core_pattern", ROOT + "/proc/sys/kernel/core_pattern",
                  "/dev/fd/../../sys/kernel/core_pattern", "/proc/thread-self/../../../sys/kernel/core_pattern"]:
     probe(f"file: write {spelling}", opened(spelling, os.O_WRONLY), NO_FILE)
-for masked in ["kallsyms", "cmdline", "partitions", "interrupts", "diskstats", "swaps"]:
+for masked in ["kallsyms", "cmdline", "partitions", "interrupts", "diskstats", "swaps", "iomem", "ioports", "buddyinfo",
+               "consoles"]:
     for before in ["/proc/", "/proc//", "/proc/./", "/proc/self/../", "/proc/1/../", ROOT + "/proc/",
                    "/proc/self/cwd/../proc/", "/dev/fd/../../", "/proc/thread-self/../../../", "/proc/net/../../"]:
         probe(f"file: read {before}{masked}", content(before + masked), NO_FILE)
