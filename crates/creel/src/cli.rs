@@ -73,6 +73,9 @@ enum Command {
     /// The unprivileged process that holds all doors (started by the warden).
     #[command(hide = true)]
     Guard,
+    /// Signs or witnesses checkpoints (started with each guard).
+    #[command(hide = true)]
+    Notary,
     /// Makes a tenant's certificate authority as its guard's user (started by the warden).
     #[command(hide = true)]
     MakeCa {
@@ -165,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::InitConfig(command) => command.run(),
         Command::Warden => crate::warden::main(),
         Command::Guard => crate::guard_process::main(),
+        Command::Notary => crate::notary::main(),
         Command::MakeCa { uid, folder } => crate::guard_process::make_ca(uid, &folder),
         Command::Stage => crate::run::stage(),
         Command::Init => crate::run::init(),

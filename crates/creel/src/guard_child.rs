@@ -16,6 +16,7 @@ use creel_jail_sys::seqpacket::Seq;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::link::{Link, memory_file};
+use crate::notary::{Bench, Office, Seals};
 use crate::protocol::{FromGuard, GuardSetup, ToGuard};
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
@@ -50,6 +51,8 @@ pub(crate) struct GuardKit {
     pub(crate) control: OwnedFd,
     /// The planted sockets, in their fixed order.
     pub(crate) planted: Vec<OwnedFd>,
+    /// Who signs the ledger.
+    pub(crate) bench: Bench,
     /// The token of the gateway that runs, for the next guard.
     pub(crate) token: Option<String>,
 }
@@ -58,6 +61,8 @@ pub(crate) struct GuardKit {
 #[derive(Debug)]
 pub(crate) struct GuardChild {
     child: Child,
+    /// Ends after the child.
+    _office: Office,
     link: Arc<Link>,
     pending: Arc<Pending>,
 }
@@ -75,12 +80,14 @@ impl GuardChild {
     /// # Errors
     /// When it can't be started, says that it can't, or does not answer in time.
     pub(crate) async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
+        let (office, links) = Office::open(exe, &kit.bench)?;
         let (ours, theirs) = Seq::pair()?;
         let child = creel_jail_sys::process::spawn_with_link(exe, "guard", &theirs)?;
         drop(theirs);
         let link = Arc::new(Link::new(ours)?);
-        let mut guard = Self { child, link, pending: Arc::default() };
-        let started = tokio::time::timeout(PATIENCE, guard.hand_over(kit)).await;
+        let seals = office.seals.clone();
+        let mut guard = Self { child, _office: office, link, pending: Arc::default() };
+        let started = tokio::time::timeout(PATIENCE, guard.hand_over(kit, seals, links)).await;
         match started.unwrap_or_else(|_| Err(io::Error::other("the guard did not start within 15 s"))) {
             Ok(()) => {}
             Err(error) => {
@@ -92,12 +99,13 @@ impl GuardChild {
         Ok(guard)
     }
 
-    async fn hand_over(&self, kit: &GuardKit) -> io::Result<()> {
+    async fn hand_over(&self, kit: &GuardKit, seals: Seals, links: [OwnedFd; 2]) -> io::Result<()> {
         let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
         let secrets = memory_file("creel-secrets", &kit.secrets)?;
         let mut fds: Vec<BorrowedFd<'_>> = vec![setup.as_fd(), secrets.as_fd(), kit.control.as_fd()];
+        fds.extend(links.iter().map(AsFd::as_fd));
         fds.extend(kit.planted.iter().map(AsFd::as_fd));
-        self.link.send(&ToGuard::Start, &fds).await?;
+        self.link.send(&ToGuard::Start { seals }, &fds).await?;
         match self.link.recv::<FromGuard>().await? {
             Some((FromGuard::Ready, _)) => Ok(()),
             Some((FromGuard::Failed { why }, _)) => Err(io::Error::other(format!("the guard can't start: {why}"))),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use creel_guard::{Action, Actor, Administer, Deed, Door, Guard, Tenant};
 use creel_jail_sys::seqpacket::Seq;
-use creel_ledger::{FileLedger, OpenOptions};
+use creel_ledger::{FileLedger, Notaries, OpenOptions};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Durability, Live};
@@ -34,6 +34,7 @@ struct Handed {
     setup: GuardSetup,
     secrets: Zeroizing<Vec<u8>>,
     control: OwnedFd,
+    notaries: Notaries,
     planted: Vec<OwnedFd>,
 }
 
@@ -64,17 +65,20 @@ pub(crate) fn main() -> ExitCode {
 fn take() -> io::Result<Handed> {
     let link = Seq::from_fd(creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD)?)?;
     let (bytes, fds) = link.recv()?;
-    let ToGuard::Start = serde_json::from_slice(&bytes)? else { return Err(io::Error::other("it spoke out of turn")) };
+    let ToGuard::Start { seals } = serde_json::from_slice(&bytes)? else {
+        return Err(io::Error::other("it spoke out of turn"));
+    };
     let mut fds = fds.into_iter();
     let mut next = || fds.next().ok_or_else(|| io::Error::other("a descriptor is missing"));
     let setup = serde_json::from_slice(&read_memory_file(next()?, LONGEST_SETUP)?)?;
     let secrets = Zeroizing::new(read_memory_file(next()?, LONGEST_SETUP)?);
     let control = next()?;
-    Ok(Handed { link, setup, secrets, control, planted: fds.collect() })
+    let notaries = seals.notaries([next()?, next()?])?;
+    Ok(Handed { link, setup, secrets, control, notaries, planted: fds.collect() })
 }
 
 fn run(handed: Handed) -> Result<(), String> {
-    let Handed { link, setup, secrets, control, planted } = handed;
+    let Handed { link, setup, secrets, control, notaries, planted } = handed;
     if rustix::process::geteuid().is_root() {
         // Only root may: with it gone, no program that the guard could ever start gains a capability.
         let closed = creel_jail_sys::caps::close_bounding_set();
@@ -90,7 +94,7 @@ fn run(handed: Handed) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let ledger = FileLedger::open(&setup.ledger, &setup.tenant, OpenOptions::default())
+    let ledger = FileLedger::open_signed(&setup.ledger, &setup.tenant, OpenOptions::default(), notaries)
         .map_err(|error| format!("the ledger can't be opened: {error}"))?;
     let ledger = Arc::new(ledger);
     let hands = Hands { secrets, control, planted, ledger: Arc::clone(&ledger) };
@@ -138,7 +142,7 @@ async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> 
 }
 
 /// Becomes `uid` for good; whoever started us takes us along when it dies.
-fn become_user(uid: u32) -> io::Result<()> {
+pub(crate) fn become_user(uid: u32) -> io::Result<()> {
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
     if rustix::process::geteuid().is_root() {

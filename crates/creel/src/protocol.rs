@@ -191,8 +191,12 @@ pub(crate) struct LedgerStatus {
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum ToGuard {
     /// The first message. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets (a
-    /// memory file of JSON lines), the control listener, then the planted sockets in their fixed order.
-    Start,
+    /// memory file of JSON lines), the control listener, the links to signer and witness, then the planted sockets in their
+    /// fixed order.
+    Start {
+        /// Who signs the ledger.
+        seals: crate::notary::Seals,
+    },
     /// May this act of a person or of Creel pass? Answered by `Admitted`.
     Admit {
         /// Joins question, answer and outcome.

@@ -21,6 +21,7 @@ use crate::cli::MISSING_LAYER;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Wishes};
 use crate::lock::Held;
+use crate::notary::Bench;
 use crate::protocol::GuardSetup;
 use crate::provider::Provider;
 use crate::seat::Seat;
@@ -189,9 +190,14 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let exe = own_exe()?;
     let users = order.seat.users();
     let place = order.site.tenant(order.tenant.as_str());
-    place.make(users.guard_id()).map_err(Failure::host)?;
+    place.make(users).map_err(Failure::host)?;
     let ca = make_ca(&exe, users.guard_id(), &place.guard())?;
     let setup = setup(&order, &place)?;
+    let bench = Bench {
+        origin: format!("creel/{}/{}", order.site.id().map_err(Failure::host)?, order.tenant),
+        signer: (users.signer_id(), place.signer()),
+        witness: (users.witness_id(), place.witness()),
+    };
     let (plan, hands) = order.plan(exe.clone(), trust(&ca)?)?;
     let launched = Jail::launch(&plan)?;
     let kit = GuardKit {
@@ -199,6 +205,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         secrets: hands.secrets,
         control: hands.control,
         planted: launched.planted.into_fds(),
+        bench,
         token: None,
     };
     let guard = match GuardChild::start(&exe, &kit, number, wishes).await {

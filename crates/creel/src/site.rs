@@ -194,6 +194,18 @@ impl TenantSite {
         self.root.join("ledger")
     }
 
+    /// The folder of whoever signs the ledger: key, public key, last checkpoint.
+    #[must_use]
+    pub(crate) fn signer(&self) -> PathBuf {
+        self.root.join("signer")
+    }
+
+    /// The witness's, likewise.
+    #[must_use]
+    pub(crate) fn witness(&self) -> PathBuf {
+        self.root.join("witness")
+    }
+
     /// The guard's own folder: certificate authority, address book.
     #[must_use]
     pub(crate) fn guard(&self) -> PathBuf {
@@ -206,14 +218,17 @@ impl TenantSite {
         self.root.join("volume.img")
     }
 
-    /// Makes the folders: ledger and guard belong to the guard's user.
+    /// Makes the folders: ledger and guard belong to the guard's user, the notaries' to each of them; their public keys and
+    /// last checkpoints are for everybody to read.
     ///
     /// # Errors
     /// When they can't be made.
-    pub(crate) fn make(&self, guard_uid: u32) -> io::Result<()> {
+    pub(crate) fn make(&self, users: creel_jail::Users) -> io::Result<()> {
         make_dir(&self.root, 0o711, owner())?;
-        make_dir(&self.ledger(), 0o700, guard_uid)?;
-        make_dir(&self.guard(), 0o700, guard_uid)
+        make_dir(&self.signer(), 0o755, users.signer_id())?;
+        make_dir(&self.witness(), 0o755, users.witness_id())?;
+        make_dir(&self.ledger(), 0o700, users.guard_id())?;
+        make_dir(&self.guard(), 0o700, users.guard_id())
     }
 }
 

@@ -74,6 +74,24 @@ impl Users {
         }
     }
 
+    /// The id of whoever signs the ledger.
+    #[must_use]
+    pub fn signer_id(self) -> u32 {
+        match self {
+            Self::Slot(slot) => slot.signer_id(),
+            Self::Own(uid) => uid,
+        }
+    }
+
+    /// The id of whoever witnesses it.
+    #[must_use]
+    pub fn witness_id(self) -> u32 {
+        match self {
+            Self::Slot(slot) => slot.witness_id(),
+            Self::Own(uid) => uid,
+        }
+    }
+
     /// Whether everything has the id of the one who asks.
     #[must_use]
     pub fn is_own(self) -> bool {

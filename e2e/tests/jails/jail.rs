@@ -152,6 +152,39 @@ fn many_at_once_and_each_in_the_log() {
 }
 
 #[test]
+fn each_leaf_is_signed_and_witnessed_by_users_who_are_not_the_guard() {
+    use std::os::unix::fs::MetadataExt;
+    let creel = fresh("jail-signed").unwrap();
+    assert_eq!(creel.jail(&["--no-disk-limit"], "sleep 1").unwrap().code, 0);
+    let verified = creel.run(&["ledger", "verify", "--json"]).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&verified.out).unwrap();
+    assert!(found["ok"] == true && found["anchored"] == true && found["signed"] == found["leaves"], "{found}");
+    let tenants: Vec<_> = std::fs::read_dir(creel.state().join("tenants")).unwrap().flatten().collect();
+    let tenant = tenants[0].path();
+    let owner = |name: &str| std::fs::metadata(tenant.join(name)).unwrap().uid();
+    let (guard, signer, witness) = (owner("ledger"), owner("signer"), owner("witness"));
+    assert!(guard != signer && signer != witness && witness != guard && ![guard, signer, witness].contains(&0));
+    for name in ["signer", "witness"] {
+        let key = std::fs::metadata(tenant.join(name).join("key")).unwrap();
+        assert_eq!((key.uid(), key.mode() & 0o777), (owner(name), 0o600));
+        assert_eq!(std::fs::metadata(tenant.join(name)).unwrap().mode() & 0o022, 0);
+    }
+    let at = |name: &str| tenant.join(name).display().to_string();
+    let (ledger, bundle) = (at("ledger"), at("proof"));
+    let prove = creel.run(&["ledger", "prove", "1", "--ledger", &ledger, "--out", &bundle]).unwrap();
+    assert_eq!(prove.code, 0, "{prove:?}");
+    let check = |log: &str, by: &str| {
+        creel.run(&["ledger", "verify", "--bundle", &bundle, "--key", &at(log), "--witness-key", &at(by)]).unwrap().code
+    };
+    assert_eq!(check("signer/vkey", "witness/vkey"), 0);
+    assert_eq!(check("witness/vkey", "witness/vkey"), 1);
+    assert_eq!(check("signer/vkey", "signer/vkey"), 1);
+    // Somebody who rewrites the end has neither key.
+    std::fs::remove_file(tenant.join("ledger/checkpoint")).unwrap();
+    assert_eq!(creel.run(&["ledger", "verify"]).unwrap().code, 1);
+}
+
+#[test]
 fn a_refusal_of_the_kernel_stays_one() {
     let creel = fresh("jail-kernel").unwrap();
     for line in [

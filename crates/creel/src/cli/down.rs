@@ -79,7 +79,9 @@ fn purge(site: &Site) -> io::Result<()> {
         let tenant = entry?.path();
         for inner in read_dir(&tenant)? {
             let path = inner?.path();
-            if path.file_name() != Some("ledger".as_ref()) {
+            // The notaries' keys and memory are what the ledger can be checked by, and go on with.
+            let kept = ["ledger", "signer", "witness"].map(|name| Some(name.as_ref()));
+            if !kept.contains(&path.file_name()) {
                 remove(&path)?;
             }
         }

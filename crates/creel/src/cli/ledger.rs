@@ -3,7 +3,7 @@
 //! Owns the command's words and exit codes. It needs no running Creel, no secret key and no network.
 
 mod prove;
-mod verify;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -51,7 +51,9 @@ pub(crate) async fn fetch(site: &Site) -> Result<Report, ExitCode> {
     };
     report.ledger = LedgerStatus { size: 0, verified: true };
     for tenant in &report.tenants {
-        match creel_ledger::verify(&site.tenant(&tenant.name).ledger()) {
+        let folder = site.tenant(&tenant.name).ledger();
+        let found = crate::cli::ledger::verify::beside(&folder, &creel_ledger::Trust::default());
+        match found.and_then(|trust| creel_ledger::verify_with(&folder, &trust)) {
             Ok(found) => {
                 report.ledger.size += found.size;
                 report.ledger.verified &= found.ok;

@@ -85,7 +85,7 @@ impl Desk {
                 });
             }
             ToGuard::Token { token } => *lock(&self.token) = token,
-            ToGuard::Start => tracing::warn!("the warden said start twice"),
+            ToGuard::Start { seals: _ } => tracing::warn!("the warden said start twice"),
         }
     }
 

@@ -191,7 +191,7 @@ impl Sum {
 }
 
 /// What stands beside a tenant's ledger: the notaries' folders, which the guard can't write.
-pub(super) fn beside(folder: &Path, named: &Trust) -> Result<Trust, creel_ledger::Error> {
+pub(crate) fn beside(folder: &Path, named: &Trust) -> Result<Trust, creel_ledger::Error> {
     let mut trust = named.clone();
     let Some(tenant) = folder.file_name().filter(|name| *name == "ledger").and_then(|_| folder.parent()) else {
         return Ok(trust);
