@@ -70,7 +70,7 @@ impl Bundle {
         (bundle.path.len() <= LONGEST_PATH && bundle.to_string() == text).then_some(bundle)
     }
 
-    /// Checks it: the log's signature, the path, the leaf's own number.
+    /// Checks it: the log's signature, the path, the leaf's own number, and the signature of a witness that is named.
     ///
     /// # Errors
     /// What does not fit, in words.
@@ -91,7 +91,10 @@ impl Bundle {
         if leaf.get("@index").and_then(Value::as_u64) != Some(self.index) {
             return Err("the leaf says another place".to_owned());
         }
-        let witnessed = witness.and_then(|witness| witness.verifies(&self.checkpoint));
+        // A witness that is named has to be there: who names one does not trust the log alone.
+        let seen =
+            |key: &VerifierKey| key.verifies(&self.checkpoint).ok_or_else(|| format!("`{key}` did not witness it"));
+        let witnessed = witness.map(seen).transpose()?;
         Ok(Checked { origin: checkpoint.origin, size: checkpoint.size, index: self.index, leaf, witnessed })
     }
 }
