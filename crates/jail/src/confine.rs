@@ -1,13 +1,13 @@
-//! Confines a guard: the process on the host that parses what the agent sends.
+//! Confines Creel's own processes on the host: a guard, which parses what the agent sends, and the warden, which is root.
 //!
-//! Owns the walls that a guard puts around itself before it starts a thread or reads a byte: landlock, seccomp,
-//! no_new_privs, no dump. It never opens anything for the guard; descriptors that it needs are handed over. The binary's
-//! `guard` sub-command calls it first of all.
+//! Owns the walls that they put around themselves before they start a thread or read a byte: landlock, seccomp,
+//! no_new_privs, no dump, bounded memory. It never opens anything for them; descriptors that a guard needs are handed
+//! over. The binary's `guard` and `warden` sub-commands call it first of all.
 
 use std::path::PathBuf;
 
 use creel_jail_sys::{caps, process};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use crate::error::Error;
 use crate::landlock::{self, Walls};
@@ -50,14 +50,10 @@ pub struct ConfineReport {
 /// # Errors
 /// `Missing` with the layer; `Bug` when there are threads already.
 pub fn confine_guard(paths: &GuardPaths) -> Result<ConfineReport, Error> {
-    let host = |doing: &'static str| move |error: rustix::io::Errno| Error::host(doing, "use a Linux kernel")(error);
-    let threads = process::thread_count().map_err(Error::host("count the threads", "mount /proc"))?;
-    if threads != 1 {
-        return Err(Error::bug(format!("a guard with {threads} threads can't be confined")));
-    }
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(host("forbid dumps"))?;
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none).map_err(host("set the core limit"))?;
+    one_thread("guard")?;
+    no_dumps(0)?;
+    let memory = at_most(GUARD_MEMORY);
+    setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory }).map_err(host("bound the memory"))?;
     let privileges = |error: std::io::Error| Error::host("drop all privileges", "use a Linux kernel")(error);
     // A guard that is no longer root can't, and gains nothing by the set: no_new_privs comes with the next step.
     if caps::may_close_bounding_set().map_err(privileges)? {
@@ -75,3 +71,53 @@ pub fn confine_guard(paths: &GuardPaths) -> Result<ConfineReport, Error> {
     seccomp::compile(&seccomp::guard_profile()?)?.install(false)?;
     Ok(ConfineReport { landlock })
 }
+
+/// Confines the warden and, but for the memory, whatever it starts. It stays root with its capabilities, for it mounts, and
+/// landlock would forbid that (landlock(7)); so the list names what root may do that no part of Creel does.
+///
+/// # Errors
+/// `Missing` with the layer; `Bug` when there are threads already.
+pub fn confine_warden() -> Result<(), Error> {
+    one_thread("warden")?;
+    // 1 and not 0: it is what the jail's programs get, and only root may raise it again
+    no_dumps(1)?;
+    let memory = Rlimit { current: at_most(WARDEN_MEMORY), maximum: getrlimit(Resource::Data).maximum };
+    setrlimit(Resource::Data, memory).map_err(host("bound the memory"))?;
+    seccomp::warden_filters()?.install(false)
+}
+
+/// Takes the warden's own memory limit off what it starts for others: theirs is their control group.
+///
+/// # Errors
+/// `Host` when the limit can't be set.
+pub(crate) fn lift_memory_limit() -> Result<(), Error> {
+    let maximum = getrlimit(Resource::Data).maximum;
+    setrlimit(Resource::Data, Rlimit { current: maximum, maximum }).map_err(host("lift the memory limit"))
+}
+
+fn one_thread(who: &str) -> Result<(), Error> {
+    let threads = process::thread_count().map_err(Error::host("count the threads", "mount /proc"))?;
+    if threads == 1 { Ok(()) } else { Err(Error::bug(format!("a {who} with {threads} threads can't be confined"))) }
+}
+
+fn no_dumps(core: u64) -> Result<(), Error> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(host("forbid dumps"))?;
+    let limit = Rlimit { current: Some(core), maximum: Some(core) };
+    setrlimit(Resource::Core, limit).map_err(host("set the core limit"))
+}
+
+/// No more than whoever started us allows.
+fn at_most(bytes: u64) -> Option<u64> {
+    Some(getrlimit(Resource::Data).maximum.map_or(bytes, |limit| limit.min(bytes)))
+}
+
+fn host(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Error {
+    move |error| Error::host(doing, "use a Linux kernel")(error)
+}
+
+/// What a guard may hold in heap and stacks (RLIMIT_DATA, getrlimit(2)): its doors' own bounds lie far below; beyond it an
+/// allocation fails, the guard ends, and the gate stays closed until the next one serves.
+const GUARD_MEMORY: u64 = 2 << 30;
+
+/// The same for the warden, which holds little more than its orders.
+const WARDEN_MEMORY: u64 = 512 << 20;

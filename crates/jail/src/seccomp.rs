@@ -59,6 +59,19 @@ pub(crate) fn guard_profile() -> Result<LinuxSeccomp, Error> {
     profile(calls)
 }
 
+/// The warden's filter, which all that it starts inherits: what root may do and no part of Creel does, refused with EPERM.
+/// No allow-list, for the engines and `mkfs` run under it too.
+///
+/// # Errors
+/// `Bug` when the list can't be expressed.
+pub(crate) fn warden_filters() -> Result<Filters, Error> {
+    let refused: BTreeMap<i64, Vec<SeccompRule>> =
+        table::warden_never().map(|(_, number)| (*number, Vec::new())).collect();
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refuse, TARGET).map_err(bug)?;
+    Ok(Filters { allowed: filter.try_into().map_err(bug)?, feigned: None, absent: absent_program(&[]) })
+}
+
 /// Limits of oneself only. RLIMIT_CORE stays as it was set: 1 stops a core pattern that is a pipe, and 0 would open it
 /// again (`core(5)`; `do_coredump` treats 1 alone as "no dump" for pipes).
 fn limits(calls: &mut Vec<LinuxSyscall>) -> Result<(), Error> {

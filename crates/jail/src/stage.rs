@@ -120,6 +120,7 @@ pub fn stage_main(fd: OwnedFd) -> i32 {
     let Ok(warden) = Seq::from_fd(fd) else { return 125 };
     let built = set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(Error::host("ask to die with the warden", "use a Linux kernel"))
+        .and_then(|()| crate::confine::lift_memory_limit())
         .and_then(|()| build(&warden));
     match built {
         Ok(Some(Built { first, wall, own_user })) => watch::watch(&warden, &first, wall.as_ref(), own_user),

@@ -41,6 +41,9 @@ fn main() {
             std::process::exit(creel_jail::wall_main(link, listener))
         }
         Some("guard") => std::process::exit(walls::confined_guard()),
+        Some("confined-warden") => std::process::exit(walls::confined_warden()),
+        Some("greedy-guard") => std::process::exit(walls::greedy(false)),
+        Some("greedy-warden") => std::process::exit(walls::greedy(true)),
         Some("plain") => std::process::exit(engines::as_a_plain_user()),
         Some("warden") => life::warden_to_be_killed(),
         filter => run(filter.filter(|text| !text.starts_with('-'))),

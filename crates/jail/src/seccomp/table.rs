@@ -356,6 +356,50 @@ pub(super) const CONDITIONAL: &[(&str, i64)] = &[
     ("SYS_setsockopt", libc::SYS_setsockopt),
 ];
 
+/// What neither the warden nor anything that it starts ever calls, though root could.
+const WARDEN_NEVER: &[Group] = &[
+    // another kernel, or code in this one
+    group![SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_reboot],
+    // other processes' memory and descriptors
+    group![SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_pidfd_getfd, SYS_kcmp],
+    // large parts of the kernel that are open to whoever asks
+    group![
+        SYS_io_uring_setup,
+        SYS_io_uring_enter,
+        SYS_io_uring_register,
+        SYS_userfaultfd,
+        SYS_perf_event_open,
+        SYS_add_key,
+        SYS_request_key,
+    ],
+    // the host's clock, swap, accounting, quotas and log
+    group![
+        SYS_settimeofday,
+        SYS_clock_settime,
+        SYS_adjtimex,
+        SYS_clock_adjtime,
+        SYS_swapon,
+        SYS_swapoff,
+        SYS_acct,
+        SYS_quotactl,
+        SYS_syslog,
+        SYS_vhangup,
+    ],
+    // files by handle, past every folder's permissions
+    group![SYS_open_by_handle_at],
+];
+
+/// Ports of the machine.
+#[cfg(target_arch = "x86_64")]
+const WARDEN_NEVER_OLD: &[Group] = &[group![SYS_iopl, SYS_ioperm, SYS_modify_ldt]];
+#[cfg(not(target_arch = "x86_64"))]
+const WARDEN_NEVER_OLD: &[Group] = &[];
+
+/// Every call that the warden forgoes.
+pub(super) fn warden_never() -> impl Iterator<Item = &'static (&'static str, i64)> {
+    WARDEN_NEVER.iter().chain(WARDEN_NEVER_OLD).flat_map(|group| group.calls)
+}
+
 /// Every group that the jail's programs may use.
 pub(super) fn agent() -> impl Iterator<Item = &'static Group> {
     guard().chain(AGENT).chain(AGENT_OLD)

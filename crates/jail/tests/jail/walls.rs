@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use creel_jail::{Bind, GuardPaths, confine_guard};
+use creel_jail::{Bind, GuardPaths, confine_guard, confine_warden};
 
 use crate::box_under_test::{launch, launch_plan, plan, state_dir};
 
@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::binds_are_read_only", binds_are_read_only),
     ("walls::usr_is_an_instance_of_its_own", usr_is_an_instance_of_its_own),
     ("walls::a_guard_is_confined", a_guard_is_confined),
+    ("walls::a_warden_is_confined", a_warden_is_confined),
+    ("walls::memory_of_guard_and_warden_is_bounded", memory_of_guard_and_warden_is_bounded),
 ];
 
 fn identity_and_privileges() {
@@ -340,6 +342,7 @@ pub(crate) fn confined_guard() -> i32 {
         assert!(status.contains(&format!("{set}:\t0000000000000000\n")), "{set} of {status}");
     }
     assert!(status.contains("NoNewPrivs:\t1\n"));
+    dumps_and_memory(2 << 30, "0");
     std::fs::write(own.join("mine"), "x").unwrap();
     std::fs::rename(own.join("mine"), own.join("yours")).unwrap();
     assert!(std::fs::read("/etc/hosts").is_ok());
@@ -353,4 +356,92 @@ pub(crate) fn confined_guard() -> i32 {
     std::fs::remove_file(own.join("sock")).unwrap();
     assert!(std::fs::remove_dir(&own).is_err(), "the folder above is not its own");
     0
+}
+
+fn dumps_and_memory(memory: u64, core: &str) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let soft = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    assert_eq!(soft("Max core file size"), core);
+    assert_eq!(soft("Max data size"), memory.to_string());
+    let dumpable = rustix::process::dumpable_behavior().unwrap();
+    assert_eq!(dumpable, rustix::process::DumpableBehavior::NotDumpable);
+}
+
+/// What root could do with a warden that was broken into. Arguments that do no harm if they are let through.
+const ROOTS_CALLS: &str = r#"
+import ctypes, os
+c = ctypes.CDLL(None, use_errno=True)
+calls = {
+    "kexec_load": (246, 0, 17, 0, 0), "init_module": (175, 0, 0, 0), "finit_module": (313, -1, 0, 0), "delete_module": (176, 0, 0),
+    "ptrace": (101, 0, 0, 0, 0), "process_vm_readv": (310, os.getpid(), 0, 0, 0, 0, 0), "pidfd_getfd": (438, -1, 0, 0),
+    "kcmp": (312, os.getpid(), os.getpid(), 99, 0, 0), "userfaultfd": (323, -1), "perf_event_open": (298, 0, 0, -1, -1, -1),
+    "io_uring_setup": (425, 0, 0), "add_key": (248, 0, 0, 0, 0, 0), "settimeofday": (164, 1, 0), "swapon": (167, 0, 0),
+    "acct": (163, 1), "open_by_handle_at": (304, -1, 0, 0), "modify_ldt": (154, 99, 0, 0), "x32 getpid": (0x40000000 + 39,),
+}
+for name, (number, *words) in calls.items():
+    ctypes.set_errno(0)
+    done = c.syscall(number, *map(ctypes.c_long, words))
+    print(name, ctypes.get_errno() if done == -1 else 0)
+"#;
+
+fn roots_calls() -> Vec<(String, i32)> {
+    let ran = std::process::Command::new("python3").args(["-c", ROOTS_CALLS]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let text = String::from_utf8(ran.stdout).unwrap();
+    text.lines().map(|line| line.rsplit_once(' ').unwrap()).map(|(n, e)| (n.to_owned(), e.parse().unwrap())).collect()
+}
+
+fn a_warden_is_confined() {
+    let refused = [libc::EPERM, libc::ENOSYS];
+    let open = roots_calls().into_iter().filter(|(_, errno)| !refused.contains(errno)).count();
+    assert!(open >= 10, "the host itself must let most of them through, or nothing is shown: {:?}", roots_calls());
+    let status = std::process::Command::new(std::env::current_exe().unwrap()).arg("confined-warden").status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+/// Runs in a process of its own: confines itself as the warden does and tries, itself and by a child.
+pub(crate) fn confined_warden() -> i32 {
+    confine_warden().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert!(status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"), "{status}");
+    dumps_and_memory(512 << 20, "1");
+    for (name, errno) in roots_calls() {
+        let expected = if name.starts_with("x32") { libc::ENOSYS } else { libc::EPERM };
+        assert_eq!(errno, expected, "{name}");
+    }
+    // It still builds: a mount in a namespace of its own, and a jail whose programs have the memory limit of theirs alone.
+    let mounts =
+        std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "t", "/mnt"]).status().unwrap();
+    assert!(mounts.success());
+    let mut jail = launch();
+    assert_eq!(jail.sh("ulimit -d"), "unlimited");
+    jail.launched.jail.kill().unwrap();
+    0
+}
+
+fn memory_of_guard_and_warden_is_bounded() {
+    for who in ["greedy-guard", "greedy-warden"] {
+        let ended = std::process::Command::new(std::env::current_exe().unwrap()).arg(who).output().unwrap();
+        let code = std::os::unix::process::ExitStatusExt::signal(&ended.status);
+        assert_eq!(code, Some(libc::SIGABRT), "{who}: {ended:?}");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains("memory allocation of"), "{who}: {said}");
+    }
+}
+
+/// Runs in a process of its own: takes memory, which it does not touch, until it has none.
+pub(crate) fn greedy(warden: bool) -> i32 {
+    if warden {
+        confine_warden().unwrap();
+    } else {
+        confine_guard(&GuardPaths::default()).unwrap();
+    }
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..64 {
+        held.push(Vec::with_capacity(64 << 20));
+    }
+    i32::try_from(held.len()).unwrap()
 }
