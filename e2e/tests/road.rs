@@ -45,7 +45,7 @@ fn a_real_openclaw_works_inside() {
         ca.display()
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();
-    up(&creel, &config);
+    a_service_manager_hears_of_it(&creel, &config);
     files_appear(&creel);
     commands_stay_behind_the_inner_wall(&creel);
     a_page_is_fetched(&creel, &origin, port);
@@ -75,6 +75,44 @@ fn a_real_openclaw_works_inside() {
     assert_ne!(creel.run(&["ws", "get", "proof.txt"]).unwrap().code, 0);
     assert!(records(&creel) > before);
     assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
+}
+
+/// Speaks the protocol of sd_notify(3) from systemd's side: nothing before the agent answers, then who is the main process,
+/// then signs of life.
+fn a_service_manager_hears_of_it(creel: &Creel, config: &str) {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let name = format!("creel-road-{}", std::process::id());
+    let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    manager.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    let hear = || {
+        let mut bytes = [0; 512];
+        manager
+            .recv(&mut bytes)
+            .map(|length| String::from_utf8_lossy(&bytes[..length]).into_owned())
+            .unwrap_or_default()
+    };
+    let mut command = creel.command(&["up", "--config", config, "--runtime-folder", &runtime()]);
+    let child = command.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "3000000").spawn().unwrap();
+    // the manager reads all the while, as systemd does
+    let (mut ready, mut before) = (String::new(), 0);
+    for _ in 0..200 {
+        let word = hear();
+        if word.contains("READY=1") {
+            ready = word;
+            break;
+        }
+        before += usize::from(word == "WATCHDOG=1");
+    }
+    let ran = child.wait_with_output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(ready, format!("MAINPID={}\nREADY=1", deaths::warden(creel)));
+    assert!(before > 0, "the loop turns while the agent starts");
+    let mut after = 0;
+    for _ in 0..5 {
+        after += usize::from(hear() == "WATCHDOG=1");
+    }
+    assert!(after >= 3, "{after}");
 }
 
 fn records(creel: &Creel) -> u64 {

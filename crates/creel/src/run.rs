@@ -187,7 +187,7 @@ pub(crate) fn claim(site: &Site, tenant: &Tenant) -> Result<Held, Failure> {
 /// # Errors
 /// [`Failure`]; whatever was begun is taken down again.
 pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Result<Running, Failure> {
-    let exe = own_exe()?;
+    let exe = own_exe(order.site)?;
     let users = order.seat.users();
     let place = order.site.tenant(order.tenant.as_str());
     place.make(users).map_err(Failure::host)?;
@@ -340,8 +340,8 @@ fn with_link(work: impl FnOnce(OwnedFd) -> i32) -> ExitCode {
 }
 
 /// The program that runs now, by a path that others can start.
-pub(crate) fn own_exe() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::host(format!("the own program can't be found: {error}")))
+pub(crate) fn own_exe(site: &Site) -> Result<PathBuf, Failure> {
+    site.program().map_err(|error| Failure::host(format!("the own program can't be found: {error}")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this function owns the start of the one-shot CA maker")]

@@ -5,7 +5,7 @@
 //! command line use it.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::lock::Held;
@@ -174,12 +174,52 @@ impl Site {
         }
     }
 
+    /// The program that this process runs, for the processes that it starts: guards, jails. Where an upgrade has put another
+    /// in its place, that is a copy of the old one, for the two need not understand each other; the new one runs from the
+    /// next start on.
+    ///
+    /// # Errors
+    /// When it can't be found or copied.
+    pub(crate) fn program(&self) -> io::Result<PathBuf> {
+        let path = std::env::current_exe()?;
+        let running = std::fs::metadata(RUNNING)?;
+        let same = |found: std::fs::Metadata| (found.dev(), found.ino()) == (running.dev(), running.ino());
+        if std::fs::metadata(&path).is_ok_and(same) {
+            return Ok(path);
+        }
+        // the file lives as long as we do, so nobody else's has its number
+        let kept = self.run().join(format!("{KEPT}{:x}-{:x}", running.dev(), running.ino()));
+        if std::fs::metadata(&kept).is_ok_and(|found| found.len() == running.len()) {
+            return Ok(kept);
+        }
+        let fresh = self.run().join(format!("new-{}", std::process::id()));
+        std::fs::copy(RUNNING, &fresh)?;
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755))?;
+        std::fs::rename(&fresh, &kept)?;
+        Ok(kept)
+    }
+
+    /// Of earlier wardens' programs nothing stays.
+    pub(crate) fn forget_programs(&self) {
+        for entry in std::fs::read_dir(self.run()).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(KEPT) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// The file whose lock says that `name` (a tenant, or `warden`) lives.
     #[must_use]
     pub(crate) fn lock_file(&self, name: &str) -> PathBuf {
         self.run().join(format!("{name}.lock"))
     }
 }
+
+/// What the names of kept programs begin with.
+const KEPT: &str = "program-";
+
+/// Leads to the program that runs, even when its file has no name any more (proc_pid_exe(5)).
+const RUNNING: &str = "/proc/self/exe";
 
 /// One tenant's folder. The jail can never see it.
 #[derive(Clone, Debug)]

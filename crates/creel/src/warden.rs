@@ -5,6 +5,7 @@
 
 mod agent;
 mod desk;
+pub(crate) mod notify;
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -51,6 +52,9 @@ const LONGEST_ORDERS: u64 = 4 << 20;
 pub(crate) fn main() -> ExitCode {
     crate::logging::start("info");
     let _ = rustix::process::setsid();
+    if let Err(error) = creel_jail::confine_warden() {
+        return refuse(&format!("the warden can't be confined: {error}"));
+    }
     let orders = match read_orders() {
         Ok(orders) => orders,
         Err(error) => return refuse(&format!("no orders: {error}; the warden is started by `creel up`")),
@@ -63,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(held) => held,
         Err(error) => return refuse(&format!("another creel runs on `{}`: {error}", site.root().display())),
     };
+    site.forget_programs();
     site.sweep(true);
     // One thread: the death signal of the jail's processes is bound to the thread that started them (prctl(2)).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

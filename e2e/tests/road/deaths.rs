@@ -10,6 +10,10 @@ fn status(creel: &Creel) -> serde_json::Value {
     serde_json::from_str(&ran.out).unwrap_or_default()
 }
 
+pub(crate) fn warden(creel: &Creel) -> i64 {
+    status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap()
+}
+
 fn kill(pid: i64) {
     assert!(pid > 1);
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
@@ -64,6 +68,7 @@ pub(crate) fn the_guard_dies_and_comes_back(creel: &Creel, port: u16) {
     );
     creel.run(&["say", &load]).unwrap();
     std::thread::sleep(Duration::from_secs(1));
+    upgrade_the_file();
     kill(before);
     let mut after = before;
     for _ in 0..100 {
@@ -74,14 +79,27 @@ pub(crate) fn the_guard_dies_and_comes_back(creel: &Creel, port: u16) {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_ne!(after, before, "the guard came back");
+    // It is the warden's own version, whatever stands in the file's place by now, and it judges.
+    let warden = warden(creel);
+    let program = |pid: i64| std::fs::read(format!("/proc/{pid}/exe")).unwrap();
+    assert!(program(after) == program(warden), "guard and warden are of one version");
+    assert!(std::fs::read_link(format!("/proc/{warden}/exe")).unwrap().to_string_lossy().ends_with(" (deleted)"));
+    let refused = creel.run(&["say", &format!("FETCH: https://elsewhere.test:{port}/after-the-guard")]).unwrap();
+    assert!(!refused.out.contains("hello from ORIGIN"), "{refused:?}");
     let said = creel.run(&["say", &format!("FETCH: https://origin.test:{port}/after-the-guard")]).unwrap();
     assert!(said.out.contains("hello from ORIGIN"), "{said:?}");
     assert_eq!(creel.run(&["ledger", "verify"]).unwrap().code, 0);
 }
 
+/// What a package manager does: another file in the program's place.
+fn upgrade_the_file() {
+    let (program, fresh) = (creel_e2e::program(), creel_e2e::program().with_extension("fresh"));
+    std::fs::copy(&program, &fresh).unwrap();
+    std::fs::rename(&fresh, &program).unwrap();
+}
+
 pub(crate) fn the_warden_dies_and_takes_the_jail_along(creel: &Creel) {
-    let pid = status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap();
-    kill(pid);
+    kill(warden(creel));
     // The kernel has a gigabyte of OpenClaw's to give back first, on a host that may be busy.
     for _ in 0..100 {
         if !leftovers(creel).iter().any(|left| left.starts_with("process")) {

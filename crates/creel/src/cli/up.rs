@@ -146,8 +146,10 @@ fn start_warden(site: &Site, orders: &Orders) -> std::io::Result<()> {
     let exe = std::env::current_exe()?;
     let mut command = std::process::Command::new(exe);
     command.arg("warden").env_clear().stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).current_dir("/");
-    if let Some(level) = std::env::var_os("CREEL_LOG") {
-        command.env("CREEL_LOG", level);
+    for name in ["CREEL_LOG"].into_iter().chain(crate::warden::notify::VARIABLES) {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
     }
     let mut child = command.spawn()?;
     let text = Zeroizing::new(serde_json::to_string(orders)?);

@@ -401,7 +401,7 @@ impl Agent {
         running.guard = None;
         self.guard_restarts += 1;
         self.guard_number += 1;
-        let exe = match run::own_exe() {
+        let exe = match run::own_exe(&self.site) {
             Ok(exe) => exe,
             Err(failure) => return tracing::error!("{}", failure.why),
         };

@@ -22,6 +22,7 @@ use crate::run::{Failure, InitNews};
 use crate::site::Site;
 use crate::warden::Orders;
 use crate::warden::agent::{Agent, Phase};
+use crate::warden::notify::Notify;
 use creel_guard::{Actor, Outcome};
 
 /// How often the loop looks at the clock.
@@ -43,6 +44,7 @@ struct Desk {
     helpers: HashMap<u64, Helper>,
     next_helper: u64,
     leaving: Option<Rc<Link>>,
+    notify: Notify,
 }
 
 struct Helper {
@@ -122,8 +124,15 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         return ExitCode::FAILURE;
     };
     let (agent, mut wishes, mut newspaper) = Agent::new(site.clone(), orders, config);
-    let mut desk =
-        Desk { site, agent, watchers: Vec::new(), helpers: HashMap::new(), next_helper: FIRST_HELPER, leaving: None };
+    let mut desk = Desk {
+        site,
+        agent,
+        watchers: Vec::new(),
+        helpers: HashMap::new(),
+        next_helper: FIRST_HELPER,
+        leaving: None,
+        notify: Notify::from_environment(),
+    };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
         desk.agent.abandon().await;
@@ -135,7 +144,10 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
             Some(visit) = visitors.recv() => desk.welcome(visit).await,
             Some((run, wish)) = wishes.recv() => desk.fulfil(run, wish).await,
             Some((run, news)) = newspaper.recv() => desk.hear(run, news).await,
-            _ = clock.tick() => desk.agent.tick().await,
+            _ = clock.tick() => {
+                desk.notify.alive(crate::clock::now());
+                desk.agent.tick().await;
+            }
             _ = terminate.recv() => desk.agent.stop(false).await,
             _ = interrupt.recv() => desk.agent.stop(false).await,
         }
@@ -245,6 +257,7 @@ impl Desk {
         let told = self.agent.take_told();
         for text in &told {
             tracing::info!("{text}");
+            self.notify.status(text);
             for watcher in &self.watchers {
                 let _ = watcher.send(&FromWarden::Progress { text: text.clone() }, &[]).await;
             }
@@ -253,6 +266,8 @@ impl Desk {
             }
         }
         if let Phase::Ready = self.agent.phase() {
+            // before `creel up` ends: until then that one is the service's main process
+            self.notify.ready();
             for watcher in self.watchers.drain(..) {
                 let _ = watcher.send(&FromWarden::Ready, &[]).await;
             }
@@ -260,7 +275,8 @@ impl Desk {
     }
 
     async fn leave(self, code: u8) -> ExitCode {
-        let Self { site, agent, watchers, leaving, .. } = self;
+        let Self { site, agent, watchers, leaving, notify, .. } = self;
+        notify.stopping();
         if let Some(why) = agent.failure() {
             for watcher in watchers {
                 let _ = watcher.send(&FromWarden::Failed { code, why: why.to_owned() }, &[]).await;
