@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use creel_e2e::fresh;
@@ -13,6 +14,13 @@ const BOMBS: &str = include_str!("exhaustion/bombs.py");
 const WORKER: &str = include_str!("exhaustion/worker.py");
 /// One resource after the other up to its limit.
 const ALONE: &str = include_str!("exhaustion/alone.py");
+
+/// One bomb at a time: what is measured is what it does to a jail beside it, not to another bomb.
+static ONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// After the kill, and no later, everything of a jail is gone.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -161,6 +169,7 @@ pub(super) fn gone(since: Instant, mut left: impl FnMut() -> Vec<String>) -> Vec
 /// share of them.
 #[test]
 fn four_bombs_at_once_slow_another_jail_by_less_than_twice_and_are_gone_in_two_seconds() {
+    let _alone = alone();
     let creel = fresh("bombs").unwrap();
     let origin = Origin::http("127.0.0.1:0").unwrap();
     let port = origin.address().port();
@@ -220,6 +229,7 @@ struct Reached {
 
 #[test]
 fn each_resource_alone_ends_at_its_limit_and_the_jail_goes_on() {
+    let _alone = alone();
     let creel = fresh("bombs-alone").unwrap();
     let tight = "[limits]\ndisk = \"128MiB\"\nmemory = \"256MiB\"\nprocesses = 256\nopen_files = 2048\n";
     let tight = creel.file("tight.toml", tight).unwrap().display().to_string();
@@ -258,6 +268,7 @@ fn each_resource_alone_ends_at_its_limit_and_the_jail_goes_on() {
 /// leave the host's services without any.
 #[test]
 fn the_hosts_own_inotify_instances_are_not_the_agents_to_use_up() {
+    let _alone = alone();
     let creel = fresh("bombs-inotify").unwrap();
     let line = "import ctypes, sys\nn = 0\nwhile ctypes.CDLL(None).inotify_init1(0) >= 0: n += 1\nprint(n, flush=True)\nsys.stdin.read()";
     let alone = Command::new("python3").args(["-c", &line.replace("sys.stdin.read()", "")]).output().unwrap();
@@ -279,6 +290,7 @@ fn the_hosts_own_inotify_instances_are_not_the_agents_to_use_up() {
 /// Nobody reads what the agent prints: it waits, memory does not grow, and the kill is not held up.
 #[test]
 fn output_without_end_is_held_back_and_ends_with_the_jail() {
+    let _alone = alone();
     let creel = fresh("bombs-output").unwrap();
     let line = "yes stdout & yes stderr >&2 & wait";
     let mut jail = creel.command(&["jail", "--no-disk-limit", "--", "sh", "-c", line]).spawn().unwrap();
