@@ -277,3 +277,48 @@ fn another_implementation_accepts_our_log_and_we_accept_its_proofs() {
         }
     }
 }
+
+/// What aics-tlog (`make setup` puts it into target/tools) says about a log: how many leaves it accepts.
+#[expect(clippy::disallowed_methods, reason = "the other verifier is a program in Python")]
+fn audited(scratch: &Scratch) -> Result<u64, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tools = here.join("../../target/tools/aics");
+    assert!(tools.is_dir(), "aics-tlog is missing: run `make setup`");
+    let Trust { key, witness, .. } = trust(scratch);
+    let ran = std::process::Command::new("python3")
+        .arg(here.join("tests/audit.py"))
+        .arg(scratch.ledger())
+        .args([key.unwrap().to_string(), witness.unwrap().to_string()])
+        .env("PYTHONPATH", tools)
+        .output()
+        .unwrap();
+    match ran.status.success() {
+        true => Ok(String::from_utf8(ran.stdout).unwrap().trim().parse().unwrap()),
+        false => Err(String::from_utf8_lossy(&ran.stderr).into_owned()),
+    }
+}
+
+#[test]
+fn a_verifier_of_other_hands_accepts_random_logs_and_refuses_what_we_refuse() {
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 6, ..ProptestConfig::default() });
+    runner
+        .run(&(1..500_u64, any::<prop::sample::Index>(), 0..8_u32), |(records, place, bit)| {
+            let scratch = Scratch::new();
+            let ledger = signed(&scratch).unwrap();
+            write(&ledger, records);
+            drop(ledger);
+            prop_assert_eq!(audited(&scratch), Ok(check(&scratch).leaves));
+            let tiles: Vec<_> = files(&scratch.ledger())
+                .into_iter()
+                .filter(|file| file.components().any(|part| part.as_os_str() == "tile"))
+                .collect();
+            let path = &tiles[place.index(tiles.len())];
+            let mut bytes = fs::read(path).unwrap();
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+            fs::write(path, bytes).unwrap();
+            prop_assert!(audited(&scratch).is_err() && !check(&scratch).ok, "{} {place} {bit}", path.display());
+            Ok(())
+        })
+        .unwrap();
+}
