@@ -108,7 +108,7 @@ impl Ca {
         &self.certificate
     }
 
-    /// A TLS server configuration with a leaf for `target`, minted now or kept from before. ALPN: `http/1.1` alone.
+    /// A TLS server configuration with a leaf for `target`, minted now or kept from before. ALPN: `h2` and `http/1.1`.
     ///
     /// # Errors
     /// [`Error::Bug`] when no leaf can be minted.
@@ -153,7 +153,7 @@ impl Ca {
             .map_err(|error| bug(&error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Leaf { config: Arc::new(config), not_after: params.not_after })
     }
 

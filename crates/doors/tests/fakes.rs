@@ -131,7 +131,10 @@ impl Rules {
                     Target::Host(host) => host.to_string(),
                     Target::Address(address) => address.to_string(),
                 };
-                if facts.addresses.is_empty() && self.approved.contains(&to) {
+                if facts.addresses.is_empty()
+                    && send.method.as_deref() != Some("CONNECT")
+                    && self.approved.contains(&to)
+                {
                     return Err(format!("{door}/deny-unresolved"));
                 }
                 Some(to)

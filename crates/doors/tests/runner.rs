@@ -14,4 +14,5 @@ mod egress;
 mod fakes;
 mod model;
 mod smuggling;
+mod transports;
 mod world;

@@ -149,6 +149,8 @@ pub(crate) struct World {
     pub(crate) ca: Arc<Ca>,
     destination: Arc<Mutex<SocketAddr>>,
     door: SocketAddr,
+    /// The explicit proxy.
+    pub(crate) proxy: SocketAddr,
     folder: PathBuf,
     _trigger: Trigger,
 }
@@ -182,8 +184,11 @@ impl World {
             meter: Arc::default(),
         };
         let (trigger, shutdown) = Shutdown::pair();
+        let to_proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = to_proxy.local_addr().unwrap();
+        tokio::spawn(egress::serve_explicit(egress.clone(), vec![to_proxy], shutdown.clone()));
         tokio::spawn(egress::serve_transparent(egress, vec![listener], shutdown));
-        Self { book, rules, names, resolver, config, ca, destination, door, folder, _trigger: trigger }
+        Self { book, rules, names, resolver, config, ca, destination, door, proxy, folder, _trigger: trigger }
     }
 
     /// A door that reaches `origin` under the name `origin.test`, pinned.
@@ -210,7 +215,17 @@ impl World {
     }
 
     /// The client's half of a TLS handshake that trusts the tenant's CA alone.
-    pub(crate) async fn shake(&self, stream: TcpStream, sni: &str) -> std::io::Result<Box<dyn Io>> {
+    pub(crate) async fn shake(&self, stream: impl Io + 'static, sni: &str) -> std::io::Result<Box<dyn Io>> {
+        self.shake_for(stream, sni, &["http/1.1"]).await
+    }
+
+    /// The same, offering these protocols.
+    pub(crate) async fn shake_for(
+        &self,
+        stream: impl Io + 'static,
+        sni: &str,
+        alpn: &[&str],
+    ) -> std::io::Result<Box<dyn Io>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.certificate().clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -218,7 +233,7 @@ impl World {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = alpn.iter().map(|one| one.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(sni.to_owned()).unwrap();
         Ok(Box::new(tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
     }

@@ -50,10 +50,11 @@ impl Send {
         }
     }
 
-    /// A body, or a method that is no plain read (RFC 9110, section 9.2.1).
+    /// A body, or a method that is no plain read (RFC 9110, section 9.2.1). Nothing leaves by a `CONNECT`: what comes on it is
+    /// judged by itself.
     #[must_use]
     pub fn has_effect(&self) -> bool {
-        self.body != Some(0) || !matches!(self.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS"))
+        self.body != Some(0) || !matches!(self.method.as_deref(), Some("CONNECT" | "GET" | "HEAD" | "OPTIONS"))
     }
 }
 

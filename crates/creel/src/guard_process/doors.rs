@@ -38,7 +38,7 @@ pub(super) fn open(
     let client = Client::new(trust);
     let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("a planted socket can't be served: {error}");
-    let PlantedSockets { dns_udp, dns_tcp, proxy, explicit: _explicit, model: model_sockets } = sockets;
+    let PlantedSockets { dns_udp, dns_tcp, proxy, explicit, model: model_sockets } = sockets;
     let dns_sockets = dns::Sockets { udp: udp(dns_udp).map_err(failed)?, tcp: tcp(dns_tcp).map_err(failed)? };
     let dns_door = dns::Dns::new(guard.clone(), setup.tenant.clone(), Arc::clone(&names));
     let egress_door = egress::Egress {
@@ -54,10 +54,12 @@ pub(super) fn open(
     };
     let model_door = super::model::door(config, setup, secrets, guard, client)?;
     let proxy = tcp(proxy).map_err(failed)?;
+    let explicit = tcp(explicit).map_err(failed)?;
     let model_sockets = tcp(model_sockets).map_err(failed)?;
     let tasks = vec![
         tokio::spawn(dns::serve(dns_door, dns_sockets, shutdown.clone())),
-        tokio::spawn(egress::serve_transparent(egress_door, proxy, shutdown.clone())),
+        tokio::spawn(egress::serve_transparent(egress_door.clone(), proxy, shutdown.clone())),
+        tokio::spawn(egress::serve_explicit(egress_door, explicit, shutdown.clone())),
         tokio::spawn(model::serve(model_door, model_sockets, shutdown)),
     ];
     Ok((trigger, tasks))

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunks::Chunks;
-use super::head::{self, Framing, Head, Wrong};
+use super::head::{self, Framing, Head, Switch, Wrong};
 
 /// Bytes read from the agent at a time.
 const READ: usize = 16 * 1024;
@@ -32,6 +32,10 @@ struct Inner {
     queue: VecDeque<Ruling>,
     /// Bytes of a head that never got whole.
     partial: bool,
+    /// The connection is no longer HTTP: everything passes.
+    open: bool,
+    /// Whoever waits for that.
+    waiting: Option<Waker>,
 }
 
 impl Rulings {
@@ -45,6 +49,20 @@ impl Rulings {
     /// Whether the connection ended with part of a head.
     pub(super) fn partial(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).partial
+    }
+
+    /// The request that wanted to leave HTTP may: what comes from now on passes unread.
+    pub(super) fn open(&self) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.open = true;
+        inner.waiting.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the connection is no longer HTTP; if not, `cx` is woken when it is.
+    fn is_open(&self, cx: &Context<'_>) -> bool {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.waiting = (!inner.open).then(|| cx.waker().clone());
+        inner.open
     }
 
     /// Every ruling that is left.
@@ -82,6 +100,9 @@ enum State {
     Head,
     Length(u64),
     Chunked(Chunks),
+    /// A request wants to leave HTTP: nothing further is read until it may, and then everything passes.
+    Held,
+    Open,
     /// Nothing further is read: the answer to a wrong head ends the connection.
     Stopped,
 }
@@ -94,7 +115,8 @@ impl<S> Gate<S> {
     /// Looks at what was read; false when more must be read first.
     fn advance(&mut self) -> io::Result<bool> {
         match &mut self.state {
-            State::Stopped => return Ok(false),
+            State::Stopped | State::Held => return Ok(false),
+            State::Open => self.passed = self.raw.len(),
             State::Head => return Ok(self.advance_head()),
             State::Length(left) => {
                 let now = usize::try_from(*left).unwrap_or(usize::MAX).min(self.raw.len());
@@ -136,6 +158,7 @@ impl<S> Gate<S> {
             Err(wrong) => Err(wrong),
         };
         self.state = match &ruling {
+            Ok(Head { switch: Switch::Connect, .. }) => State::Held,
             Ok(Head { framing: Framing::Length(0), .. }) => State::Head,
             Ok(Head { framing: Framing::Length(length), .. }) => State::Length(*length),
             Ok(Head { framing: Framing::Chunked, .. }) => State::Chunked(Chunks::default()),
@@ -175,6 +198,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                 return Poll::Ready(Ok(()));
             }
             if this.advance()? {
+                continue;
+            }
+            if matches!(this.state, State::Held) {
+                if !this.rulings.is_open(cx) {
+                    return Poll::Pending;
+                }
+                this.state = State::Open;
                 continue;
             }
             if matches!(this.state, State::Stopped) {

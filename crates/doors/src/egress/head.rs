@@ -8,11 +8,11 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// More header lines than this are refused.
 pub(super) const MAX_LINES: usize = 100;
 /// A request line longer than this is refused (RFC 9112, section 3, asks for 8000 bytes); it goes into the record.
-const MAX_REQUEST_LINE: usize = 16 * 1024;
+pub(super) const MAX_REQUEST_LINE: usize = 16 * 1024;
 /// Headers with a `-` that frame the message or belong to one hop; all that begin with `proxy-` are such, too.
 const STRUCTURAL: [&str; 4] = ["content-length", "http2-settings", "keep-alive", "transfer-encoding"];
 /// The longest registered method has 17 letters (`UPDATEREDIRECTREF`).
-const MAX_METHOD: usize = 20;
+pub(super) const MAX_METHOD: usize = 20;
 
 /// How the body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +29,21 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// Whether `Content-Length` was there: a body of 0 bytes is then said to be one.
     pub(super) length_declared: bool,
-    /// The value of the one `Host`.
+    /// The value of the one `Host`; empty for a `CONNECT` of HTTP/1.0, which has none.
     pub(super) host: String,
     /// Whether the request wants to become another protocol.
-    pub(super) upgrade: bool,
+    pub(super) switch: Switch,
+}
+
+/// What a request wants its connection (or its stream) to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// Nothing.
+    None,
+    /// A way to another place (RFC 9110, section 9.3.6).
+    Connect,
+    /// What has no door.
+    Other,
 }
 
 /// What is wrong with the bytes.
@@ -109,7 +120,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Head, Wrong> {
     if headers.len() > MAX_LINES {
         return Err(Wrong::Malformed("there are too many header lines"));
     }
-    let mut draft = Draft::default();
+    let mut draft = Draft { connect: first.starts_with(b"CONNECT "), ..Draft::default() };
     for line in headers {
         draft.add(line)?;
     }
@@ -142,7 +153,7 @@ fn request_line(line: &[u8]) -> Result<bool, Wrong> {
 }
 
 /// Methods are case-sensitive and all registered ones are capitals and `-`.
-fn is_method(byte: u8) -> bool {
+pub(super) fn is_method(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte == b'-'
 }
 
@@ -151,6 +162,7 @@ struct Draft {
     length: Option<u64>,
     chunked: bool,
     host: Option<String>,
+    connect: bool,
     upgrade: bool,
     keep_alive: bool,
 }
@@ -196,15 +208,24 @@ impl Draft {
             (None, true) => Framing::Chunked,
             (length, false) => Framing::Length(length.unwrap_or(0)),
         };
-        if !is_http_11 && self.keep_alive {
+        if !is_http_11 && self.keep_alive && !self.connect {
             return Err(Wrong::Malformed("HTTP/1.0 connections end with their request"));
         }
-        Ok(Head {
-            framing,
-            length_declared: self.length.is_some(),
-            host: self.host.ok_or(Wrong::Malformed("there is no Host"))?,
-            upgrade: self.upgrade,
-        })
+        let switch = match (self.connect, self.upgrade) {
+            (false, false) => Switch::None,
+            (true, false) => Switch::Connect,
+            (_, true) => Switch::Other,
+        };
+        if switch == Switch::Connect && framing != Framing::Length(0) {
+            return Err(Wrong::Malformed("a request that leaves HTTP has a body"));
+        }
+        let host = match self.host {
+            Some(host) => host,
+            // Python's `http.client` asks like that.
+            None if switch == Switch::Connect && !is_http_11 => String::new(),
+            None => return Err(Wrong::Malformed("there is no Host")),
+        };
+        Ok(Head { framing, length_declared: self.length.is_some(), host, switch })
     }
 }
 
@@ -213,7 +234,7 @@ fn once<T>(first: bool, value: Result<T, Wrong>) -> Result<T, Wrong> {
 }
 
 /// Gateways of the CGI family read `_` as `-`, so that `Content_Length` is a second length to them.
-fn is_disguised(name: &str) -> bool {
+pub(super) fn is_disguised(name: &str) -> bool {
     let plain = name.replace('_', "-");
     plain != name && (STRUCTURAL.contains(&plain.as_str()) || plain.starts_with("proxy-"))
 }
@@ -232,7 +253,7 @@ fn is_plainly_spaced(raw: &[u8]) -> bool {
 }
 
 /// Digits alone: no sign, no list, no base (RFC 9110, section 8.6).
-fn length(value: &[u8]) -> Result<u64, Wrong> {
+pub(super) fn length(value: &[u8]) -> Result<u64, Wrong> {
     let wrong = Wrong::Malformed("Content-Length is no number");
     // 18 digits always fit 63 bits.
     if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
@@ -249,7 +270,7 @@ fn chunked(value: &[u8]) -> Result<bool, Wrong> {
     }
 }
 
-fn host(value: &[u8]) -> Result<String, Wrong> {
+pub(super) fn host(value: &[u8]) -> Result<String, Wrong> {
     let wrong = Wrong::Malformed("Host is no authority");
     let text = std::str::from_utf8(value).map_err(|_| wrong)?;
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {

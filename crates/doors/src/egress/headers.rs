@@ -47,7 +47,19 @@ pub(super) fn to_upstream(mut headers: HeaderMap, authority: &str, head: &Head) 
     }
     let host = HeaderValue::try_from(authority).map_err(|error| Error::Bug(format!("no `Host`: {error}")))?;
     headers.insert(header::HOST, host);
+    join_cookies(&mut headers);
     Ok(headers)
+}
+
+/// HTTP/2 may say each cookie in a line of its own; HTTP/1.1 has one line (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// The headers of a response as the agent gets them.

@@ -29,6 +29,8 @@ struct Problem<'a> {
 pub(super) enum Ground {
     /// What the door found wrong with the bytes.
     Flaw(Flaw),
+    /// A proxy request that names two places (RFC 9112, section 3.2.2).
+    TwoPlaces,
     /// A rule, and nothing else.
     Rule,
     /// An approved name had no address.
@@ -38,7 +40,9 @@ pub(super) enum Ground {
 /// Renders a refusal. What can't be read, or may not stay open, closes the connection.
 pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
     let status = match ground {
-        Ground::Flaw(Flaw::BadBody | Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => StatusCode::BAD_REQUEST,
+        Ground::TwoPlaces | Ground::Flaw(Flaw::BadBody | Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => {
+            StatusCode::BAD_REQUEST
+        }
         Ground::Flaw(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
         Ground::Flaw(Flaw::BadTls | Flaw::PlantedSocket | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
         // The ledger's own trouble passes; what a rule says stays.
@@ -55,8 +59,24 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
         rule: Some(refusal.rule.as_str()),
         next: "don't retry; if this is needed for the task, ask the operator to approve it",
     };
-    render(status, &problem, matches!(ground, Ground::Flaw(_)))
+    let mut response = render(status, &problem, matches!(ground, Ground::Flaw(_) | Ground::TwoPlaces));
+    if matches!(ground, Ground::Flaw(Flaw::BadRequest | Flaw::NotHttp)) {
+        response.extensions_mut().insert(Malformed);
+    }
+    response
 }
+
+/// An answer without a word: what should not have been admitted goes no further.
+pub(super) fn closed() -> Response<Body> {
+    let mut response = Response::new(stream::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Marks the answer to what could not be read: over HTTP/2 its stream is reset instead (RFC 9113, section 8.1.1).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Malformed;
 
 /// The status that says most about a rule's No (RFC 9110, section 15.5).
 fn by_rule(rule: &str) -> StatusCode {

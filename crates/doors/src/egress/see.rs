@@ -1,16 +1,14 @@
-//! Bytes → [`Send`]: where a connection aims, and what a request on it would do.
+//! Bytes → [`Send`]: what a request would do.
 //!
 //! Owns the flaws of this door, each a stable word that `policy` refuses under the rule of that name. Never decides and
 //! never touches the network.
 
-use std::net::{IpAddr, SocketAddr};
-
-use creel_guard::{CleanPath, Headers, HostName, Send, Target};
+use creel_guard::{CleanPath, Headers, Send};
 use http::{HeaderMap, Method, Uri};
 
+use super::aim::Aim;
 use super::gate::Ruling;
-use super::head::{Framing, Head, Wrong};
-use crate::names::{Meaning, Names};
+use super::head::{Framing, Head, Switch, Wrong};
 use crate::upstream::Scheme;
 
 /// So many bytes (and the rest of a character) of the path are recorded of a request that has a flaw. One without is
@@ -30,7 +28,7 @@ pub enum Flaw {
     HostMismatch,
     /// Neither TLS nor HTTP.
     NotHttp,
-    /// The connection was made to one of our own sockets or to a local address.
+    /// The bytes aim at one of our own sockets or at a local address.
     PlantedSocket,
     /// The TLS server name is not where the connection goes.
     SniMismatch,
@@ -55,66 +53,6 @@ impl Flaw {
             Self::UnassignedAddress => "unassigned-address",
             Self::Upgrade => "upgrade",
         }
-    }
-}
-
-/// Where a connection aims.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Aim {
-    pub(super) to: Target,
-    pub(super) port: u16,
-    pub(super) flaw: Option<Flaw>,
-}
-
-impl Aim {
-    /// Reads the address that the agent connected to. `own` is the address of our socket that took the connection.
-    pub(super) fn new(origin: SocketAddr, own: SocketAddr, names: &Names) -> Self {
-        let address = origin.ip().to_canonical();
-        let local = address.is_loopback() || address.is_unspecified() || origin == own;
-        let (to, flaw) = match names.meaning(address) {
-            _ if local => (Target::Address(address), Some(Flaw::PlantedSocket)),
-            Meaning::Name(host) => (Target::Host(host), None),
-            Meaning::Literal => (Target::Address(address), None),
-            Meaning::Unassigned => (Target::Address(address), Some(Flaw::UnassignedAddress)),
-        };
-        Self { to, port: origin.port(), flaw }
-    }
-
-    /// The act of a connection on which no request could be read.
-    pub(super) fn as_send(&self) -> Send {
-        Send::connection(self.to.clone(), self.port)
-    }
-
-    /// Whether a TLS server name agrees with where the connection goes. A literal address has none (RFC 6066, section 3).
-    pub(super) fn agrees_with_sni(&self, sni: Option<&str>) -> bool {
-        match (&self.to, sni) {
-            (Target::Host(host), Some(sni)) => HostName::parse(sni).is_ok_and(|sni| sni == *host),
-            (Target::Address(_), None) => true,
-            (Target::Host(_), None) | (Target::Address(_), Some(_)) => false,
-        }
-    }
-
-    /// Whether a `host[:port]` of the agent's names where the connection goes.
-    fn agrees_with(&self, authority: &str, scheme: Scheme) -> bool {
-        let (host, port) = match authority.rsplit_once(':') {
-            // `[::1]` has colons of its own.
-            Some((host, port)) if !port.contains(']') => (host, digits(port)),
-            _ => (authority, Some(scheme.default_port())),
-        };
-        let same = match &self.to {
-            Target::Host(name) => HostName::parse(host).is_ok_and(|host| host == *name),
-            Target::Address(IpAddr::V4(address)) => host.parse() == Ok(*address),
-            Target::Address(IpAddr::V6(address)) => host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'))
-                .is_some_and(|host| host.parse() == Ok(*address)),
-        };
-        same && port == Some(self.port)
-    }
-
-    /// The authority that is sent upstream: ours, in its canonical form.
-    pub(super) fn authority(&self, scheme: Scheme) -> String {
-        if self.port == scheme.default_port() { self.to.to_string() } else { format!("{}:{}", self.to, self.port) }
     }
 }
 
@@ -163,7 +101,10 @@ pub(super) fn request(
 }
 
 fn flaw(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, head: &Head) -> Option<Flaw> {
-    if head.upgrade || method == Method::CONNECT {
+    if aim.flaw.is_some() {
+        return aim.flaw;
+    }
+    if head.switch != Switch::None || method == Method::CONNECT {
         return Some(Flaw::Upgrade);
     }
     let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
@@ -175,13 +116,13 @@ fn flaw(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, head: &Head) -> O
         (Some(_), Some(authority)) if authority.as_str().contains('@') => return Some(Flaw::BadRequest),
         // Absolute form (RFC 9112, section 3.2.2): only when it says what the connection says.
         (Some(said), Some(authority)) if said == scheme.name() => {
-            if !aim.agrees_with(authority.as_str(), scheme) {
+            if !aim.agrees_with(authority.as_str(), scheme.default_port()) {
                 return Some(Flaw::HostMismatch);
             }
         }
         _ => return Some(Flaw::BadRequest),
     }
-    (!aim.agrees_with(&head.host, scheme)).then_some(Flaw::HostMismatch)
+    (!aim.agrees_with(&head.host, scheme.default_port())).then_some(Flaw::HostMismatch)
 }
 
 /// The one form of a path, judged and sent; as it came when it has none, and then a rule refuses it.
@@ -195,9 +136,4 @@ fn clipped(path: &str) -> String {
         Some(end) => format!("{}…", path.get(..end).unwrap_or_default()),
         None => path.to_owned(),
     }
-}
-
-/// A port as digits alone: `parse` would take `+443`.
-fn digits(text: &str) -> Option<u16> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::chunks::Chunks;
 use super::gate::{Gate, Rulings};
-use super::head::{self, Framing, Wrong};
+use super::head::{self, Framing, Switch, Wrong};
 
 /// Plays the agent's side: each part arrives in a read of its own.
 struct Parts(Vec<Vec<u8>>);
@@ -115,13 +115,19 @@ fn a_head_is_read_for_what_it_says() {
     let read = |text: &str| head::read(text.as_bytes());
     let head = read("POST /x HTTP/1.1\r\nHost: a:1\r\nContent-Length: 12\r\nUpgrade: h2c\r\n\r\n").unwrap();
     assert_eq!(
-        (head.framing, head.length_declared, head.host.as_str(), head.upgrade),
-        (Framing::Length(12), true, "a:1", true)
+        (head.framing, head.length_declared, head.host.as_str(), head.switch),
+        (Framing::Length(12), true, "a:1", Switch::Other)
     );
     let head = read("POST /x HTTP/1.1\r\nhost:a\r\nTRANSFER-ENCODING: Chunked\r\n\r\n").unwrap();
-    assert_eq!((head.framing, head.upgrade), (Framing::Chunked, false));
+    assert_eq!((head.framing, head.switch), (Framing::Chunked, Switch::None));
     let head = read("GET /x HTTP/1.0\r\nhost: [::1]:80\r\nx: \t\u{e9}\r\n\r\n").unwrap();
     assert_eq!((head.framing, head.length_declared), (Framing::Length(0), false));
+    let head = read("CONNECT a:443 HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!((head.host.as_str(), head.switch), ("", Switch::Connect));
+    for body in ["content-length: 1", "transfer-encoding: chunked"] {
+        let text = format!("CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n{body}\r\n\r\n");
+        assert!(matches!(head::read(text.as_bytes()), Err(Wrong::Malformed(_))), "{body}");
+    }
     assert_eq!(read("QUIT\r\n\r\n"), Err(Wrong::NotHttp));
 }
 

@@ -1,9 +1,10 @@
 //! The rules of the egress door, in order.
 //!
 //! Owns the list. What is wrong with the bytes comes first, then where they would go, then how. The order matters
-//! where a later rule relies on an earlier one: `allow-approved` only says yes to what everything before let pass.
+//! where a later rule relies on an earlier one: `allow-approved` and `allow-connect` say yes to what everything before let pass.
 
 mod allow_approved;
+mod allow_connect;
 mod ask_entry;
 mod ask_unseen;
 mod bad_body;
@@ -65,6 +66,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &not_approved::RULE,
         &deny_tunnel_shape::RULE,
         &deny_name_budget::RULE,
+        &allow_connect::RULE,
         &deny_unresolved::RULE,
         &deny_closed_range::RULE,
         &deny_unpinned::RULE,
