@@ -149,7 +149,10 @@ fn commands_stay_behind_the_inner_wall(creel: &Creel) {
     };
     says("echo uid=$(id -u) in $(pwd)", "uid=1001 in /workspace");
     says("echo found $(ls -A /var/lib/openclaw /etc/openclaw /run/creel | grep -c '[.]')", "found 0");
-    says("echo state $(find / -name 'openclaw*.sqlite' 2>/dev/null | wc -l)", "state 0");
+    says(
+        "echo state $(find /var /etc /home /tmp /run /workspace -name 'openclaw*.sqlite' 2>/dev/null | wc -l)",
+        "state 0",
+    );
     // OpenClaw is there, and out of reach
     says("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c OPENCLAW_STATE_DIR; echo read", "0\nread");
     says(
