@@ -127,11 +127,7 @@ mod tests {
 
     #[test]
     fn what_must_hold_holds_of_every_seed() {
-        for (name, target) in super::TARGETS {
-            for (_, bytes) in creel_testkit::seeds(name) {
-                target(&bytes);
-            }
-        }
+        creel_testkit::drive_seeds(super::TARGETS);
     }
 
     /// `make fuzz` goes through the folders: one that no target has would be an error there, and one without a folder

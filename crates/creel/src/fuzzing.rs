@@ -45,10 +45,6 @@ fn text(bytes: &[u8]) {
 mod tests {
     #[test]
     fn what_must_hold_holds_of_every_seed() {
-        for (name, target) in super::TARGETS {
-            for (_, bytes) in creel_testkit::seeds(name) {
-                target(&bytes);
-            }
-        }
+        creel_testkit::drive_seeds(super::TARGETS);
     }
 }

@@ -96,7 +96,7 @@ impl Outside {
 
 /// Whether the agent has the id of whoever looks, who is not root.
 fn is_own(first: Option<&Process>) -> bool {
-    let id = first.and_then(|process| process.status.get("Uid")?.split_whitespace().next()?.parse::<u32>().ok());
+    let id = first.and_then(|process| process.id("Uid").parse::<u32>().ok());
     id.is_some_and(|id| id != 0 && id == rustix::process::geteuid().as_raw())
 }
 

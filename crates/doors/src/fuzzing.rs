@@ -36,10 +36,6 @@ pub(crate) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     #[test]
     fn what_must_hold_holds_of_every_seed() {
-        for (name, target) in super::TARGETS {
-            for (_, bytes) in creel_testkit::seeds(name) {
-                target(&bytes);
-            }
-        }
+        creel_testkit::drive_seeds(super::TARGETS);
     }
 }

@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 /// The descriptor number at which every process of ours finds its link to the one that started it.
@@ -105,6 +106,17 @@ pub fn leave_terminal(terminal: impl AsFd) -> io::Result<()> {
     // SAFETY: this request takes no argument.
     let result = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCNOTTY) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes standard input, output and error lead to `/dev/null`. No other descriptor is left open by it.
+///
+/// # Errors
+/// When `/dev/null` can't be opened.
+pub fn empty_streams() -> io::Result<()> {
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    Ok(rustix::stdio::dup2_stderr(&null)?)
 }
 
 /// Marks every descriptor from `first` on close-on-exec.

@@ -13,10 +13,6 @@ pub const TARGETS: &[Driven] = &[("launch-command", crate::wall::words::command)
 mod tests {
     #[test]
     fn what_must_hold_holds_of_every_seed() {
-        for (name, target) in super::TARGETS {
-            for (_, bytes) in creel_testkit::seeds(name) {
-                target(&bytes);
-            }
-        }
+        creel_testkit::drive_seeds(super::TARGETS);
     }
 }

@@ -71,10 +71,7 @@ fn wall_in(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
 
 /// The jail's own /dev/null three times: an engine may have left descriptors of the host's files there.
 fn hold_nothing() -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
+    creel_jail_sys::process::empty_streams()?;
     creel_jail_sys::process::close_on_exec_from(LINK_FD.unsigned_abs())
 }
 

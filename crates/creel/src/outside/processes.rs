@@ -34,6 +34,14 @@ pub(crate) struct Process {
     pub(crate) users_processes: String,
 }
 
+impl Process {
+    /// The real id of its line `Uid` or `Gid`, as the host numbers it; empty when it was not seen.
+    pub(crate) fn id(&self, line: &str) -> &str {
+        let ids = self.status.get(line).map(String::as_str).unwrap_or_default();
+        ids.split_whitespace().next().unwrap_or_default()
+    }
+}
+
 /// The kinds of namespaces that a jail has.
 pub(crate) const NAMESPACES: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
 

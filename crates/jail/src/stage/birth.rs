@@ -6,16 +6,14 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use creel_jail_sys::caps;
-use creel_jail_sys::process::{LINK_FD, close_on_exec_from, place};
+use creel_jail_sys::process::{LINK_FD, close_on_exec_from, empty_streams, place};
 use creel_jail_sys::seqpacket::Seq;
 use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::{PosixRlimitType, Process, Spec};
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Mode, Uid};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit, setsid, umask};
-use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::system::{setdomainname, sethostname};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
@@ -24,6 +22,7 @@ use super::{Fault, Order};
 use crate::error::Error;
 use crate::init::protocol::{recv, send};
 use crate::rootfs;
+use crate::spec::builders_ids;
 
 /// Between the stage and its child. `Go` comes from the stage, the rest from the child; `Built` brings what
 /// [`crate::rootfs::Gathered`] hands over.
@@ -128,8 +127,7 @@ fn separate(spec: &Spec) -> Result<(), Error> {
 /// well, within that user's own limits: the agent must not use up root's. So the jail's own root makes it, a user of the
 /// host that nobody ever is.
 fn give_away(spec: &Spec) -> Result<(), Error> {
-    let mappings = spec.linux().as_ref().and_then(|linux| linux.uid_mappings().as_ref());
-    let Some(owner) = mappings.into_iter().flatten().map(|one| one.host_id()).min() else { return Ok(()) };
+    let (owner, _) = builders_ids(spec)?;
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -154,10 +152,7 @@ fn set_limits(process: &Process) -> Result<(), Error> {
 
 /// /dev/null of the jail three times, the link at its number, everything else closed by `execve`.
 fn hand_over(link: OwnedFd) -> io::Result<()> {
-    let null = rustix::fs::open(Path::new("/dev/null"), OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    dup2_stdin(&null)?;
-    dup2_stdout(&null)?;
-    dup2_stderr(&null)?;
+    empty_streams()?;
     // the number may be taken by the warden's link, which this process has no more use for
     place(link, LINK_FD)?;
     close_on_exec_from(LINK_FD.unsigned_abs() + 1)

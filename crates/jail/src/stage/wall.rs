@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use creel_jail_sys::process::{Fork, LINK_FD, close_on_exec_from, exit_now, fork, place};
+use creel_jail_sys::process::{Fork, LINK_FD, close_on_exec_from, empty_streams, exit_now, fork, place};
 use creel_jail_sys::seqpacket::Seq;
 use nix::sched::{CloneFlags, setns, unshare};
 use oci_spec::runtime::{Process, Spec};
@@ -97,12 +97,7 @@ fn go_behind(stage: &Seq, order: &Order, first: &First, bricks: Bricks) -> Resul
 
 /// /dev/null three times, the link and the listener at their numbers, everything else closed by `execve`.
 fn hand_over(link: OwnedFd, listener: OwnedFd) -> io::Result<()> {
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    // nobody may own a number that is about to be taken
-    drop(null);
+    empty_streams()?;
     // out of the way of the two numbers first
     let high = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, LISTENER_FD + 1);
     let (link, listener) = (high(link)?, high(listener)?);

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use creel_jail_sys::process::{called_as, leave_terminal, reset_signals};
+use creel_jail_sys::process::{called_as, empty_streams, leave_terminal, reset_signals};
 use creel_jail_sys::seqpacket::Seq;
 use creel_jail_sys::socket::connect_seqpacket;
 use nix::sys::signal::{SigSet, Signal};
@@ -134,7 +134,8 @@ fn follow(wall: &Seq, signals: &SignalFd, command: &Command) -> io::Result<i32> 
         };
         if told {
             match recv::<Told>(wall)? {
-                Some((Told::Started, _)) => let_go_of_streams()?,
+                // The streams are the command's now: whoever is at their other ends sees when it closes them.
+                Some((Told::Started, _)) => empty_streams()?,
                 Some((Told::NotStarted { errno, why }, _)) => {
                     let error = io::Error::from_raw_os_error(errno);
                     complain(&format!("creel: {why} `{}`: {error}\n", command.path));
@@ -151,14 +152,6 @@ fn follow(wall: &Seq, signals: &SignalFd, command: &Command) -> io::Result<i32> 
             }
         }
     }
-}
-
-/// The streams are the command's now: whoever is at their other ends sees when it closes them.
-fn let_go_of_streams() -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    Ok(rustix::stdio::dup2_stderr(&null)?)
 }
 
 /// The command's end as our own.

@@ -125,8 +125,8 @@ pub(super) fn config(found: &Findings, outside: &Outside) -> Item {
     let (Some((owner, mode)), Some(tried)) = (outside.config, found.tries.get(&format!("append {CONFIG}"))) else {
         return unknown(id, layer, "it could not be looked at");
     };
-    let agent = outside.processes.first().and_then(|process| process.status.get("Uid"));
-    let Some(agent) = agent.and_then(|uids| uids.split_whitespace().next()?.parse::<u32>().ok()) else {
+    let agent = outside.processes.first().and_then(|process| process.id("Uid").parse::<u32>().ok());
+    let Some(agent) = agent else {
         return unknown(id, layer, "the agent's user could not be seen");
     };
     let covered = mounts.iter().any(|mount| [CONFIG, "/etc/openclaw", "/etc"].contains(&mount.place.as_str()));

@@ -48,10 +48,7 @@ pub(super) fn privileges(found: &Findings, outside: &Outside) -> Vec<Item> {
     let shown: Vec<String> = CAPS.iter().map(|cap| format!("{cap} {}", line(cap))).collect();
     let plain = |value: &str, id: &str| !value.is_empty() && value.split_whitespace().all(|part| part == id);
     let first = outside.processes.first();
-    let host = |name: &str| {
-        let value = first.and_then(|process| process.status.get(name)).map(String::as_str).unwrap_or_default();
-        value.split_whitespace().next().unwrap_or_default().to_owned()
-    };
+    let host = |name: &str| first.map_or("", |process| process.id(name)).to_owned();
     let (uid, gid) = (host("Uid"), host("Gid"));
     // A plain user's groups stay with him (user_namespaces(7)), and his ids are what `separate-uid` is about.
     let least = if outside.own_user { 1 } else { 65_536 };
@@ -86,11 +83,7 @@ pub(super) fn is_behind(outside: &Outside, process: &Process) -> bool {
 
 /// User and group behind the inner wall, as the host numbers them.
 pub(super) fn walled(outside: &Outside) -> (String, String) {
-    let of = |name: &str| {
-        let value =
-            outside.wall.as_ref().and_then(|wall| wall.status.get(name)).map(String::as_str).unwrap_or_default();
-        value.split_whitespace().next().unwrap_or_default().to_owned()
-    };
+    let of = |name: &str| outside.wall.as_ref().map_or("", |wall| wall.id(name)).to_owned();
     (of("Uid"), of("Gid"))
 }
 

@@ -25,8 +25,7 @@ pub(in crate::cli::check) fn inner_wall(found: Option<&Findings>, outside: &Outs
     };
     let Some(found) = found else { return unknown(ID, LAYER, "a probe could not be started behind it") };
     let mut wrong = Vec::new();
-    let agent = outside.processes.first().and_then(|first| first.status.get("Uid")).map(String::as_str);
-    let agent = agent.and_then(|ids| ids.split_whitespace().next()).unwrap_or_default();
+    let agent = outside.processes.first().map_or("", |first| first.id("Uid"));
     let own = if outside.own_user { "1000" } else { "1001" };
     if (walled(outside).0 == agent && !outside.own_user)
         || found.status.get("Uid").is_none_or(|ids| ids.split_whitespace().any(|id| id != own))
