@@ -63,6 +63,10 @@ setup:
 			echo "setup: aics-tlog can't be installed (target/pip.log): one test of the ledger will ask for it" >&2
 	fi
 
+# Property tests draw the same cases in every run, so that a red run can be repeated; `PROPTEST_RNG_SEED=$$RANDOM make test`
+# draws others, and the fuzz targets look further.
+export PROPTEST_RNG_SEED ?= 20260926
+
 build:
 	cargo build --locked --workspace
 
@@ -112,4 +116,4 @@ fuzz:
 		grep -E "^stat::number_of_executed_units" "$$log"
 	done
 	echo "the property tests with $(CASES) cases each"
-	PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw --lib
+	PROPTEST_RNG_SEED=$$RANDOM PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw --lib

@@ -132,7 +132,7 @@ impl Shelf {
         let text = String::from_utf8(bytes).map_err(|_| damaged())?;
         let keys = text.lines().map(VerifierKey::parse).collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
         let again: String = keys.iter().map(|key| format!("{key}\n")).collect();
-        if again == text { Ok(keys) } else { Err(damaged()) }
+        if again == text && !keys.is_empty() { Ok(keys) } else { Err(damaged()) }
     }
 
     /// Keeps the public keys beside the log, for whoever gets a copy of it.

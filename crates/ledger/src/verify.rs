@@ -215,6 +215,9 @@ fn signed(shelf: &Shelf, trust: &Trust) -> Result<Option<Signed>, Error> {
     if trust.key.is_some() && !keys.is_empty() && keys.first() != log {
         return Err(bad("the key that stands beside the log is another one than was named".to_owned()));
     }
+    if trust.witness.is_some() && !keys.is_empty() && keys.get(1) != witness {
+        return Err(bad("the witness that stands beside the log is not the one that was named".to_owned()));
+    }
     let (note, checkpoint): (Note, Checkpoint) = match shelf.checkpoint()? {
         Some(found) => found,
         None if trust.remembered.is_empty() => return Ok(None),

@@ -216,6 +216,14 @@ fn any_flipped_byte_in_any_file_and_any_cut_is_found() {
             Ok(())
         })
         .unwrap();
+    // A cut between two keys leaves a file that reads well.
+    let path = scratch.ledger().join("keys");
+    let bytes = fs::read_to_string(&path).unwrap();
+    for short in ["", bytes.split_inclusive('\n').next().unwrap()] {
+        fs::write(&path, short).unwrap();
+        assert!(!check(&scratch).ok, "{short:?}");
+    }
+    fs::write(&path, &bytes).unwrap();
     // A key that was named makes the copy beside the log dispensable.
     for path in all.iter().filter(|path| path.file_name().unwrap() != "keys") {
         let bytes = fs::read(path).unwrap();
