@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call_facts::CallFacts;
 use crate::host::HostName;
 
 /// Gathered first, recorded with the action, so that a decision can be replayed under another policy.
@@ -22,6 +23,9 @@ pub struct Facts {
     /// under the rule of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,
+    /// What is known of a proposed tool call; `None` for every other deed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallFacts>>,
     /// The state of the breakers, read by the guard before anything else.
     #[serde(default)]
     pub breakers: BreakerState,

@@ -8,6 +8,7 @@
 
 mod action;
 mod admit;
+mod call_facts;
 mod facts;
 mod host;
 mod path;
@@ -22,6 +23,7 @@ pub use action::{
     Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Receive, Resolve, Run, Target, Tenant, Touch,
 };
 pub use admit::Guard;
+pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};
 pub use facts::{BreakerState, Facts, Needs, RateKey, Spent, Taint};
 pub use host::{HostName, InvalidHostName};
 pub use path::{CleanPath, Oddities, UnclearPath};

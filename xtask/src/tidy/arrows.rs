@@ -7,12 +7,13 @@ use super::Finding;
 use super::packages::{Package, Packages};
 
 /// Our crates, and which of ours each may depend on.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("creel-guard", &[]),
     ("creel-policy", &["creel-guard"]),
+    ("creel-provenance", &["creel-guard"]),
     ("creel-ledger", &["creel-guard"]),
     ("creel-secrets", &["creel-guard"]),
-    ("creel-doors", &["creel-guard", "creel-secrets"]),
+    ("creel-doors", &["creel-guard", "creel-provenance", "creel-secrets"]),
     ("creel-scripted-model", &[]),
     ("creel-openclaw", &[]),
     ("creel-jail-sys", &[]),
@@ -27,6 +28,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "creel-ledger",
             "creel-openclaw",
             "creel-policy",
+            "creel-provenance",
             "creel-scripted-model",
             "creel-secrets",
         ],
@@ -51,7 +53,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates and what they must stay ignorant of, however far down.
-const KEPT_OUT: [(&str, &[&str]); 4] = [
+const KEPT_OUT: [(&str, &[&str]); 5] = [
+    ("creel-provenance", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-guard", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-policy", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-ledger", &["tokio", "hyper", "rustls"]),

@@ -1,0 +1,152 @@
+//! What the user asked for.
+//!
+//! Owns [`Request`]: the user's words, and whether they order a kind of act. Words in quotes, denied ones and things to be
+//! reminded of order nothing. Only the user's own messages are read; what the operator says of tools orders no act.
+
+use creel_guard::{CallClass, Intent};
+
+use crate::lexicon;
+use crate::tool::Tool;
+use crate::words::{Word, stem, words};
+
+/// The user's words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    pub(crate) words: Vec<Word>,
+}
+
+/// Words that are a deed after `please` and a thing after `the`.
+const BOTH: [&str; 25] = [
+    "lock", "email", "mail", "message", "text", "post", "book", "note", "file", "share", "report", "order", "transfer",
+    "record", "log", "call", "answer", "plan", "schedule", "tag", "label", "play", "set", "payment", "refund",
+];
+/// What stands before a thing.
+const BEFORE_A_THING: [&str; 36] = [
+    "the",
+    "a",
+    "an",
+    "my",
+    "your",
+    "his",
+    "her",
+    "their",
+    "our",
+    "this",
+    "that",
+    "these",
+    "those",
+    "any",
+    "each",
+    "every",
+    "of",
+    "in",
+    "on",
+    "by",
+    "via",
+    "from",
+    "through",
+    "unread",
+    "recent",
+    "latest",
+    "last",
+    "first",
+    "following",
+    "direct",
+    "all",
+    "new",
+    "received",
+    "sent",
+    "slack",
+    "calendar",
+];
+const DENIALS: [&str; 7] = ["not", "dont", "never", "without", "instead", "avoid", "stop"];
+/// How many words a denial reaches.
+const REACH: usize = 3;
+
+impl Request {
+    pub(crate) fn hear(&mut self, text: &str) {
+        self.words.extend(words(text));
+    }
+
+    /// Whether any of the words stands in the request, quotes included.
+    pub(crate) fn mentions(&self, any: &[&str]) -> bool {
+        self.words.iter().any(|word| any.contains(&word.text.as_str()))
+    }
+
+    pub(crate) fn mentions_stem(&self, wanted: &str) -> bool {
+        self.words.iter().any(|word| word.stem == wanted)
+    }
+
+    /// Whether it orders a call of this tool.
+    pub(crate) fn orders(&self, tool: &Tool) -> Intent {
+        if tool.class == CallClass::Read {
+            return Intent::Ordered;
+        }
+        let stems = lexicon::ordering_stems(tool.class, &tool.verbs);
+        let ordered = self.words.iter().enumerate().any(|(at, word)| {
+            stems.contains(&word.stem) && !word.quoted && self.is_deed(at, word) && !self.is_denied(at)
+        });
+        if ordered { Intent::Ordered } else { Intent::None }
+    }
+
+    fn is_deed(&self, at: usize, word: &Word) -> bool {
+        if !BOTH.iter().any(|both| stem(both) == word.stem) {
+            return true;
+        }
+        let before = at.checked_sub(1).and_then(|at| self.words.get(at)).filter(|_| !word.starts);
+        let thing = before.is_some_and(|before| BEFORE_A_THING.contains(&before.text.as_str()) || before.quoted);
+        // `refund`, `transfer`, `a reservation`: asked for as things just as well.
+        let wanted = before.is_some_and(|before| matches!(before.text.as_str(), "a" | "an" | "the"))
+            && at.checked_sub(2).and_then(|at| self.words.get(at)).is_some_and(|verb| {
+                ["send", "mak", "write", "creat", "giv", "issu", "post", "set", "do"].contains(&verb.stem.as_str())
+            });
+        let plural =
+            word.text.ends_with('s') && before.is_some_and(|before| !matches!(before.text.as_str(), "he" | "she"));
+        (!thing || wanted) && !plural
+    }
+
+    fn is_denied(&self, at: usize) -> bool {
+        let from = at.saturating_sub(REACH);
+        let before = self.words.get(from..at).unwrap_or_default();
+        // A new sentence ends a denial; `don't forget to` is none.
+        let since = before.iter().rposition(|word| word.starts).unwrap_or(0);
+        let near = before.get(since..).unwrap_or_default();
+        let denied = near.iter().any(|word| DENIALS.contains(&word.text.as_str()));
+        let forget = near.iter().any(|word| matches!(word.stem.as_str(), "forget" | "hesitat" | "only"));
+        let reminded =
+            near.iter().any(|word| word.stem == "remind") && near.last().is_some_and(|word| word.text == "to");
+        (denied && !forget) || reminded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::Tools;
+
+    fn check(request: &str, tool: &str, ordered: bool) {
+        let mut heard = Request::default();
+        heard.hear(request);
+        let found = heard.orders(&Tools::default().get(tool));
+        assert_eq!(found == Intent::Ordered, ordered, "{request}: {tool}");
+    }
+
+    #[test]
+    fn a_request_orders_what_it_names() {
+        check("Please send Anna the summary", "send_email", true);
+        check("Email Anna the summary", "send_email", true);
+        check("Summarize the email from Anna", "send_email", false);
+        check("Please show me my unread emails", "send_email", false);
+        check("Don't forget to invite Mark", "invite_user", true);
+        check("Pay the rent", "send_money", true);
+        check("What did I pay in March?", "delete_file", false);
+        check("Create an event titled 'Delete the backups'", "delete_file", false);
+        check("Do not delete anything", "delete_file", false);
+        check("Remind me to book the hotel", "reserve_hotel", false);
+        check("Please make a reservation for me", "reserve_hotel", true);
+        check("Change my password to x", "update_password", true);
+        check("Unlock the front door", "SmartLockUnlockDoor", true);
+        check("Find reviews of the lock", "SmartLockUnlockDoor", false);
+        check("anything at all", "list_files", true);
+    }
+}

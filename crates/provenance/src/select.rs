@@ -1,0 +1,382 @@
+//! How the user's words lead to a value that they don't hold.
+//!
+//! Owns the few ways: the one person of that name, the record of that name, the largest of all, every one of a list, a
+//! number reckoned from theirs, the page that they send the agent to. Each is narrow: two candidates are none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use creel_guard::CallClass;
+
+use crate::conversation::{Answer, Passage};
+use crate::records::{Field, Record};
+use crate::trace::{Wanted, holders, number_of};
+use crate::values::{Atom, shape, split_url};
+use crate::words::{Word, is_common, parts, stem, words};
+
+/// A mail address of somebody whom the user names: all words of its local part are said, or one is and no other address
+/// has as many. An address in a field needs only other fields as rivals; one in prose competes with everything.
+pub(crate) fn by_person(wanted: &Wanted<'_>, mail: &str) -> bool {
+    let said = &wanted.talk.said_words;
+    let score = |mail: &str| person_score(said, mail);
+    let own = score(mail);
+    if own == 0 {
+        return false;
+    }
+    let atom = Atom::Mail(mail.to_owned());
+    let mut fields = BTreeSet::new();
+    let mut all = BTreeSet::new();
+    for answer in &wanted.talk.results {
+        for field in answer.records.records.iter().flat_map(|record| &record.fields).filter(|field| !field.free) {
+            if let Some(Atom::Mail(mail)) = shape(&field.text) {
+                fields.insert(mail);
+            }
+        }
+        for atom in answer.passages.iter().flat_map(|passage| &passage.atoms) {
+            if let Atom::Mail(mail) = atom {
+                all.insert(mail.clone());
+            }
+        }
+    }
+    let is_field = !holders(wanted, Some(&atom)).is_empty();
+    // Out of prose only an address that is the name and nothing else: `dora@…` for Dora.
+    if !is_field && (own < 100 || !all.contains(mail)) {
+        return false;
+    }
+    let rivals = if is_field { &fields } else { &all };
+    rivals.iter().filter(|rival| *rival != mail).all(|rival| score(rival) < own)
+}
+
+/// 100 when every word of the local part is said as a name, less for some of them.
+fn person_score(said: &[Word], mail: &str) -> usize {
+    let local = mail.split('@').next().unwrap_or_default();
+    let names: Vec<String> = parts(local);
+    let hit = names
+        .iter()
+        .filter(|name| name.len() > 2 && !is_common(name) && said.iter().any(|word| word.text == **name && word.name));
+    100 * hit.count() / names.len().max(1)
+}
+
+/// Words by which a user means the people of a record.
+const RELATIONS: [&str; 20] = [
+    "same",
+    "participants",
+    "attendees",
+    "invitees",
+    "members",
+    "everyone",
+    "everybody",
+    "all",
+    "each",
+    "reply",
+    "respond",
+    "answer",
+    "sender",
+    "author",
+    "owner",
+    "them",
+    "back",
+    "recipient",
+    "colleagues",
+    "guests",
+];
+
+/// A value of the record that the user names: the guests of that event, the account of that payment.
+pub(crate) fn by_relation(wanted: &Wanted<'_>, atom: &Atom) -> bool {
+    let meant = matches!(atom, Atom::Account(_)) || wanted.talk.request.mentions(&RELATIONS);
+    meant
+        && holders(wanted, Some(atom)).iter().any(|(answer, record, _)| {
+            let score = record_score(&wanted.talk.said_words, record);
+            score >= 50 && is_best(wanted, answer, record, score)
+        })
+}
+
+/// The id of the record that the user names.
+pub(crate) fn by_record_name(wanted: &Wanted<'_>) -> bool {
+    identified(wanted).iter().any(|(answer, record, _)| {
+        let score = record_score(&wanted.talk.said_words, record);
+        score >= 50 && is_best(wanted, answer, record, score)
+    })
+}
+
+/// Records whose id is the value, of the kind that the argument wants.
+fn identified<'a>(wanted: &Wanted<'a>) -> Vec<(&'a Answer, &'a Record, &'a Field)> {
+    let types = kinds_of(wanted);
+    let found = holders(wanted, None).into_iter();
+    found
+        .filter(|(answer, _, field)| {
+            let key = parts(&field.key);
+            let is_id = field.key.is_empty()
+                || key.iter().any(|part| {
+                    matches!(part.as_str(), "id" | "ids" | "uuid" | "key" | "name" | "path" | "filename" | "number")
+                });
+            let typed = key.iter().map(|part| stem(part)).chain(answer.nouns.iter().cloned());
+            is_id && (types.is_empty() || typed.into_iter().any(|noun| types.contains(&noun)))
+        })
+        .collect()
+}
+
+fn kinds_of(wanted: &Wanted<'_>) -> Vec<String> {
+    let last = wanted.argument.rsplit('.').next().unwrap_or_default();
+    let own: Vec<String> = parts(last)
+        .iter()
+        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid" | "name" | "path"))
+        .map(|part| stem(part))
+        .collect();
+    if own.is_empty() { wanted.tool.nouns.clone() } else { own }
+}
+
+/// How much of a record's name the user said, in percent; 0 when nothing of it says anything.
+fn record_score(said: &[Word], record: &Record) -> usize {
+    let names = record.fields.iter().filter(|field| !field.free && is_name(&field.key));
+    names.map(|field| name_score(said, &field.text)).max().unwrap_or_default()
+}
+
+fn is_name(key: &str) -> bool {
+    parts(key).iter().any(|part| {
+        matches!(
+            part.as_str(),
+            "title"
+                | "name"
+                | "subject"
+                | "filename"
+                | "label"
+                | "topic"
+                | "summary"
+                | "recipient"
+                | "payee"
+                | "company"
+        )
+    })
+}
+
+fn name_score(said: &[Word], name: &str) -> usize {
+    // The ending of a file's name says nothing of which file it is.
+    let name = name.rsplit_once('.').filter(|(_, end)| (1..=4).contains(&end.len())).map_or(name, |(stem, _)| stem);
+    let telling: Vec<Word> = words(name).into_iter().filter(|word| !is_common(&word.text)).collect();
+    let hits = telling.iter().filter(|word| said.iter().any(|said| said.stem == word.stem)).count();
+    let tells = telling.iter().any(|word| word.text.len() > 2 && said.iter().any(|said| said.stem == word.stem));
+    if tells { 100 * hits / telling.len().max(1) } else { 0 }
+}
+
+/// No other record of the same kind is named better; for what can't be undone, none as well.
+fn is_best(wanted: &Wanted<'_>, answer: &Answer, record: &Record, score: usize) -> bool {
+    let said = &wanted.talk.said_words;
+    let same_kind = |other: &&Answer| other.nouns.iter().any(|noun| answer.nouns.contains(noun));
+    let others = wanted.talk.results.iter().filter(same_kind).flat_map(|answer| &answer.records.records);
+    let strict = matches!(wanted.tool.class, CallClass::Delete | CallClass::Pay);
+    others.filter(|other| *other != record).all(|other| {
+        let rival = record_score(said, other);
+        rival < score || (!strict && rival == score) || same_thing(record, other)
+    })
+}
+
+/// Two tellings of one thing: the same id.
+fn same_thing(one: &Record, other: &Record) -> bool {
+    let id = |record: &Record| {
+        record.fields.iter().find(|field| parts(&field.key).iter().any(|p| p == "id")).map(|f| f.text.clone())
+    };
+    id(one).is_some() && id(one) == id(other)
+}
+
+/// A name of which the user says the start: `the channel starting with External`.
+pub(crate) fn by_start(wanted: &Wanted<'_>) -> bool {
+    let value = parts(wanted.text);
+    let Some(first) = value.first().filter(|first| first.len() > 3 && value.len() > 1) else { return false };
+    let said = wanted.talk.said_words.iter().any(|word| word.text == *first && word.name);
+    let mut same_start = BTreeSet::new();
+    for field in wanted.talk.results.iter().flat_map(|answer| &answer.records.records).flat_map(|record| &record.fields)
+    {
+        if !field.free && parts(&field.text).first() == Some(first) {
+            same_start.insert(field.text.trim().to_lowercase());
+        }
+    }
+    said && !holders(wanted, None).is_empty() && same_start.len() == 1
+}
+
+const SUPERLATIVES: [&str; 26] = [
+    "most",
+    "least",
+    "fewest",
+    "largest",
+    "biggest",
+    "smallest",
+    "longest",
+    "shortest",
+    "highest",
+    "lowest",
+    "cheapest",
+    "newest",
+    "latest",
+    "oldest",
+    "earliest",
+    "last",
+    "first",
+    "best",
+    "worst",
+    "nearest",
+    "closest",
+    "top",
+    "recent",
+    "expensive",
+    "maximum",
+    "minimum",
+];
+const EVERY: [&str; 6] = ["all", "each", "every", "everyone", "everybody", "both"];
+
+/// The value is what a superlative of the user's picks out, or one of a list of which the user wants every one.
+pub(crate) fn by_choice(wanted: &Wanted<'_>) -> bool {
+    let request = &wanted.talk.request;
+    let noun = |word: &Word| {
+        kinds_of(wanted).contains(&word.stem)
+            || stem(wanted.argument) == word.stem
+            || (matches!(wanted.argument, "recipient" | "to" | "user")
+                && matches!(
+                    word.stem.as_str(),
+                    "user" | "person" | "peopl" | "member" | "colleagu" | "everyon" | "everybody"
+                ))
+    };
+    let near = |list: &[&str]| {
+        request.words.iter().enumerate().any(|(at, word)| {
+            let reach = request.words.get(at..(at + 7).min(request.words.len())).unwrap_or_default();
+            let back = request.words.get(at.saturating_sub(7)..at).unwrap_or_default();
+            list.contains(&word.text.as_str()) && (reach.iter().any(noun) || back.iter().any(noun))
+        })
+    };
+    (near(&SUPERLATIVES) && is_extreme(wanted)) || (near(&EVERY) && is_listed(wanted))
+}
+
+/// The value is an item of a plain list that a look-up answered with.
+fn is_listed(wanted: &Wanted<'_>) -> bool {
+    wanted.talk.results.iter().any(|answer| {
+        answer.records.items > 0
+            && answer.records.records.iter().any(|record| {
+                matches!(record.fields.as_slice(), [field] if field.key.is_empty() && !field.free && field.text == wanted.text)
+            })
+    })
+}
+
+/// The value's record has the largest or smallest number or date of its list, or the look-up that took the value brought
+/// back most or least, or it stands in most records.
+fn is_extreme(wanted: &Wanted<'_>) -> bool {
+    extreme_field(wanted) || extreme_answer(wanted) || most_frequent(wanted)
+}
+
+fn extreme_field(wanted: &Wanted<'_>) -> bool {
+    holders(wanted, None).iter().any(|(answer, record, _)| {
+        let rivals: Vec<&Record> = answer.records.records.iter().filter(|other| other.list == record.list).collect();
+        rivals.len() > 1
+            && record.fields.iter().filter(|field| !field.free).any(|field| {
+                let Some(own) = measure(&field.text) else { return false };
+                let all: Vec<i64> = rivals
+                    .iter()
+                    .filter_map(|rival| rival.fields.iter().find(|other| other.key == field.key))
+                    .filter_map(|other| measure(&other.text))
+                    .collect();
+                let ties = all.iter().filter(|value| **value == own).count();
+                let ends = all.iter().max() == Some(&own) || all.iter().min() == Some(&own);
+                all.len() == rivals.len() && ties == 1 && ends && !parts(&field.key).iter().any(|part| part == "id")
+            })
+    })
+}
+
+/// A number, or a date as one.
+fn measure(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let date = text.len() >= 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    if date {
+        return text.chars().filter(char::is_ascii_digit).take(14).collect::<String>().parse().ok();
+    }
+    number_of(text)
+}
+
+fn extreme_answer(wanted: &Wanted<'_>) -> bool {
+    let mut sizes: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
+        let [(_, value)] = answer.arguments.iter().collect::<Vec<_>>()[..] else { continue };
+        if let Some(value) = value.as_str() {
+            sizes.insert((&answer.tool, value.to_lowercase()), answer.records.items);
+        }
+    }
+    let own = wanted.text.trim().to_lowercase();
+    sizes.iter().any(|((tool, value), size)| {
+        let rivals = || sizes.iter().filter(move |((other, _), _)| other == tool).map(|(_, size)| *size);
+        *value == own && rivals().count() > 1 && (rivals().max() == Some(*size) || rivals().min() == Some(*size))
+    })
+}
+
+fn most_frequent(wanted: &Wanted<'_>) -> bool {
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
+        for field in answer.records.records.iter().flat_map(|record| &record.fields) {
+            if !field.free && !field.key.is_empty() {
+                *counts.entry((field.key.clone(), field.text.to_lowercase())).or_default() += 1;
+            }
+        }
+    }
+    let own = wanted.text.trim().to_lowercase();
+    counts.iter().any(|((key, value), count)| {
+        let rivals = || counts.iter().filter(move |((other, _), _)| other == key).map(|(_, count)| *count);
+        *value == own && *count > 1 && rivals().count() > 1 && rivals().max() == Some(*count)
+    })
+}
+
+/// An amount reckoned from what the user said and what a field of a result says: a sum, a difference, a share.
+pub(crate) fn derived(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
+    let Some(Atom::Number(own)) = atom else { return false };
+    let said: Vec<i64> = wanted
+        .talk
+        .said_atoms
+        .iter()
+        .filter_map(|atom| if let Atom::Number(n) = atom { Some(*n) } else { None })
+        .collect();
+    let mut fields: Vec<i64> = Vec::new();
+    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
+        for record in &answer.records.records {
+            let numbers = record.fields.iter().filter(|field| !field.free && is_amount(&field.key));
+            fields.extend(numbers.filter_map(|field| number_of(&field.text)));
+        }
+    }
+    fields.truncate(200);
+    let close = |value: Option<i64>| value.is_some_and(|value| (value - own).abs() <= 10);
+    fields.iter().chain(&said).any(|field| {
+        close(Some(*field)) && said.contains(field)
+            || said.iter().take(40).any(|said| {
+                let share = field.checked_mul(*said).map(|product| product / 100_000);
+                close(field.checked_add(*said))
+                    || close(field.checked_sub(*said))
+                    || close(said.checked_sub(*field))
+                    || close(share)
+                    || close(share.and_then(|share| field.checked_add(share)))
+                    || close(share.and_then(|share| field.checked_sub(share)))
+            })
+    })
+}
+
+fn is_amount(key: &str) -> bool {
+    parts(key).iter().any(|part| {
+        matches!(
+            part.as_str(),
+            "amount" | "price" | "total" | "balance" | "cost" | "sum" | "fee" | "rate" | "value" | "quantity"
+        )
+    })
+}
+
+const PAGES: [&str; 21] = [
+    "article", "articles", "website", "websites", "webpage", "webpages", "page", "pages", "link", "links", "url",
+    "urls", "blog", "blogs", "site", "sites", "homepage", "address", "web", "online", "post",
+];
+
+/// An address that content gave, when the user sent the agent to a page without naming it: no room for data in it, and
+/// what gave it does not speak to the agent.
+pub(crate) fn by_page(wanted: &Wanted<'_>, url: &str) -> bool {
+    let (host, rest) = split_url(url);
+    let plain = rest.len() <= 60 && !rest.contains(['?', '#', '=', '&']) && !host.contains('@');
+    let fetch = wanted.tool.class == CallClass::Fetch;
+    let holds = |passage: &&Passage| passage.atoms.iter().any(|atom| matches!(atom, Atom::Url(held) if held == url));
+    let mut sources = wanted.talk.passages().filter(holds).peekable();
+    fetch
+        && plain
+        && wanted.talk.request.mentions(&PAGES)
+        && sources.peek().is_some()
+        && !sources.any(|passage| passage.steers)
+}
