@@ -15,6 +15,7 @@ pub(crate) mod host;
 mod init_config;
 mod inside;
 pub(crate) mod jail;
+mod judge;
 mod ledger;
 mod log;
 pub(crate) mod out;
@@ -63,6 +64,8 @@ enum Command {
     Check(check::Check),
     /// Explain a refusal and how a person can allow it.
     Why(why::Why),
+    /// Decide off-line what would become of proposed tool calls.
+    Judge(judge::Judge),
     /// Work on the ledger off-line.
     Ledger(ledger::LedgerCommand),
     /// Write a commented creel.toml.
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Jail(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Why(command) => command.run(),
+        Command::Judge(command) => command.run(),
         Command::Ledger(command) => command.run(),
         Command::InitConfig(command) => command.run(),
         Command::Warden => crate::warden::main(),

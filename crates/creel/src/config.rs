@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use creel_guard::{Target, Tenant};
-use creel_policy::{Conditions, HostPattern, PathGlob};
+use creel_policy::{Conditions, HighRisk, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 
@@ -145,6 +145,12 @@ pub struct Tools {
     pub deny: Vec<String>,
     /// Only when a person says yes.
     pub ask: Vec<String>,
+    /// When an act that can't be taken back is asked about.
+    pub high_risk: HighRisk,
+    /// The tools whose results are trusted like the operator's own words.
+    pub directories: Vec<String>,
+    /// The address book.
+    pub contacts: Vec<String>,
 }
 
 /// What is on disk before it is released.

@@ -7,18 +7,19 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that the rules may use about one proposed call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallFacts {
     /// What kind of act it is.
     pub class: CallClass,
     /// Whether the operator or a shipped profile declared the tool; else it was classed by name and schema.
     pub declared: bool,
     /// What is wrong with the arguments against the tool's schema.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Whether the user's own words order this kind of act.
     pub intent: Intent,
     /// The arguments that matter, and where their values stem from.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<ArgumentFact>,
     /// Untrusted content stands in the conversation, or reached the jail before.
     pub untrusted: bool,

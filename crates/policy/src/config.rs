@@ -88,11 +88,23 @@ pub struct ModelProvider {
     pub address: Option<IpAddr>,
 }
 
-/// Which tool calls are refused or asked about; all others are allowed.
+/// When an act that can't be taken back is asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HighRisk {
+    /// Unless the user's own message orders exactly this act on exactly these values.
+    #[default]
+    Unordered,
+    /// Each time.
+    Always,
+}
+
+/// Which tool calls are refused or asked about, whatever is known of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolRules {
     /// Refused: tool names, compared without regard to ASCII case.
     pub deny: Vec<String>,
     /// A person decides: tool names, likewise.
     pub ask: Vec<String>,
+    /// When an act that can't be taken back is asked about.
+    pub high_risk: HighRisk,
 }

@@ -12,7 +12,8 @@
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
-//! length), `with HEADER=VALUE`, `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the body itself).
+//! length), `with HEADER=VALUE`, `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
+//! body itself); behind a call `knows JSON`, what is known of it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -187,7 +188,7 @@ pub fn policy() -> Result<Policy, String> {
                 provider("scripted"),
             ],
         },
-        tools: ToolRules { deny: vec!["gateway".to_owned()], ask: vec!["message".to_owned()] },
+        tools: ToolRules { deny: vec!["gateway".to_owned()], ask: vec!["message".to_owned()], ..ToolRules::default() },
         own_addresses: vec![IpAddr::from([93, 184, 215, 99])],
     }))
 }
@@ -250,6 +251,10 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
     let mut rest = act.trim();
     if let Some((before, word)) = rest.rsplit_once(" flaw ") {
         facts.flaw = Some(word.to_owned());
+        rest = before;
+    }
+    if let Some((before, text)) = rest.split_once(" knows ").filter(|_| rest.starts_with("call ")) {
+        facts.call = Some(serde_json::from_str(text).map_err(|error| format!("`{text}` is no fact: {error}"))?);
         rest = before;
     }
     let mut says = None;

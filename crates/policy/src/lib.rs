@@ -23,7 +23,7 @@ mod rules;
 mod stage;
 
 pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-pub use config::{Config, EgressAllow, ModelProvider, ModelRules, ToolRules};
+pub use config::{Config, EgressAllow, HighRisk, ModelProvider, ModelRules, ToolRules};
 pub use docs::{explain, rule_docs, rules_markdown};
 pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};

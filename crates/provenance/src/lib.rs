@@ -8,16 +8,20 @@
 #![forbid(unsafe_code)]
 
 mod call;
+pub mod chat;
 mod conversation;
 mod intent;
 mod lexicon;
 mod records;
+mod schema;
 mod select;
 mod tool;
 mod trace;
+mod turns;
 mod values;
 mod words;
 
 pub use call::facts;
 pub use conversation::Conversation;
 pub use tool::{Declaration, Tool, Tools};
+pub use turns::Turn;

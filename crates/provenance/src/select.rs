@@ -337,7 +337,9 @@ pub(crate) fn derived(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
         }
     }
     fields.truncate(200);
-    let close = |value: Option<i64>| value.is_some_and(|value| (value - own).abs() <= 10);
+    let close = |value: Option<i64>| {
+        value.and_then(|value| value.checked_sub(*own)).is_some_and(|off| off.unsigned_abs() <= 10)
+    };
     fields.iter().chain(&said).any(|field| {
         close(Some(*field)) && said.contains(field)
             || said.iter().take(40).any(|said| {

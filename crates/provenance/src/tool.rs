@@ -71,6 +71,14 @@ impl Tools {
         }
     }
 
+    /// Takes the results of these tools for directories that the operator trusts.
+    pub fn trust(&mut self, names: &[String]) {
+        for name in names {
+            let tool = Tool { directory: true, ..self.get(name) };
+            self.by_name.insert(name.trim().to_lowercase(), tool);
+        }
+    }
+
     /// Adds what the agent's request says of its tools; what is declared stays.
     pub fn offer(&mut self, declarations: Vec<Declaration>) {
         for declaration in declarations {
@@ -99,7 +107,7 @@ impl Tool {
         let mut tool = Self::classed(Declaration { annotations: Map::new(), ..of.clone() });
         tool.declared = true;
         tool.directory = of.directory;
-        tool.class = declared_class(&of, tool.class);
+        tool.class = annotated(declared_class(&of, tool.class), &of.annotations);
         for (name, kind) in &of.argument_kinds {
             tool.declare_argument(name.trim(), kind);
         }
@@ -189,19 +197,9 @@ impl Tool {
         self.texts.iter().any(|text| text == name) || (!self.kinds.contains_key(name) && lexicon::is_text(name))
     }
 
-    /// What is wrong with the arguments against the schema: a missing or an unknown one.
+    /// What is wrong with the arguments against the schema.
     pub(crate) fn flaw(&self, arguments: &Map<String, Value>) -> Option<String> {
-        let properties = self.schema.get("properties").and_then(Value::as_object)?;
-        let known = |name: &str| properties.keys().any(|property| property.trim() == name.trim());
-        if let Some(name) = arguments.keys().find(|name| !known(name))
-            && self.schema.get("additionalProperties") == Some(&Value::Bool(false))
-        {
-            return Some(format!("the tool takes no `{}`", name.escape_debug()));
-        }
-        let required = self.schema.get("required").and_then(Value::as_array)?;
-        let given = |name: &str| arguments.keys().any(|given| given.trim() == name.trim());
-        let missing = required.iter().filter_map(Value::as_str).find(|name| !given(name))?;
-        Some(format!("`{}` is missing", missing.escape_debug()))
+        crate::schema::flaw(&self.schema, arguments)
     }
 }
 

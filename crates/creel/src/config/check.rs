@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use creel_guard::{HostName, Target, Tenant};
-use creel_policy::never;
+use creel_policy::{HighRisk, never};
 
 use super::choose::public_host;
 use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
@@ -133,7 +133,7 @@ impl Checker<'_> {
     }
 
     fn tools(&mut self, tools: RawTools) -> Tools {
-        let RawTools { deny, ask } = tools;
+        let RawTools { deny, ask, high_risk, directories, contacts } = tools;
         let deny_names = self.words("tools.deny", &deny.value);
         for name in &ask.value {
             if deny_names.contains(&name.value) {
@@ -141,8 +141,24 @@ impl Checker<'_> {
                 self.fault(name.span.clone(), what, "take it out of one of them");
             }
         }
-        let ask = self.words("tools.ask", &ask.value);
-        Tools { deny: deny_names, ask }
+        let high_risk = if high_risk.value == "always" { HighRisk::Always } else { HighRisk::Unordered };
+        Tools {
+            deny: deny_names,
+            ask: self.words("tools.ask", &ask.value),
+            high_risk,
+            directories: self.words("tools.directories", &directories.value),
+            contacts: self.contacts(&contacts.value),
+        }
+    }
+
+    fn contacts(&mut self, list: &[Placed<String>]) -> Vec<String> {
+        for line in list {
+            if line.value.trim().is_empty() || line.value.len() > 256 || line.value.chars().any(char::is_control) {
+                let what = format!("`tools.contacts` can't hold `{}`", short(&line.value));
+                self.fault(line.span.clone(), what, "a line holds a name and an address, 1 to 256 bytes");
+            }
+        }
+        list.iter().map(|line| line.value.clone()).collect()
     }
 
     fn openclaw(&mut self, openclaw: RawOpenClaw) -> OpenClaw {

@@ -185,6 +185,17 @@ section! {
         /// Only when a person says yes. Until approvals exist, nobody can, so the answer is No.
         ask: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
             why "the jail holds whatever a tool does";
+        /// Acts that can't be taken back (money, deletion, publishing, access, devices, code, installing, instructions):
+        /// asked about `unless-ordered` by the user's own message on exactly these values, or `always`.
+        high_risk: Placed<String> = Placed::unset("unless-ordered".to_owned()),
+            Legal::OneOf(&["unless-ordered", "always"]), why "a question for each ordered act is soon answered unread";
+        /// Tools whose results you trust like your own words, such as an address book that nobody else writes to.
+        directories: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
+            why "what a tool brings back may have been written by anybody";
+        /// Your address book: people, addresses and accounts that the agent may write to when the user asks for it.
+        contacts: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()),
+            Legal::Texts("a name and an address, such as `Anna Berg <anna@example.com>`"),
+            why "only whom the user names is known";
     }
 }
 

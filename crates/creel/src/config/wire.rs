@@ -17,12 +17,12 @@ impl Config {
     /// What the rules read. `generation` counts reloads, `own_addresses` are this host's.
     #[must_use]
     pub fn policy(&self, generation: u64, provider: &Provider, own_addresses: Vec<IpAddr>) -> creel_policy::Config {
-        let Tools { deny, ask } = &self.tools;
+        let Tools { deny, ask, high_risk, directories: _, contacts: _ } = &self.tools;
         creel_policy::Config {
             generation,
             egress_allow: self.egress.iter().map(allow).collect(),
             model: ModelRules { providers: vec![self.model_rules(provider)] },
-            tools: ToolRules { deny: deny.clone(), ask: ask.clone() },
+            tools: ToolRules { deny: deny.clone(), ask: ask.clone(), high_risk: *high_risk },
             own_addresses,
         }
     }

@@ -1,13 +1,22 @@
 //! The rules of the model door, in order.
 //!
 //! Owns the list. Prompts on their way out are judged by provider, model and address, tool calls on their way in by
-//! the tool's name.
+//! the tool's name, then by what is known of them: what kind of act it is, who ordered it, where its values stem from.
 
 mod allow_call;
+mod allow_look_up;
+mod allow_ordered;
 mod allow_provider;
+mod ask_after_refusal;
+mod ask_high_risk;
+mod ask_repetition;
+mod ask_rule_of_two;
+mod ask_source;
 mod ask_tool;
+mod ask_unordered;
 mod bad_arguments;
 mod bad_request;
+mod bad_schema;
 mod call_as_text;
 mod call_too_large;
 mod default_deny;
@@ -26,11 +35,12 @@ mod unknown_provider;
 mod unknown_tool;
 mod url_source;
 
-use creel_guard::{Action, Call, Deed, Prompt};
+use creel_guard::{Action, Call, CallFacts, Deed, Facts, Obligations, Prompt, Question};
 
 use super::DoorRules;
 use crate::config::ModelProvider;
 use crate::judge::Policy;
+use crate::rule::{Finding, shown};
 
 pub(super) static RULES: DoorRules = DoorRules {
     in_order: &[
@@ -53,7 +63,16 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_closed_range::RULE,
         &allow_provider::RULE,
         &deny_tool::RULE,
+        &bad_schema::RULE,
         &ask_tool::RULE,
+        &ask_repetition::RULE,
+        &allow_look_up::RULE,
+        &ask_source::RULE,
+        &ask_rule_of_two::RULE,
+        &ask_unordered::RULE,
+        &ask_after_refusal::RULE,
+        &ask_high_risk::RULE,
+        &allow_ordered::RULE,
         &allow_call::RULE,
     ],
     otherwise: &default_deny::RULE,
@@ -79,4 +98,20 @@ fn called(action: &Action) -> Option<&Call> {
 
 fn lists(tools: &[String], call: &Call) -> bool {
     tools.iter().any(|tool| tool.trim().eq_ignore_ascii_case(call.tool.trim()))
+}
+
+/// A call of which something is known.
+fn known<'a>(action: &'a Action, facts: &'a Facts) -> Option<(&'a Call, &'a CallFacts)> {
+    Some((called(action)?, facts.call.as_deref()?))
+}
+
+/// Asks a person: the exact call, why it is asked, and the untrusted passages that its values stem from.
+fn question(call: &Call, known: &CallFacts, why: String) -> Finding {
+    let mut text = format!("The model wants to call {} with {}. Asked because {why}.", call.tool, call.arguments);
+    for argument in &known.arguments {
+        if let Some(passage) = &argument.passage {
+            text.push_str(&format!("\n`{}` comes from: {}", shown(&argument.value), shown(passage)));
+        }
+    }
+    Finding::Ask { why, question: Question { text, obligations: Obligations::default() } }
 }
