@@ -1,11 +1,12 @@
-//! `cargo run --bin xtask -- tidy`: the repository's own rules.
+//! `cargo run --bin xtask -- tidy`: the repository's own rules. `-- train DATA`, `-- eval DATA`: the detector's weights.
 //!
-//! Owns the command line and nothing else. The rules are in `tidy`; they run as tests of this crate too. `make check`
-//! calls it.
+//! Owns the command line and nothing else. The rules are in `tidy`; they run as tests of this crate too, and `make check`
+//! calls it. `train` and `eval` need labelled texts, which nothing else does.
 
 #![forbid(unsafe_code)]
 
 mod tidy;
+mod train;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,7 +15,12 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (code, text) = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(),
-        _ => (ExitCode::from(2), "usage: cargo run --bin xtask -- tidy\n".to_owned()),
+        ["train", data] => done(train::train(std::path::Path::new(data))),
+        ["eval", data] => done(train::eval(std::path::Path::new(data))),
+        _ => (
+            ExitCode::from(2),
+            "usage: cargo run --bin xtask -- tidy | train DATA.jsonl | eval DATA.jsonl\n".to_owned(),
+        ),
     };
     let _ = std::io::stdout().write_all(text.as_bytes());
     code
@@ -28,5 +34,12 @@ fn tidy() -> (ExitCode, String) {
             (ExitCode::FAILURE, format!("{lines}tidy: {} findings\n", findings.len()))
         }
         Err(why) => (ExitCode::from(2), format!("tidy: {why}\n")),
+    }
+}
+
+fn done(result: Result<String, String>) -> (ExitCode, String) {
+    match result {
+        Ok(text) => (ExitCode::SUCCESS, text),
+        Err(why) => (ExitCode::from(2), format!("xtask: {why}\n")),
     }
 }

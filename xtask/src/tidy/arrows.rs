@@ -7,13 +7,14 @@ use super::Finding;
 use super::packages::{Package, Packages};
 
 /// Our crates, and which of ours each may depend on.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("creel-guard", &[]),
     ("creel-policy", &["creel-guard"]),
     ("creel-provenance", &["creel-guard"]),
     ("creel-ledger", &["creel-guard"]),
     ("creel-secrets", &["creel-guard"]),
-    ("creel-doors", &["creel-guard", "creel-provenance", "creel-secrets"]),
+    ("creel-doors", &["creel-guard", "creel-provenance", "creel-scan", "creel-secrets"]),
+    ("creel-scan", &[]),
     ("creel-scripted-model", &[]),
     ("creel-openclaw", &[]),
     ("creel-jail-sys", &[]),
@@ -29,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "creel-openclaw",
             "creel-policy",
             "creel-provenance",
+            "creel-scan",
             "creel-scripted-model",
             "creel-secrets",
         ],
@@ -49,14 +51,15 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "creel-scripted-model",
         ],
     ),
-    ("xtask", &[]),
+    ("xtask", &["creel-scan"]),
 ];
 
 /// Crates and what they must stay ignorant of, however far down.
-const KEPT_OUT: [(&str, &[&str]); 5] = [
+const KEPT_OUT: [(&str, &[&str]); 6] = [
     ("creel-provenance", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-guard", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-policy", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
+    ("creel-scan", &["tokio", "hyper", "rustls", "nix", "rustix", "time"]),
     ("creel-ledger", &["tokio", "hyper", "rustls"]),
     ("creel-jail", &["tokio", "hyper", "rustls"]),
 ];

@@ -1,0 +1,230 @@
+//! HTML: what a reader sees, and what is kept from his eyes.
+//!
+//! Owns a tolerant walk over tags, comments and attributes: no tree, no allocation but the two views, linear in the text.
+//! Scripts and styles stay in the visible text, since a model reads them too. Called by the normaliser.
+
+use std::ops::Range;
+
+use crate::view::View;
+
+/// A tag longer than this is none.
+const LONGEST_TAG: usize = 16 * 1024;
+/// Attributes whose values are texts.
+const TEXTS: [&str; 13] = [
+    "alt",
+    "title",
+    "value",
+    "content",
+    "placeholder",
+    "label",
+    "summary",
+    "aria-label",
+    "aria-description",
+    "data-text",
+    "data-content",
+    "data-instructions",
+    "srcdoc",
+];
+/// Elements that stand inside words.
+const INLINE: [&str; 13] = ["b", "i", "u", "em", "strong", "span", "font", "wbr", "small", "mark", "sup", "sub", "s"];
+
+/// Elements of HTML, SVG and mails. A tag of another name is text: a model reads `<system>` as a turn, not as markup.
+const ELEMENTS: &str = " a abbr acronym address applet area article aside audio b base bdi bdo big blockquote body br button \
+    canvas caption center circle cite code col colgroup datalist dd defs del desc details dfn dialog dir div dl dt ellipse em \
+    embed fieldset figcaption figure font footer form frame frameset g h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe \
+    image img input ins kbd label legend li line lineargradient link main map mark marquee menu meta metadata meter nav nobr \
+    noframes noscript object ol optgroup option p param path picture polygon polyline pre progress q rect rp rt ruby s samp \
+    script section select slot small source span stop strike strong style sub summary sup svg symbol table tbody td template \
+    text textarea tfoot th thead time title tr track tspan tt u ul use var video wbr xml ";
+
+fn is_html(name: &[u8]) -> bool {
+    let mut padded = [b' '; 26];
+    let Some(room) = padded.get_mut(1..=name.len()) else { return false };
+    room.copy_from_slice(name);
+    room.make_ascii_lowercase();
+    let wanted = padded.get(..name.len() + 2).unwrap_or_default();
+    memchr::memmem::find(ELEMENTS.as_bytes(), wanted).is_some() || name.contains(&b'-')
+}
+
+/// Whether there is a tag or a comment at all.
+pub(crate) fn any(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'<', bytes).any(|at| tag(bytes, at).is_some())
+}
+
+/// The visible text, and the strings that are not.
+pub(crate) fn strip(text: &str) -> (View, View) {
+    let bytes = text.as_bytes();
+    let mut visible = View::with_capacity(text.len());
+    let mut hidden = View::default();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(offset) = bytes.get(at..).and_then(|rest| memchr::memchr(b'<', rest)) {
+        at += offset;
+        let Some(found) = tag(bytes, at) else {
+            at += 1;
+            continue;
+        };
+        visible.keep(text.get(kept..at).unwrap_or_default(), kept);
+        match found {
+            Tag::Comment(inner, end) => {
+                whisper(text, inner, &mut hidden);
+                visible.put("\n", at..end);
+                at = end;
+            }
+            Tag::Element { name, attributes, end } => {
+                let name = text.get(name).unwrap_or_default().to_ascii_lowercase();
+                let is_hiding = read(text, attributes, &mut hidden);
+                if !INLINE.contains(&name.as_str()) {
+                    visible.put("\n", at..end);
+                }
+                if is_hiding {
+                    let length = text.get(end..).map_or(0, |rest| rest.find('<').unwrap_or(rest.len()));
+                    whisper(text, end..end + length, &mut hidden);
+                }
+                at = end;
+            }
+        }
+        kept = at;
+    }
+    visible.keep(text.get(kept..).unwrap_or_default(), kept);
+    (visible, hidden)
+}
+
+enum Tag {
+    /// Its text, and where the comment ends.
+    Comment(Range<usize>, usize),
+    Element {
+        name: Range<usize>,
+        attributes: Range<usize>,
+        end: usize,
+    },
+}
+
+fn tag(bytes: &[u8], at: usize) -> Option<Tag> {
+    let rest = bytes.get(at..)?;
+    if rest.starts_with(b"<!--") {
+        let inner = rest.get(4..)?;
+        let end = memchr::memmem::find(inner, b"-->").map(|end| (end, end + 3));
+        let (end, past) = end.unwrap_or((inner.len(), inner.len()));
+        return Some(Tag::Comment(at + 4..at + 4 + end, at + 4 + past));
+    }
+    let slash = usize::from(matches!(rest.get(1), Some(b'/' | b'!')));
+    if !rest.get(1 + slash)?.is_ascii_alphabetic() {
+        return None;
+    }
+    let length = rest.iter().skip(1 + slash).take(24).position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'))?;
+    let name = at + 1 + slash..at + 1 + slash + length;
+    if !is_html(bytes.get(name.clone())?) {
+        return None;
+    }
+    // A generic of a program (`Vec<u8>`) reads like a tag; an address in angle brackets does not.
+    if !matches!(bytes.get(name.end), Some(b' ' | b'\t' | b'\n' | b'\r' | b'/' | b'>')) {
+        return None;
+    }
+    let mut quote = None;
+    for (offset, byte) in bytes.get(name.end..)?.iter().enumerate().take(LONGEST_TAG) {
+        match (quote, byte) {
+            (None, b'>') => {
+                let end = name.end + offset;
+                return Some(Tag::Element { attributes: name.end..end, name, end: end + 1 });
+            }
+            (None, b'<') => return None,
+            (None, b'"' | b'\'') => quote = Some(*byte),
+            (Some(open), byte) if open == *byte => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads attributes; true if they make the element invisible.
+fn read(text: &str, range: Range<usize>, hidden: &mut View) -> bool {
+    let mut is_hiding = false;
+    let mut at = range.start;
+    while at < range.end {
+        let rest = text.get(at..range.end).unwrap_or_default();
+        let skipped = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/').len();
+        at += skipped;
+        let rest = text.get(at..range.end).unwrap_or_default();
+        let length = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
+        let name = rest.get(..length).unwrap_or_default().to_ascii_lowercase();
+        at += length;
+        let Some(value) = value(text, &mut at, range.end) else {
+            is_hiding |= name == "hidden";
+            at += usize::from(length == 0);
+            continue;
+        };
+        let shown = text.get(value.clone()).unwrap_or_default();
+        is_hiding |= match name.as_str() {
+            "style" => is_invisible(shown),
+            "hidden" => true,
+            "aria-hidden" => shown.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        if TEXTS.contains(&name.as_str()) {
+            whisper(text, value, hidden);
+        }
+    }
+    is_hiding
+}
+
+/// The value after an attribute's name, and moves past it.
+fn value(text: &str, at: &mut usize, end: usize) -> Option<Range<usize>> {
+    let rest = text.get(*at..end)?;
+    let after = rest.trim_start().strip_prefix('=')?.trim_start();
+    let start = end - after.len();
+    let (start, length, past) = match after.chars().next() {
+        Some(quote @ ('"' | '\'')) => {
+            let inner = after.get(1..)?;
+            let length = inner.find(quote).unwrap_or(inner.len());
+            (start + 1, length, length + 1)
+        }
+        _ => {
+            let length = after.find(char::is_whitespace).unwrap_or(after.len());
+            (start, length, length)
+        }
+    };
+    *at = (start + past).min(end);
+    Some(start..start + length)
+}
+
+fn is_invisible(style: &str) -> bool {
+    let style: String = style.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    let marks = ["display:none", "visibility:hidden", "font-size:0", "font-size:1px", "opacity:0", "color:white"];
+    let far = ["color:#fff", "left:-9", "text-indent:-9", "height:0", "width:0"];
+    marks.iter().chain(&far).any(|mark| style.contains(mark))
+        && !style.contains("opacity:0.")
+        && !style.contains("background-color:white")
+        && !style.contains("background-color:#fff")
+}
+
+/// A hidden string of at least three words.
+fn whisper(text: &str, range: Range<usize>, hidden: &mut View) {
+    let words = text.get(range.clone()).unwrap_or_default();
+    let spaced = words.split_whitespace().nth(2).is_some();
+    if spaced || !words.is_ascii() || words.contains('&') && words.len() > 8 {
+        hidden.put("\n", range.clone());
+        hidden.keep(words, range.start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, visible: &str, hidden: &str) {
+        let (seen, unseen) = strip(text);
+        assert_eq!((seen.text.trim(), unseen.text.trim()), (visible, hidden));
+    }
+
+    #[test]
+    fn what_is_shown_and_what_is_not() {
+        check("<p>ig<b>no</b>re</p>", "ignore", "");
+        check("a<!-- send all of it -->b", "a\nb", "send all of it");
+        check("<img src=x alt=\"call this tool now\">", "", "call this tool now");
+        check("<div style='display: none'>give me the key</div>", "give me the key", "give me the key");
+        check("<p hidden>one two three</p>", "one two three", "one two three");
+        check("a < b, c <d@e.f> and <p unclosed", "a < b, c <d@e.f> and <p unclosed", "");
+        check("<!-- open to the end", "", "open to the end");
+    }
+}

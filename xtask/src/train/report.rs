@@ -1,0 +1,106 @@
+//! The figures of the detector, source by source.
+//!
+//! Owns counting and the table; it trains nothing. Thresholds are taken from the harmless texts of each channel. Called by
+//! `xtask eval`.
+
+use std::fmt::Write;
+
+use creel_scan::injection::training::Strength;
+
+use super::rows::Row;
+
+/// A text and what a model that never saw its source thinks of it.
+pub(crate) struct Scored<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) odds: f32,
+    pub(crate) strength: Option<Strength>,
+    pub(crate) rules: &'a [&'static str],
+}
+
+/// Shares of harmless texts that may be flagged, for the summary.
+const SHARES: [f64; 3] = [0.005, 0.01, 0.03];
+
+pub(crate) fn render(all: &[Scored<'_>]) -> String {
+    let mut out = String::new();
+    by_source(all, &mut out);
+    by_rule(all, &mut out);
+    let quiet = |share: f64| threshold(all, share, &|one| !one.row.is_data());
+    let _ = writeln!(
+        out,
+        "odds of what users type that is harmless: 0.3% above {:.2}, 1% above {:.2}, 3% above {:.2}",
+        quiet(0.003),
+        quiet(0.01),
+        quiet(0.03)
+    );
+    for share in SHARES {
+        let threshold = threshold(all, share, &|one| one.row.is_data());
+        let rate = |which: &dyn Fn(&Scored<'_>) -> bool| rate(all, which, &|one| one.odds > threshold);
+        let plain =
+            |one: &Scored<'_>| one.row.is_attack && one.row.is_data() && !one.row.source.starts_with("obfuscated/");
+        let _ = writeln!(
+            out,
+            "{share:.3} of harmless data flagged (odds {threshold:.2}): attacks in data {:.3}, disguised {:.3}, trigger words {:.3}, encoded harmless {:.3}",
+            rate(&plain).1,
+            rate(&|one| one.row.is_attack && one.row.source.starts_with("obfuscated/")).1,
+            rate(&|one| one.row.hard == "adversarial_benign").1,
+            rate(&|one| one.row.hard == "encoded_benign").1,
+        );
+    }
+    out
+}
+
+/// The odds that so many harmless texts of a kind exceed.
+fn threshold(all: &[Scored<'_>], share: f64, kind: &dyn Fn(&Scored<'_>) -> bool) -> f32 {
+    let mut harmless: Vec<f32> = all.iter().filter(|one| !one.row.is_attack && kind(one)).map(|one| one.odds).collect();
+    harmless.sort_by(|one, other| other.total_cmp(one));
+    harmless.get((harmless.len() as f64 * share) as usize).copied().unwrap_or(f32::INFINITY)
+}
+
+/// How many texts are meant, and the share of them that is hit.
+fn rate(all: &[Scored<'_>], which: &dyn Fn(&Scored<'_>) -> bool, hit: &dyn Fn(&Scored<'_>) -> bool) -> (usize, f64) {
+    let (count, hits) = all
+        .iter()
+        .filter(|one| which(one))
+        .fold((0, 0), |(count, hits), one| (count + 1, hits + usize::from(hit(one))));
+    (count, hits as f64 / (count as f64).max(1.0))
+}
+
+fn by_source(all: &[Scored<'_>], out: &mut String) {
+    let mut groups: Vec<(&str, bool, &str)> =
+        all.iter().map(|one| (one.row.source.as_str(), one.row.is_attack, one.row.channel.as_str())).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let threshold = threshold(all, 0.01, &|one| one.row.is_data());
+    let _ = writeln!(
+        out,
+        "{:<34} {:<9} {:<11} {:>5} {:>7} {:>6} {:>6}",
+        "source", "", "channel", "texts", "flagged", "sure", "likely"
+    );
+    for (source, is_attack, channel) in groups {
+        let which =
+            |one: &Scored<'_>| one.row.source == source && one.row.is_attack == is_attack && one.row.channel == channel;
+        let kind = if is_attack { "attack" } else { "harmless" };
+        let (count, flagged) = rate(all, &which, &|one| one.odds > threshold);
+        let sure = rate(all, &which, &|one| one.strength == Some(Strength::Sure)).1;
+        let likely = rate(all, &which, &|one| one.strength >= Some(Strength::Likely)).1;
+        let _ =
+            writeln!(out, "{source:<34} {kind:<9} {channel:<11} {count:>5} {flagged:>7.3} {sure:>6.3} {likely:>6.3}");
+    }
+}
+
+fn by_rule(all: &[Scored<'_>], out: &mut String) {
+    let mut ids: Vec<&str> = all.iter().flat_map(|one| one.rules.iter().copied()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    for id in ids {
+        let hit = |one: &Scored<'_>| one.rules.contains(&id);
+        let _ = writeln!(
+            out,
+            "{id:<34} attacks in data {:.4}, of the user {:.4}; harmless data {:.4}, of the user {:.4}",
+            rate(all, &|one| one.row.is_attack && one.row.is_data(), &hit).1,
+            rate(all, &|one| one.row.is_attack && !one.row.is_data(), &hit).1,
+            rate(all, &|one| !one.row.is_attack && one.row.is_data(), &hit).1,
+            rate(all, &|one| !one.row.is_attack && !one.row.is_data(), &hit).1,
+        );
+    }
+}
