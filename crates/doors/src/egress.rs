@@ -24,7 +24,7 @@ mod serve;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Needs, Send as SendDeed, Target, Tenant};
@@ -42,7 +42,7 @@ use crate::ca::Ca;
 use crate::names::Names;
 use crate::shutdown::Shutdown;
 use crate::stream::Body;
-use crate::upstream::{Client, Place, Resolve, Scheme};
+use crate::upstream::{Client, Place, Resolve, Resolved, Scheme};
 use aim::Aim;
 use config::MAX_CONNECTIONS;
 use enforce::{Admitted, Bodily};
@@ -111,9 +111,9 @@ impl Egress {
             }
             _ => Some(Bodily::Streamed(body)),
         };
-        let (place, ground) = match flaw {
-            Some(Flaw::HostMismatch) if explicit => (None, Ground::TwoPlaces),
-            Some(flaw) => (None, Ground::Flaw(flaw)),
+        let (place, dnssec, ground) = match flaw {
+            Some(Flaw::HostMismatch) if explicit => (None, None, Ground::TwoPlaces),
+            Some(flaw) => (None, None, Ground::Flaw(flaw)),
             None => self.place(aim, scheme).await,
         };
         let facts = Facts {
@@ -121,6 +121,7 @@ impl Egress {
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             spent,
             siblings,
+            dnssec,
             ..Facts::default()
         };
         let path = match &action.deed {
@@ -153,25 +154,26 @@ impl Egress {
         siblings.is_none() || matches!(to, Target::Host(host) if self.names.assign(host).is_ok())
     }
 
-    /// Where a request would go, and what a refusal would then be about. Only names that the operator approved are
-    /// resolved: a name is bytes that leave, too.
-    async fn place(&self, aim: &Aim, scheme: Scheme) -> (Option<Place>, Ground) {
+    /// Where a request would go, whether the resolver vouched for it, and what a refusal would then be about. Only names
+    /// that the operator approved are resolved: a name is bytes that leave, too.
+    async fn place(&self, aim: &Aim, scheme: Scheme) -> (Option<Place>, Option<bool>, Ground) {
         let config = Arc::clone(&self.config.borrow());
         let settings = config.settings(&aim.to, aim.port);
-        let addresses = match (&aim.to, settings) {
-            (Target::Address(address), _) => vec![*address],
-            (Target::Host(_), None) => return (None, Ground::Rule),
-            (Target::Host(_), Some(HostSettings { address: Some(pinned), .. })) => vec![*pinned],
-            (Target::Host(host), Some(_)) => self.resolver.resolve(host).await.unwrap_or_else(|error| {
+        let known = |address: &IpAddr| Resolved { addresses: vec![*address], dnssec: None };
+        let Resolved { addresses, dnssec } = match (&aim.to, settings) {
+            (Target::Address(address), _) => known(address),
+            (Target::Host(_), None) => return (None, None, Ground::Rule),
+            (Target::Host(_), Some(HostSettings { address: Some(pinned), .. })) => known(pinned),
+            (Target::Host(host), Some(_)) => self.resolver.look_up(host).await.unwrap_or_else(|error| {
                 tracing::debug!(%error, %host, "an approved name does not resolve");
-                Vec::new()
+                Resolved::default()
             }),
         };
         if addresses.is_empty() {
-            return (None, Ground::Unresolved);
+            return (None, dnssec, Ground::Unresolved);
         }
         let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
-        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), Ground::Rule)
+        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), dnssec, Ground::Rule)
     }
 
     /// Records a connection that goes no further. Were it admitted, the dropped permit says that nothing came of it.

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 pub use exchange::Streamed;
 pub(crate) use exchange::chain;
-pub use resolve::{Resolve, SystemResolver};
+pub use resolve::{DnsResolver, Over, Resolve, Resolved, Servers, SystemResolver};
 pub use trust::{Trust, read_pem};
 
 use crate::Error;

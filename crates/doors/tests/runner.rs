@@ -13,6 +13,7 @@ mod dns;
 mod egress;
 mod fakes;
 mod model;
+mod resolver;
 mod smuggling;
 mod transports;
 mod world;

@@ -107,7 +107,7 @@ async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result
     Ok(response.unwrap())
 }
 
-fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerConfig>) {
+pub(crate) fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerConfig>) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,7 +1,10 @@
 //! Creel's own name resolution: never the agent's.
 //!
-//! Owns [`Resolve`] and the system's resolver. Never judges addresses: `policy` does, before anything connects. Called
-//! by doors, after the name was admitted.
+//! Owns [`Resolve`], the system's resolver and our own ([`DnsResolver`]). Never judges addresses: `policy` does, before
+//! anything connects. Called by doors, after the name was admitted.
+
+mod dns;
+mod transport;
 
 use std::io;
 use std::net::IpAddr;
@@ -9,6 +12,9 @@ use std::time::Duration;
 
 use creel_guard::{BoxFuture, HostName};
 use tokio::time::timeout;
+
+pub use dns::DnsResolver;
+pub use transport::{Over, Servers};
 
 /// Patience with the host's resolver: glibc gives up after 5 s a server, twice.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(10);
@@ -19,6 +25,20 @@ const MAX_ADDRESSES: usize = 64;
 pub trait Resolve: Send + Sync {
     /// Every address of `host`, without doubles.
     fn resolve<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
+
+    /// The same, and whether they were vouched for.
+    fn look_up<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Resolved>> {
+        Box::pin(async move { Ok(Resolved { addresses: self.resolve(host).await?, dnssec: None }) })
+    }
+}
+
+/// What a name leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Every address, without doubles.
+    pub addresses: Vec<IpAddr>,
+    /// Whether the resolver validated the answers (the AD bit); `None` when it can't say.
+    pub dnssec: Option<bool>,
 }
 
 /// The host's own resolver (`getaddrinfo`).
