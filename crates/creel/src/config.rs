@@ -20,11 +20,11 @@ mod wire;
 
 use std::fs::File;
 use std::io::Read;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use creel_guard::{Target, Tenant};
+use creel_guard::{HostName, Target, Tenant};
 use creel_policy::{Conditions, HighRisk, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
@@ -45,6 +45,7 @@ pub struct Config {
     tenant: Tenant,
     limits: Limits,
     egress: Vec<Allow>,
+    dns: Dns,
     model: Model,
     tools: Tools,
     durability: Durability,
@@ -99,6 +100,37 @@ pub struct Ca {
     pub pem: String,
     /// The certificates in it, at least one.
     pub certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Who resolves the names that are approved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Dns {
+    /// This machine's own resolver.
+    #[default]
+    System,
+    /// Servers of the operator's choice.
+    Servers {
+        /// Their addresses, at least one.
+        addresses: Vec<SocketAddr>,
+        /// How they are asked.
+        how: Asking,
+    },
+}
+
+/// How name servers are asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// Over UDP and TCP: anyone on the way can read and change it.
+    Plain,
+    /// Over TLS, or over HTTPS when there is a path.
+    Encrypted {
+        /// The name that their certificate must be for.
+        name: HostName,
+        /// The endpoint's path.
+        path: Option<String>,
+        /// Who vouches for them besides the host system's roots.
+        ca: Option<Ca>,
+    },
 }
 
 /// Which model the agent gets.
@@ -226,7 +258,12 @@ impl Config {
     #[must_use]
     pub fn cas(&self) -> Vec<(PathBuf, String)> {
         let mut cas: Vec<(PathBuf, String)> = Vec::new();
-        for ca in self.egress.iter().filter_map(|allow| allow.ca.as_ref()).chain(self.model.ca.as_ref()) {
+        let dns = match &self.dns {
+            Dns::Servers { how: Asking::Encrypted { ca, .. }, .. } => ca.as_ref(),
+            Dns::Servers { how: Asking::Plain, .. } | Dns::System => None,
+        };
+        let hosts = self.egress.iter().filter_map(|allow| allow.ca.as_ref());
+        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()) {
             if !cas.iter().any(|(path, _)| *path == ca.path) {
                 cas.push((ca.path.clone(), ca.pem.clone()));
             }
@@ -269,6 +306,12 @@ impl Config {
         let mut leaks: Vec<String> = self.egress.iter().flat_map(each).collect();
         leaks.dedup();
         leaks
+    }
+
+    /// Who resolves the names that are approved.
+    #[must_use]
+    pub fn dns(&self) -> &Dns {
+        &self.dns
     }
 
     /// Which model the agent gets, as far as the file says; [`Config::provider`] chooses.

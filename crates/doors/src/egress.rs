@@ -76,6 +76,13 @@ pub struct Egress {
     pub meter: Arc<Meter>,
 }
 
+/// Who answers for the addresses of a place.
+#[derive(Default)]
+struct Vouched {
+    dnssec: Option<bool>,
+    resolver: Option<String>,
+}
+
 /// Serves connections that were turned round to `listeners`, until `shutdown`.
 pub async fn serve_transparent(door: Egress, listeners: Vec<TcpListener>, shutdown: Shutdown) {
     let door = Arc::new(door);
@@ -111,9 +118,9 @@ impl Egress {
             }
             _ => Some(Bodily::Streamed(body)),
         };
-        let (place, dnssec, ground) = match flaw {
-            Some(Flaw::HostMismatch) if explicit => (None, None, Ground::TwoPlaces),
-            Some(flaw) => (None, None, Ground::Flaw(flaw)),
+        let (place, vouched, ground) = match flaw {
+            Some(Flaw::HostMismatch) if explicit => (None, Vouched::default(), Ground::TwoPlaces),
+            Some(flaw) => (None, Vouched::default(), Ground::Flaw(flaw)),
             None => self.place(aim, scheme).await,
         };
         let facts = Facts {
@@ -121,7 +128,8 @@ impl Egress {
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             spent,
             siblings,
-            dnssec,
+            dnssec: vouched.dnssec,
+            resolver: vouched.resolver,
             ..Facts::default()
         };
         let path = match &action.deed {
@@ -156,24 +164,25 @@ impl Egress {
 
     /// Where a request would go, whether the resolver vouched for it, and what a refusal would then be about. Only names
     /// that the operator approved are resolved: a name is bytes that leave, too.
-    async fn place(&self, aim: &Aim, scheme: Scheme) -> (Option<Place>, Option<bool>, Ground) {
+    async fn place(&self, aim: &Aim, scheme: Scheme) -> (Option<Place>, Vouched, Ground) {
         let config = Arc::clone(&self.config.borrow());
         let settings = config.settings(&aim.to, aim.port);
-        let known = |address: &IpAddr| Resolved { addresses: vec![*address], dnssec: None };
-        let Resolved { addresses, dnssec } = match (&aim.to, settings) {
+        let known = |address: &IpAddr| Resolved { addresses: vec![*address], ..Resolved::default() };
+        let Resolved { addresses, dnssec, resolver } = match (&aim.to, settings) {
             (Target::Address(address), _) => known(address),
-            (Target::Host(_), None) => return (None, None, Ground::Rule),
+            (Target::Host(_), None) => return (None, Vouched::default(), Ground::Rule),
             (Target::Host(_), Some(HostSettings { address: Some(pinned), .. })) => known(pinned),
             (Target::Host(host), Some(_)) => self.resolver.look_up(host).await.unwrap_or_else(|error| {
                 tracing::debug!(%error, %host, "an approved name does not resolve");
                 Resolved::default()
             }),
         };
+        let vouched = Vouched { dnssec, resolver };
         if addresses.is_empty() {
-            return (None, dnssec, Ground::Unresolved);
+            return (None, vouched, Ground::Unresolved);
         }
         let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
-        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), dnssec, Ground::Rule)
+        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), vouched, Ground::Rule)
     }
 
     /// Records a connection that goes no further. Were it admitted, the dropped permit says that nothing came of it.

@@ -112,12 +112,14 @@ fn both() -> Vec<IpAddr> {
 #[tokio::test]
 async fn both_families_are_found_and_the_ad_bit_is_kept() {
     let plain = check(|name, kind, message| address(name, kind, 60, message)).await;
-    assert_eq!(plain, Ok(Resolved { addresses: both(), dnssec: Some(false) }));
+    let Resolved { addresses, dnssec, resolver } = plain.unwrap();
+    assert_eq!((addresses, dnssec), (both(), Some(false)));
+    assert!(resolver.unwrap().starts_with("plain:127.0.0.1:"));
     let vouched = check(|name, kind, message| {
         address(name, kind, 60, message);
         message.metadata.authentic_data = true;
     });
-    assert_eq!(vouched.await, Ok(Resolved { addresses: both(), dnssec: Some(true) }));
+    assert_eq!(vouched.await.unwrap().dnssec, Some(true));
     let half = check(|name, kind, message| {
         address(name, kind, 60, message);
         message.metadata.authentic_data = kind == RecordType::A;
@@ -187,13 +189,13 @@ async fn aliases_are_followed_to_a_bounded_end() {
         address(&target, kind, 60, message);
     });
     assert_eq!(straight.await.unwrap().addresses, both());
-    let in_two = check(|name, kind, message| match name.to_ascii().as_str() {
+    let in_two = check(|name, kind, message| match name.to_lowercase().to_ascii().as_str() {
         "a.test." => drop(message.add_answer(record(name, 60, RData::CNAME(CNAME(named("b.test.")))))),
         _ => address(name, kind, 60, message),
     });
     assert_eq!(in_two.await.unwrap().addresses, both());
     let round = check(|name, _, message| {
-        let target = named(if name.to_ascii() == "a.test." { "b.test." } else { "a.test." });
+        let target = named(if name.to_lowercase().to_ascii() == "a.test." { "b.test." } else { "a.test." });
         message.add_answer(record(name, 60, RData::CNAME(CNAME(target))));
     });
     assert!(round.await.unwrap_err().contains("a loop"));
@@ -291,4 +293,115 @@ async fn over_https_only_a_small_200_counts() {
     assert_eq!(look_up(&resolver(vec![at], over("/dns-query"))).await.unwrap().addresses, both());
     assert!(look_up(&resolver(vec![at], over("/gone"))).await.is_err());
     assert!(look_up(&resolver(vec![at], over("/huge"))).await.is_err());
+}
+
+/// A server that answers each datagram with several.
+async fn crowd(answers: fn(&[u8]) -> Vec<Message>) -> Server {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = tcp.local_addr().unwrap();
+    let udp = UdpSocket::bind(at).await.unwrap();
+    let server = Server { at, datagrams: Arc::default(), streams: Arc::default() };
+    let streams = Arc::clone(&server.streams);
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            for message in answers(&buffer[..length]) {
+                udp.send_to(&message.to_vec().unwrap(), from).await.unwrap();
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = tcp.accept().await {
+            streams.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(framed(stream, |name, kind, message| address(name, kind, 60, message)));
+        }
+    });
+    server
+}
+
+fn forged(name: &Name, kind: RecordType, message: &mut Message) {
+    if kind == RecordType::A {
+        message.add_answer(record(name, 60, RData::A(A(Ipv4Addr::new(203, 0, 113, 66)))));
+    }
+}
+
+#[tokio::test]
+async fn forged_answers_that_come_first_are_passed_over() {
+    let server = crowd(|question| {
+        let mut messages: Vec<Message> = (1..9)
+            .map(|off| {
+                let mut lie = reply(forged, question);
+                lie.metadata.id = lie.metadata.id.wrapping_add(off);
+                lie
+            })
+            .collect();
+        messages.push(reply(|name, kind, message| address(name, kind, 60, message), question));
+        messages
+    })
+    .await;
+    assert_eq!(look_up(&resolver(vec![server.at], Over::Plain)).await.unwrap().addresses, both());
+    assert_eq!(server.streams.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn an_answer_in_other_letters_is_asked_for_over_tcp() {
+    // The number may have been guessed; the case of the letters was not.
+    let server = crowd(|question| {
+        let mut lie = reply(forged, question);
+        let other: String = lie.queries[0].name().to_ascii().chars().map(flip).collect();
+        lie.queries[0].set_name(named(&other));
+        vec![lie]
+    })
+    .await;
+    assert_eq!(look_up(&resolver(vec![server.at], Over::Plain)).await.unwrap().addresses, both());
+    assert_eq!(server.streams.load(Ordering::SeqCst), 2);
+}
+
+fn flip(c: char) -> char {
+    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+}
+
+#[tokio::test]
+async fn another_port_or_address_is_not_heard() {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = udp.local_addr().unwrap();
+    tokio::spawn(async move {
+        let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let elsewhere = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            let lie = reply(forged, &buffer[..length]).to_vec().unwrap();
+            let _ = stranger.send_to(&lie, from).await;
+            let _ = elsewhere.send_to(&lie, from).await;
+            let truth = reply(|name, kind, message| address(name, kind, 60, message), &buffer[..length]);
+            udp.send_to(&truth.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    assert_eq!(look_up(&resolver(vec![at], Over::Plain)).await.unwrap().addresses, both());
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_three_seconds_and_then_the_next_is_asked() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let whole = plain(|name, kind, message| address(name, kind, 60, message)).await;
+    let patient = resolver(vec![silent.local_addr().unwrap(), whole.at], Over::Plain);
+    assert_eq!(look_up(&patient).await.unwrap().addresses, both());
+    let alone = resolver(vec![silent.local_addr().unwrap()], Over::Plain);
+    assert!(look_up(&alone).await.unwrap_err().contains("did not answer in time"));
+}
+
+#[tokio::test]
+async fn failures_are_no_addresses_and_are_not_kept() {
+    for code in [ResponseCode::ServFail, ResponseCode::Refused, ResponseCode::NotImp, ResponseCode::FormErr] {
+        static CODE: std::sync::Mutex<ResponseCode> = std::sync::Mutex::new(ResponseCode::NoError);
+        *CODE.lock().unwrap() = code;
+        let server = plain(|_, _, message| message.metadata.response_code = *CODE.lock().unwrap()).await;
+        let resolver = resolver(vec![server.at], Over::Plain);
+        assert!(look_up(&resolver).await.is_err(), "{code}");
+        let asked = server.datagrams.load(Ordering::SeqCst);
+        assert!(look_up(&resolver).await.is_err(), "{code}");
+        assert_eq!(server.datagrams.load(Ordering::SeqCst), 2 * asked, "{code}");
+    }
+    let none = check(|_, _, message| message.metadata.response_code = ResponseCode::NXDomain).await.unwrap();
+    assert_eq!(none.addresses, Vec::<IpAddr>::new());
 }

@@ -41,6 +41,9 @@ pub struct Facts {
     /// Whether the upstream's resolver vouched for the addresses (the AD bit, RFC 4035, section 3.2.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<bool>,
+    /// Who resolved the name, as the operator wrote it; `None` when nobody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<String>,
 }
 
 /// What a door must find out before this act can be judged. Said by the policy, gathered by the door, never guessed: what

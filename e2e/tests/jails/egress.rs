@@ -116,3 +116,53 @@ fn a_refusal_explains_itself() {
     assert!(ran.out.contains("creel:record:") && ran.out.contains("egress/"), "{ran:?}");
     assert_eq!(origin.asked().len(), 0);
 }
+
+/// A name server that says `127.0.0.3` to every question for an address, and counts.
+fn name_server() -> (std::net::SocketAddr, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::sync::atomic::Ordering;
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let mut question = [0; 1500];
+        while let Ok((length, from)) = socket.recv_from(&mut question) {
+            count.fetch_add(1, Ordering::SeqCst);
+            // The name ends with an empty label; type and class follow (RFC 1035, section 4.1.2).
+            let end = 12 + question[12..length].iter().position(|byte| *byte == 0).unwrap() + 5;
+            let is_a = question[end - 4..end - 2] == [0, 1];
+            let mut answer = question[..end].to_vec();
+            answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            if is_a {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 3]);
+            }
+            socket.send_to(&answer, from).unwrap();
+        }
+    });
+    (at, asked)
+}
+
+#[test]
+fn the_operators_name_servers_are_asked_and_what_they_say_is_judged() {
+    use std::sync::atomic::Ordering;
+    let creel = fresh("egress-dns").unwrap();
+    let (server, asked) = name_server();
+    let sink = Origin::http("127.0.0.3:0").unwrap();
+    let port = sink.address().port();
+    let config = |pin: &str| {
+        let text = format!(
+            "[dns]\nresolver = \"plain\"\nservers = [\"{server}\"]\n\
+             [[egress.allow]]\nhost = \"inside.test\"\nports = [{port}]\nhttp = true\n{pin}"
+        );
+        creel.file("creel.toml", &text).unwrap().display().to_string()
+    };
+    let line = format!("curl -sS --max-time 20 http://inside.test:{port}/x");
+    let ran = creel.jail(&["--config", &config(""), "--no-disk-limit"], &line).unwrap();
+    assert!(ran.out.contains("egress/deny-closed-range"), "{ran:?}");
+    assert_eq!((asked.load(Ordering::SeqCst), sink.asked().len()), (2, 0), "one question a family");
+    let ran = creel.jail(&["--config", &config("address = \"127.0.0.3\"\n"), "--no-disk-limit"], &line).unwrap();
+    assert!(ran.out.contains("hello from ORIGIN"), "{ran:?}");
+    assert_eq!((asked.load(Ordering::SeqCst), sink.asked().len()), (2, 1), "what is pinned is not looked up");
+    let log = creel.run(&["log", "--json"]).unwrap();
+    assert!(log.out.contains("egress/deny-closed-range"), "{}", log.out);
+}

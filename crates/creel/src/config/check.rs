@@ -4,6 +4,7 @@
 //! of texts and the contradictions. Every section is destructured in full, so that an unused setting does not compile.
 
 mod conditions;
+mod dns;
 mod egress;
 mod model;
 
@@ -49,13 +50,14 @@ pub(super) fn check(
     files: &Files<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
-    let RawConfig { tenant, limits, egress, model, tools, ledger, state, openclaw, restart } = raw;
+    let RawConfig { tenant, limits, egress, dns, model, tools, ledger, state, openclaw, restart } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
     let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
     let tenant = checker.tenant(tenant);
     let limits = checker.limits(limits);
     let egress = checker.egress(egress);
+    let dns = checker.dns(dns);
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
     let tools = checker.tools(tools);
@@ -71,6 +73,7 @@ pub(super) fn check(
         tenant: tenant?,
         limits,
         egress,
+        dns: dns?,
         model,
         tools,
         durability,

@@ -20,6 +20,8 @@ section! {
         limits: RawLimits = RawLimits::default(), Legal::Table(&RawLimits::SECTION), why "";
         /// Where the agent may go.
         egress: RawEgress = RawEgress::default(), Legal::Table(&RawEgress::SECTION), why "";
+        /// Who resolves the names that are approved.
+        dns: RawDns = RawDns::default(), Legal::Table(&RawDns::SECTION), why "";
         /// Which model the agent gets.
         model: RawModel = RawModel::default(), Legal::Table(&RawModel::SECTION), why "";
         /// Which tools the model may call.
@@ -146,6 +148,29 @@ section! {
         /// A person decides about each request. Until approvals exist, nobody can, so the answer is No.
         ask: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "an entry is your yes";
+    }
+}
+
+section! {
+    /// Who resolves the names that are approved, outside the jail. What the agent asks is answered by Creel itself and never
+    /// travels. Every address that comes back is judged, and only a judged one is connected to.
+    RawDns "dns" {
+        /// `system` is this machine's own resolver. The others ask `servers`, keep answers for their time and record whether
+        /// the server validated them (DNSSEC): `plain` over UDP and TCP, `tls` and `https` encrypted.
+        resolver: Placed<String> = Placed::unset("system".to_owned()), Legal::OneOf(&["system", "plain", "tls", "https"]),
+            why "works wherever this machine can look up names";
+        /// Whom to ask, in this order: addresses, with a port where it is not the usual one (53, 853, 443).
+        servers: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("an IP address, or one and a port"),
+            why "the system's resolver has its own";
+        /// The name that their certificate must be for.
+        name: Option<Placed<String>> = None, Legal::Text("a host name"),
+            why "an address alone proves nobody", example "\"dns.example.com\"";
+        /// The endpoint, for `https`.
+        path: Placed<String> = Placed::unset("/dns-query".to_owned()), Legal::Text("a path that starts with `/`"),
+            why "the usual one, RFC 8484, section 4.1.1";
+        /// A file with the certificates (PEM) that vouch for them, besides the host system's own.
+        ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "the host system's roots are enough for public servers", example "\"dns-ca.pem\"";
     }
 }
 

@@ -134,6 +134,42 @@ fn types_and_ranges() {
 }
 
 #[test]
+fn name_servers_are_read_and_contradictions_told() {
+    use super::{Asking, Dns};
+    assert_eq!(read("").unwrap().dns, Dns::System);
+    let dns = |lines: &str| read(&format!("[dns]\n{lines}\n")).unwrap().dns;
+    let of = |list: &[&str]| list.iter().map(|one| one.parse().unwrap()).collect();
+    let plain = dns("resolver = \"plain\"\nservers = [\"192.0.2.53\", \"2001:db8::1\", \"[2001:db8::2]:5353\"]");
+    let addresses = of(&["192.0.2.53:53", "[2001:db8::1]:53", "[2001:db8::2]:5353"]);
+    assert_eq!(plain, Dns::Servers { addresses, how: Asking::Plain });
+    let tls = dns("resolver = \"tls\"\nservers = [\"192.0.2.53\"]\nname = \"Dns.Test\"\nca = \"ca.pem\"");
+    let Dns::Servers { addresses, how: Asking::Encrypted { name, path: None, ca: Some(ca) } } = tls else { panic!() };
+    assert_eq!((addresses, name.as_str(), ca.pem.as_str()), (of(&["192.0.2.53:853"]), "dns.test", PEM));
+    let https = dns("resolver = \"https\"\nservers = [\"192.0.2.53\"]\nname = \"dns.test\"");
+    let Dns::Servers { addresses, how: Asking::Encrypted { path: Some(path), .. } } = https else { panic!() };
+    assert_eq!((addresses, path.as_str()), (of(&["192.0.2.53:443"]), "/dns-query"));
+    for (lines, at, words) in [
+        ("servers = [\"192.0.2.53\"]", "2:11", "`dns.servers` says nothing while `resolver` is `system`"),
+        ("resolver = \"plain\"", "2:12", "needs `servers`"),
+        ("resolver = \"plain\"\nservers = [\"dns.test\"]", "3:12", "it is no address"),
+        ("resolver = \"plain\"\nservers = [\"192.0.2.1:0\"]", "3:12", "its port is 0"),
+        ("resolver = \"plain\"\nservers = [\"192.0.2.1\", \"192.0.2.1:53\"]", "3:25", "it stands twice"),
+        ("resolver = \"plain\"\nservers = [\"169.254.169.254\"]", "3:12", "`dns.servers` can't hold"),
+        ("resolver = \"plain\"\nservers = [\"192.0.2.1\"]\nname = \"a.test\"", "4:8", "`dns.name` says nothing"),
+        ("resolver = \"tls\"\nservers = [\"192.0.2.1\"]", "2:12", "needs the `name`"),
+        ("resolver = \"tls\"\nservers = [\"192.0.2.1\"]\nname = \"a b\"", "4:8", "`dns.name` can't be"),
+        ("resolver = \"tls\"\nservers = [\"192.0.2.1\"]\nname = \"a.test\"\npath = \"/x\"", "5:8", "`dns.path`"),
+        ("resolver = \"https\"\nservers = [\"192.0.2.1\"]\nname = \"a.test\"\npath = \"/x y\"", "5:8", "`dns.path`"),
+        ("resolver = \"doq\"", "2:12", "`\"system\"`, `\"plain\"`, `\"tls\"`, `\"https\"`"),
+    ] {
+        refused(&format!("[dns]\n{lines}\n"), at, &[words]);
+    }
+    let warned = read("[dns]\nresolver = \"plain\"\nservers = [\"192.0.2.53\"]\n").unwrap().warnings;
+    assert!(warned[0].contains("anyone on the way"), "{warned:?}");
+    assert!(read("[dns]\nresolver = \"plain\"\nservers = [\"127.0.0.1\"]\n").unwrap().warnings.is_empty());
+}
+
+#[test]
 fn syntax_errors_have_a_place() {
     refused("[limits\ncpus = 2\n", "1:8", &["no TOML"]);
     refused("[limits]\ncpus = 1\ncpus = 2\n", "3:1", &["no TOML"]);
@@ -334,7 +370,7 @@ fn the_sample_is_the_defaults() {
     let all: String = sample
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
-        .filter(|line| !line.starts_with("script ="))
+        .filter(|line| !["script =", "name = \"dns", "ca = \"dns"].iter().any(|start| line.starts_with(start)))
         .map(|line| format!("{line}\n"))
         .collect();
     let config = read(&all).unwrap_or_else(|report| panic!("{report}\n{all}"));

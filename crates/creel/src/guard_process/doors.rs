@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use creel_doors::ca::Ca;
 use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
-use creel_doors::upstream::{Client, SystemResolver, Trust};
+use creel_doors::upstream::{Client, DnsResolver, Over, Resolve, Servers, SystemResolver, Trust};
 use creel_doors::{Shutdown, dns, egress, model};
 use creel_guard::Guard;
 use creel_jail::net::PlantedSockets;
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Live};
+use crate::config::{Asking, Config, Dns, Live};
 use crate::protocol::GuardSetup;
 
 /// Opens every door. The trigger closes them; the tasks then end.
@@ -36,6 +36,7 @@ pub(super) fn open(
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
     let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
+    let resolver = resolver(config.dns(), &client);
     let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
     let failed = |error: io::Error| format!("a planted socket can't be served: {error}");
     let PlantedSockets { dns_udp, dns_tcp, proxy, explicit, model: model_sockets } = sockets;
@@ -47,12 +48,12 @@ pub(super) fn open(
         names,
         ca: Arc::new(ca),
         client: client.clone(),
-        resolver: Arc::new(SystemResolver),
+        resolver: Arc::clone(&resolver),
         config: live.egress(),
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
     };
-    let model_door = super::model::door(config, setup, secrets, guard, client)?;
+    let model_door = super::model::door(config, setup, secrets, guard, client, resolver)?;
     let proxy = tcp(proxy).map_err(failed)?;
     let explicit = tcp(explicit).map_err(failed)?;
     let model_sockets = tcp(model_sockets).map_err(failed)?;
@@ -63,6 +64,22 @@ pub(super) fn open(
         tokio::spawn(model::serve(model_door, model_sockets, shutdown)),
     ];
     Ok((trigger, tasks))
+}
+
+/// Who resolves what was approved, for all doors.
+fn resolver(dns: &Dns, client: &Client) -> Arc<dyn Resolve> {
+    let Dns::Servers { addresses, how } = dns else { return Arc::new(SystemResolver) };
+    let over = match how.clone() {
+        Asking::Plain => Over::Plain,
+        Asking::Encrypted { name, path, ca } => {
+            let roots = ca.map(|ca| ca.certificates).unwrap_or_default();
+            match path {
+                None => Over::Tls { name, roots },
+                Some(path) => Over::Https { name, path, roots },
+            }
+        }
+    };
+    Arc::new(DnsResolver::new(Servers { addresses: addresses.clone(), over, client: client.clone() }))
 }
 
 /// The jail's address book, kept for its life: a guard that died left it to the next one.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use creel_doors::Error;
 use creel_doors::model::{self, Base, Config as ModelConfig, Format, HttpOrigin, KeyHeader, Origin, Provider};
 use creel_doors::stream::{Body, BoxError};
-use creel_doors::upstream::{Client, SystemResolver};
+use creel_doors::upstream::{Client, Resolve};
 use creel_guard::{BoxFuture, Guard};
 use creel_scripted_model::{Script, ScriptedModel};
 use creel_secrets::{Broker, MemoryBroker, parse_handover};
@@ -29,10 +29,12 @@ pub(super) fn door(
     secrets: Zeroizing<Vec<u8>>,
     guard: &Guard,
     client: Client,
+    resolver: Arc<dyn Resolve>,
 ) -> Result<model::Model, String> {
     let handed = parse_handover(secrets).map_err(|error| error.to_string())?;
     let broker = MemoryBroker::new(handed).map_err(|error| error.to_string())?;
-    let (_sender, config) = watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, &client)? }));
+    let (_sender, config) =
+        watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
     Ok(model::Model {
         guard: guard.clone(),
         tenant: setup.tenant.clone(),
@@ -42,7 +44,12 @@ pub(super) fn door(
 }
 
 /// One provider a wire format: the scripted model speaks both.
-fn providers(config: &Config, setup: &GuardSetup, client: &Client) -> Result<Vec<Provider>, String> {
+fn providers(
+    config: &Config,
+    setup: &GuardSetup,
+    client: Client,
+    resolver: Arc<dyn Resolve>,
+) -> Result<Vec<Provider>, String> {
     let provider = &setup.provider;
     let made = |format: Format, origin: Arc<dyn Origin>| Provider {
         name: provider.kind.name().to_owned(),
@@ -66,14 +73,7 @@ fn providers(config: &Config, setup: &GuardSetup, client: &Client) -> Result<Vec
     let url = config.provider_url(provider).ok_or("the provider has no address")?;
     let base = Base::parse(&url.to_string()).map_err(|error| error.to_string())?;
     let roots = config.model().ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default();
-    let origin = HttpOrigin {
-        base,
-        format,
-        address: config.model().address,
-        roots,
-        client: client.clone(),
-        resolver: Arc::new(SystemResolver),
-    };
+    let origin = HttpOrigin { base, format, address: config.model().address, roots, client, resolver };
     Ok(vec![made(format, Arc::new(origin))])
 }
 

@@ -28,7 +28,7 @@ pub trait Resolve: Send + Sync {
 
     /// The same, and whether they were vouched for.
     fn look_up<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Resolved>> {
-        Box::pin(async move { Ok(Resolved { addresses: self.resolve(host).await?, dnssec: None }) })
+        Box::pin(async move { Ok(Resolved { addresses: self.resolve(host).await?, ..Resolved::default() }) })
     }
 }
 
@@ -39,6 +39,8 @@ pub struct Resolved {
     pub addresses: Vec<IpAddr>,
     /// Whether the resolver validated the answers (the AD bit); `None` when it can't say.
     pub dnssec: Option<bool>,
+    /// Who said so; `None` when nobody was asked.
+    pub resolver: Option<String>,
 }
 
 /// The host's own resolver (`getaddrinfo`).
@@ -63,6 +65,13 @@ impl Resolve for SystemResolver {
                 }
             }
             Ok(addresses)
+        })
+    }
+
+    fn look_up<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, io::Result<Resolved>> {
+        Box::pin(async move {
+            let addresses = self.resolve(host).await?;
+            Ok(Resolved { addresses, dnssec: None, resolver: Some("system".to_owned()) })
         })
     }
 }

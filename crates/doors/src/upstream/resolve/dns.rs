@@ -74,7 +74,7 @@ impl DnsResolver {
         if addresses.len() > MAX_ADDRESSES {
             return Err(io::Error::other("the name has too many addresses"));
         }
-        let found = Resolved { addresses, dnssec: Some(authentic) };
+        let found = Resolved { addresses, dnssec: Some(authentic), resolver: Some(self.servers.to_string()) };
         let ttl = Duration::from_secs(u64::from(ttl)).min(LONGEST);
         if !ttl.is_zero() && !found.addresses.is_empty() {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

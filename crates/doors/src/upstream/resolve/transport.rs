@@ -3,6 +3,7 @@
 //! Owns [`Servers`]. Never believes a datagram that does not repeat its question and its random number, and never reads more
 //! than one message. [`super::DnsResolver`] asks it.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -63,10 +64,30 @@ pub enum Over {
     },
 }
 
+/// As it is recorded: how, and whom.
+impl fmt::Display for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.over {
+            Over::Tls { name, .. } => write!(f, "tls:{name}"),
+            Over::Https { name, path, .. } => write!(f, "https:{name}{path}"),
+            Over::Plain => {
+                f.write_str("plain:")?;
+                for (at, server) in self.addresses.iter().enumerate() {
+                    let before = if at == 0 { "" } else { "," };
+                    write!(f, "{before}{server}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// An answer to one question.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) asked: Name,
+    /// Whether it repeats the very letters of the question, whose case was random.
+    repeated: bool,
     pub(super) code: ResponseCode,
     pub(super) authentic: bool,
     pub(super) answers: Vec<Record>,
@@ -150,8 +171,11 @@ async fn datagram(server: SocketAddr, question: &Question) -> io::Result<Option<
         if question.is_cut(bytes) {
             return Ok(None);
         }
-        if let Some(reply) = question.read(bytes) {
-            return Ok(Some(reply));
+        match question.read(bytes) {
+            Some(reply) if reply.repeated => return Ok(Some(reply)),
+            // A guess, or a server that does not keep the case of letters: over TCP it can't be the former.
+            Some(_) => return Ok(None),
+            None => {}
         }
     }
     Err(strange(server))
@@ -179,7 +203,7 @@ impl Question {
         let mut random = [0; 2];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let id = u16::from_be_bytes(random);
-        let query = Query::query(name.clone(), kind);
+        let query = Query::query(mixed(name)?, kind);
         let mut message = Message::new(id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         // In a question it asks to be told whether the answer was validated (RFC 6840, section 5.7).
@@ -202,6 +226,7 @@ impl Question {
             && asked == &self.query;
         own.then(|| Reply {
             asked: self.query.name().clone(),
+            repeated: asked.name().eq_case(self.query.name()),
             code: message.metadata.response_code,
             authentic: message.metadata.authentic_data,
             answers: message.answers,
@@ -213,4 +238,15 @@ impl Question {
         let Some(([high, low, flags], _)) = bytes.split_first_chunk::<3>() else { return false };
         u16::from_be_bytes([*high, *low]) == self.id && flags & 0x82 == 0x82
     }
+}
+
+/// The name with each letter's case drawn anew: whoever forges an answer must guess it too
+/// (draft-vixie-dnsext-dns0x20).
+fn mixed(name: &Name) -> io::Result<Name> {
+    let text = name.to_ascii();
+    let mut random = vec![0; text.len()];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let letters = text.chars().zip(random);
+    let mixed: String = letters.map(|(c, coin)| if coin & 1 == 1 { c.to_ascii_uppercase() } else { c }).collect();
+    Name::from_ascii(mixed).map_err(io::Error::other)
 }
