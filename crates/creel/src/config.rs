@@ -24,7 +24,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use creel_guard::{HostName, Target, Tenant};
+use creel_guard::{HostName, Mode, Target, Tenant};
 use creel_policy::{Conditions, HighRisk, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
@@ -83,6 +83,10 @@ pub struct Allow {
     pub ca: Option<Ca>,
     /// Plain HTTP is all right too.
     pub http: bool,
+    /// What is spoken there.
+    pub mode: Mode,
+    /// WebSockets may be opened.
+    pub websocket: bool,
     /// The HTTP methods; `None` for all.
     pub methods: Option<Vec<String>>,
     /// The path patterns; `None` for all.

@@ -14,20 +14,25 @@ pub(crate) mod fuzzing;
 mod gate;
 mod head;
 mod headers;
+mod hello;
 mod http2;
 mod meter;
 mod refuse;
 mod relay;
 mod see;
 mod serve;
+mod splice;
+mod starttls;
 #[cfg(test)]
 mod tests;
+mod tunnel;
+mod websocket;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Needs, Send as SendDeed, Target, Tenant};
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Mode, Needs, Send as SendDeed, Target, Tenant};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,9 +51,11 @@ use crate::upstream::{Client, Place, Resolve, Resolved, Scheme};
 use aim::Aim;
 use config::MAX_CONNECTIONS;
 use enforce::{Admitted, Bodily};
+use head::Switch;
 use refuse::Ground;
 use see::Seen;
 use serve::Asked;
+use splice::Standing;
 
 /// Says where a connection was going before the kernel turned it round (`SO_ORIGINAL_DST`).
 pub type OriginalDestination = Arc<dyn Fn(&TcpStream) -> io::Result<SocketAddr> + Send + Sync>;
@@ -99,9 +106,11 @@ pub async fn serve_explicit(door: Egress, listeners: Vec<TcpListener>, shutdown:
 
 impl Egress {
     /// One request: seen, judged, carried out or refused.
-    async fn request(&self, asked: Asked, request: Request<Incoming>) -> Response<Body> {
+    async fn request(self: &Arc<Self>, asked: Asked, mut request: Request<Incoming>) -> Response<Body> {
+        let Asked { aim, scheme, ruling, explicit, switches } = asked;
+        let wants = ruling.as_ref().is_ok_and(|head| head.switch == Switch::WebSocket);
+        let on = wants.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
-        let Asked { aim, scheme, ruling, explicit } = asked;
         let aim = &*aim;
         let Seen { send, mut flaw, head } =
             see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
@@ -110,7 +119,7 @@ impl Egress {
         let spent = self.meter.count(&needs.rates);
         let siblings = self.siblings(&needs, &aim.to);
         let body = match (needs.form, &mut action.deed) {
-            (Some(form), Deed::Send(send)) if send.body != Some(0) => {
+            (Some(form), Deed::Send(send)) if send.body != Some(0) && on.is_none() => {
                 send.content = declared::read(form, &send.headers, body).await;
                 send.body = send.content.as_ref().map(|content| content.text.len() as u64);
                 flaw = send.content.is_none().then_some(Flaw::BadBody);
@@ -136,13 +145,20 @@ impl Egress {
             Deed::Send(send) => send.path.clone(),
             _ => String::new(),
         };
+        let standing = on.map(|on| (on, Standing::new(self, &action, &facts)));
         let answer = self.guard.admit(action, facts).await;
         let counted = answer.is_err() || self.counted(siblings, &aim.to);
         match (answer, head, place, body) {
             (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() && counted => {
                 let authority = aim.authority(scheme);
                 let admitted = Admitted { parts, body, path, head, authority, place };
-                enforce::carry_out(&self.client, permit, admitted).await
+                match standing {
+                    None => enforce::carry_out(&self.client, permit, admitted).await,
+                    Some((on, standing)) => {
+                        let asked = websocket::Asked { on, admitted, standing };
+                        websocket::open(self, permit, asked, &switches).await
+                    }
+                }
             }
             (Ok(permit), _, _, _) => enforce::decline(permit),
             (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground),
@@ -183,6 +199,11 @@ impl Egress {
         }
         let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
         (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), vouched, Ground::Rule)
+    }
+
+    /// What is spoken there, by the operator's word.
+    fn mode(&self, aim: &Aim) -> Mode {
+        self.config.borrow().settings(&aim.to, aim.port).map_or(Mode::Http, |settings| settings.mode)
     }
 
     /// Records a connection that goes no further. Were it admitted, the dropped permit says that nothing came of it.

@@ -14,6 +14,7 @@ pub const TARGETS: &[Driven] = &[
     ("http-aim", egress::fuzzing::aim),
     ("http-chunks", egress::fuzzing::chunks),
     ("http-requests", egress::fuzzing::requests),
+    ("websocket-frames", egress::fuzzing::frames),
     ("tls-client-hello", egress::fuzzing::client_hello),
     ("model-call", model::fuzzing::call),
     ("model-events", model::fuzzing::events),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_guard::Target;
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -100,22 +101,23 @@ impl Client {
         let tcp = connect(place).await?;
         // Small requests must not wait for Nagle; an error here costs latency only.
         let _ = tcp.set_nodelay(true);
-        let tcp = Idle::new(tcp, IDLE_LIMIT);
+        let tcp = Box::new(Idle::new(tcp, IDLE_LIMIT));
         match place.scheme {
-            Scheme::Http => Ok(Box::new(tcp)),
-            Scheme::Https => {
-                let connector = tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots)?);
-                let shake = connector.connect(server_name(&place.to)?, tcp);
-                match timeout(HANDSHAKE_LIMIT, shake).await {
-                    Ok(Ok(tls)) => Ok(Box::new(abrupt::Abrupt(tls))),
-                    Ok(Err(error)) => {
-                        Err(Error::Upstream(format!("the TLS handshake with `{}` failed: {error}", place.to)))
-                    }
-                    Err(_) => {
-                        Err(Error::UpstreamSlow(format!("`{}` did not finish the TLS handshake in time", place.to)))
-                    }
-                }
-            }
+            Scheme::Http => Ok(tcp),
+            Scheme::Https => self.secure(place, tcp, &[b"http/1.1"]).await,
+        }
+    }
+
+    /// Makes a connection to `place` one over TLS, the certificate verified for its name. Offers these protocols.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn secure(&self, place: &Place, io: Box<dyn Io>, alpn: &[&[u8]]) -> Result<Box<dyn Io>, Error> {
+        let connector = tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots, alpn)?);
+        match timeout(HANDSHAKE_LIMIT, connector.connect(server_name(&place.to)?, io)).await {
+            Ok(Ok(tls)) => Ok(Box::new(abrupt::Abrupt(tls))),
+            Ok(Err(error)) => Err(Error::Upstream(format!("the TLS handshake with `{}` failed: {error}", place.to))),
+            Err(_) => Err(Error::UpstreamSlow(format!("`{}` did not finish the TLS handshake in time", place.to))),
         }
     }
 
@@ -132,6 +134,25 @@ impl Client {
     ) -> Result<http::Response<Streamed>, Error> {
         let io = self.open(place).await?;
         exchange::exchange(io, place, request).await
+    }
+
+    /// Sends a request that asks for another protocol. With the answer comes the connection, when the upstream agreed:
+    /// it is no longer HTTP.
+    ///
+    /// # Errors
+    /// As [`Self::send_request`].
+    pub async fn switch(
+        &self,
+        place: &Place,
+        request: http::Request<Body>,
+    ) -> Result<(http::Response<Streamed>, Option<Box<dyn Io>>), Error> {
+        let mut response = self.send_request(place, request).await?;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            return Ok((response, None));
+        }
+        let upgraded = hyper::upgrade::on(&mut response).await;
+        let upgraded = upgraded.map_err(|error| exchange::broken(place, &error))?;
+        Ok((response, Some(Box::new(TokioIo::new(upgraded)))))
     }
 }
 

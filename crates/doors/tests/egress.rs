@@ -221,7 +221,7 @@ async fn upgrades_and_tunnels_are_refused() {
     let world = World::reaching(&origin).await;
     let port = origin.port;
     for request in [
-        format!("GET /ws HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+        format!("GET /ws HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: upgrade\r\nupgrade: telnet\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nhost: origin.test:{port}\r\nupgrade: h2c\r\nhttp2-settings: AA\r\n\r\n"),
         format!("CONNECT origin.test:{port} HTTP/1.1\r\nhost: origin.test:{port}\r\n\r\n"),
     ] {

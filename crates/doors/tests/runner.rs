@@ -15,5 +15,7 @@ mod fakes;
 mod model;
 mod resolver;
 mod smuggling;
+mod streams;
 mod transports;
+mod websocket;
 mod world;

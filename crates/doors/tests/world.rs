@@ -14,7 +14,7 @@ use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Io;
 use creel_doors::upstream::{Client, Resolve, Trust};
-use creel_guard::{BoxFuture, HostName, Judge};
+use creel_guard::{BoxFuture, HostName, Judge, Mode};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -275,6 +275,7 @@ pub(crate) fn pinned(host: &str, origin: &Origin) -> HostSettings {
         ports: vec![origin.port],
         address: Some(Ipv4Addr::LOCALHOST.into()),
         ca: vec![origin.ca.clone()],
+        mode: Mode::Http,
     }
 }
 

@@ -30,6 +30,6 @@ pub use path::{CleanPath, Oddities, UnclearPath};
 pub use permit::{Permit, Receipt};
 pub use record::{Durability, Entry, Outcome, RecordId};
 pub use refusal::Refusal;
-pub use send::{Content, Form, Headers, Send};
+pub use send::{Content, Form, Headers, Mode, Send};
 pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
 pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Verdict};

@@ -13,7 +13,7 @@ use crate::action::Target;
 /// Bytes leaving.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Send {
-    /// `https`, `http` or `tcp`.
+    /// `https`, `http`, `wss`, `ws`, the word of a [`Mode`] that is no HTTP, or `tcp`.
     pub scheme: String,
     /// Where to.
     pub to: Target,
@@ -64,6 +64,49 @@ impl fmt::Display for Send {
             write!(f, "{method} ")?;
         }
         write!(f, "{}://{}:{}{}", self.scheme, self.to, self.port, self.path)
+    }
+}
+
+/// What is spoken on an entry's connections, and so how far a door looks into it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// HTTP, over TLS that Creel terminates: each request is judged.
+    #[default]
+    Http,
+    /// TLS of the agent's own, for the approved name, which nobody looks into.
+    Tunnel,
+    /// Any bytes, which nobody looks into.
+    Tcp,
+    /// Mail that is sent (RFC 5321), with TLS from the first byte or by `STARTTLS`; Creel terminates it.
+    Smtp,
+    /// Mail that is read (RFC 9051), likewise.
+    Imap,
+    /// PostgreSQL, with TLS by `SSLRequest` or from the first byte; Creel terminates it.
+    Postgres,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 6] = [Self::Http, Self::Tunnel, Self::Tcp, Self::Smtp, Self::Imap, Self::Postgres];
+
+    /// Its stable word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tunnel => "tunnel",
+            Self::Tcp => "tcp",
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// The mode with this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
 }
 

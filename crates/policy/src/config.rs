@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use creel_guard::HostName;
+use creel_guard::{HostName, Mode};
 
 use crate::condition::{Conditions, Credentials};
 use crate::glob::PathGlob;
@@ -37,6 +37,10 @@ pub struct EgressAllow {
     pub address: Option<IpAddr>,
     /// Unencrypted HTTP is allowed on these ports (on port 80 it always is).
     pub http: bool,
+    /// What is spoken there.
+    pub mode: Mode,
+    /// WebSockets may be opened.
+    pub websocket: bool,
     /// Which HTTP methods, in capitals; `None` means every one.
     pub methods: Option<Vec<String>>,
     /// Which paths; `None` means every one.
@@ -49,17 +53,35 @@ impl EgressAllow {
     /// `host` on these ports over TLS, any method and path.
     #[must_use]
     pub fn new(host: HostPattern, ports: Vec<u16>) -> Self {
-        Self { host, ports, address: None, http: false, methods: None, paths: None, when: Conditions::default() }
+        Self {
+            host,
+            ports,
+            address: None,
+            http: false,
+            mode: Mode::Http,
+            websocket: false,
+            methods: None,
+            paths: None,
+            when: Conditions::default(),
+        }
     }
 
     /// Why somebody's account but the operator's might be used there, in a few words; `None` when Creel looks into every
     /// place that could carry its credential.
     #[must_use]
     pub fn leak(&self) -> Option<&'static str> {
+        match self.mode {
+            Mode::Http => {}
+            Mode::Tunnel | Mode::Tcp => return Some("Creel does not look into what is spoken there"),
+            Mode::Smtp | Mode::Imap | Mode::Postgres => return Some("an account of the agent's own can be used there"),
+        }
         let reads = |method: &String| matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
         let only_reads = self.methods.as_ref().is_some_and(|methods| methods.iter().all(reads));
         match (self.when.credentials, &self.when.body) {
             (Credentials::Any, _) => Some("an account of the agent's own can be used there"),
+            (Credentials::None, _) if self.websocket => {
+                Some("a WebSocket's messages can carry what Creel does not look into")
+            }
             (Credentials::None, None) if !only_reads => Some("a body can carry what Creel does not look into"),
             (Credentials::None, _) => None,
         }

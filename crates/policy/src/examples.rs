@@ -18,8 +18,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
-    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Oddities, Prompt,
-    Receive, Resolve, Run, Send, Spent, Target, Tenant, Touch,
+    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Mode, Oddities,
+    Prompt, Receive, Resolve, Run, Send, Spent, Target, Tenant, Touch,
 };
 
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
@@ -117,6 +117,19 @@ host = "ask.test"
 methods = ["POST"]
 ask = true
 
+[[egress.allow]]
+host = "ws.test"
+websocket = true
+
+[[egress.allow]]
+host = "tunnel.test"
+mode = "tunnel"
+
+[[egress.allow]]
+host = "mail.test"
+ports = [587]
+mode = "smtp"
+
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
 
@@ -176,6 +189,9 @@ pub fn policy() -> Result<Policy, String> {
                 methods: methods(&["POST"]),
                 ..when("ask.test", Conditions { ask: true, ..Conditions::default() })?
             },
+            EgressAllow { websocket: true, ..entry("ws.test", &[443])? },
+            EgressAllow { mode: Mode::Tunnel, ..entry("tunnel.test", &[443])? },
+            EgressAllow { mode: Mode::Smtp, ..entry("mail.test", &[587])? },
         ],
         model: ModelRules {
             providers: vec![
@@ -361,7 +377,7 @@ fn read_send(method: &str, rest: &str, facts: &mut Facts) -> Result<Send, String
             let (host, port) = authority.split_at(colon);
             (host, port.trim_start_matches(':').parse().map_err(|_| format!("`{port}` is no port"))?)
         }
-        None => (authority, if scheme == "http" { 80 } else { 443 }),
+        None => (authority, if matches!(scheme, "http" | "ws") { 80 } else { 443 }),
     };
     let to = match HostPattern::parse(host).map_err(|error| error.to_string())? {
         HostPattern::Exact(name) => Target::Host(name),

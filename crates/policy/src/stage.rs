@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use creel_guard::{CleanPath, Facts, Form, Oddities, RateKey, Send};
+use creel_guard::{CleanPath, Facts, Form, Mode, Oddities, RateKey, Send};
 
 use crate::condition::{Credentials, Declared, Links, content_type_allowed, headers_allowed, query_allowed};
 use crate::config::EgressAllow;
@@ -16,6 +16,7 @@ use crate::{credentials, declared};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Address,
+    Mode,
     Scheme,
     Method,
     ClearPath,
@@ -32,8 +33,9 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Address,
+        Self::Mode,
         Self::Scheme,
         Self::Method,
         Self::ClearPath,
@@ -51,7 +53,8 @@ impl Stage {
 }
 
 /// What can be looked at before a name is resolved and a body read.
-pub(crate) const HEAD: [Stage; 8] = [
+pub(crate) const HEAD: [Stage; 9] = [
+    Stage::Mode,
     Stage::Scheme,
     Stage::Method,
     Stage::ClearPath,
@@ -74,6 +77,7 @@ pub(crate) fn meets(
     let when = &entry.when;
     match stage {
         Stage::Address => allows_addresses(entry, facts),
+        Stage::Mode => allows_mode(entry, send),
         Stage::Scheme => allows_scheme(entry, send),
         Stage::Method => allows_method(entry, send),
         Stage::ClearPath => allows_clear_path(entry, send),
@@ -115,9 +119,18 @@ fn allows_addresses(entry: &EgressAllow, facts: &Facts) -> bool {
     entry.address.is_none_or(pinned)
 }
 
-/// TLS always; unencrypted HTTP on port 80 and where the entry says so.
+/// What an entry says is spoken there, and nothing else.
+fn allows_mode(entry: &EgressAllow, send: &Send) -> bool {
+    match send.scheme.as_str() {
+        "http" | "https" => entry.mode == Mode::Http,
+        "ws" | "wss" => entry.mode == Mode::Http && entry.websocket,
+        other => entry.mode != Mode::Http && entry.mode.word() == other,
+    }
+}
+
+/// TLS always; unencrypted HTTP on port 80 and where the entry says so. What is no HTTP was settled by its mode.
 fn allows_scheme(entry: &EgressAllow, send: &Send) -> bool {
-    send.scheme == "https" || (send.scheme == "http" && (entry.http || send.port == 80))
+    !matches!(send.scheme.as_str(), "http" | "ws") || entry.http || send.port == 80
 }
 
 fn allows_method(entry: &EgressAllow, send: &Send) -> bool {

@@ -98,6 +98,16 @@ section! {
         /// Plain HTTP is all right too. On port 80 it always is: a rule that lists that port means it.
         http: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "plain HTTP can be read and changed on the way";
+        /// What is spoken there. `http`: HTTP, over TLS that Creel looks into. `tunnel`: TLS of the agent's own to this very
+        /// name, for clients that pin certificates. `tcp`: any bytes. `smtp`, `imap`, `postgres`: these, over TLS that Creel
+        /// terminates, `STARTTLS` and `SSLRequest` understood. All but `http` know `ports`, `address`, `ca`, `max_body` (what
+        /// may go out on one connection), `rate` and `ask` alone, and `creel status` says that nobody looks into them.
+        mode: Placed<String> = Placed::unset("http".to_owned()),
+            Legal::OneOf(&["http", "tunnel", "tcp", "smtp", "imap", "postgres"]),
+            why "what is not looked into can carry anything";
+        /// WebSockets may be opened. Their messages are read, and not judged one by one.
+        websocket: Placed<bool> = Placed::unset(false), Legal::Flag,
+            why "they stay open for hours, and few services need them";
         /// The HTTP methods. Without this: all.
         methods: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an HTTP method in capitals"),
             why "a host that is approved is approved for use", example "[\"GET\"]";

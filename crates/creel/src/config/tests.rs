@@ -112,6 +112,28 @@ fn unknown_keys_name_the_nearest() {
 }
 
 #[test]
+fn a_mode_other_than_http_takes_what_can_be_looked_at_there() {
+    let tunnel = read(&rule("host = \"a.test\"\nmode = \"tunnel\"\nmax_body = \"1MiB\"")).unwrap();
+    assert_eq!(tunnel.egress[0].mode, creel_guard::Mode::Tunnel);
+    assert_eq!(read(&rule("host = \"192.0.2.1\"\nports = [22]\nmode = \"tcp\"")).unwrap().egress[0].ports, [22]);
+    refused(
+        &rule("host = \"a.test\"\nmode = \"tunnel\"\npaths = [\"/x\"]"),
+        "3:8",
+        &["`paths` says nothing where `mode` is `tunnel`"],
+    );
+    refused(
+        &rule("host = \"a.test\"\nmode = \"smtp\"\ncredentials = \"none\""),
+        "3:8",
+        &["`credentials` says nothing"],
+    );
+    refused(&rule("host = \"*.a.test\"\nmode = \"tcp\""), "3:8", &["needs the exact name of a host"]);
+    refused(&rule("host = \"192.0.2.1\"\nmode = \"tunnel\""), "3:8", &["needs the exact name of a host"]);
+    refused(&rule("host = \"a.test\"\nmode = \"ftp\""), "3:8", &["`egress.allow.mode` can't be `\"ftp\"`"]);
+    let two = "[[egress.allow]]\nhost = \"a.test\"\nmode = \"tcp\"\n[[egress.allow]]\nhost = \"a.test\"\n";
+    refused(two, "5:8", &["differ in `address`, `ca` or `mode`"]);
+}
+
+#[test]
 fn types_and_ranges() {
     refused("[limits]\ncpus = \"2\"", "2:8", &["`limits.cpus` can't be `\"2\"`", "a number from 0.05 to 1024"]);
     refused("[limits]\ncpus = nan", "2:8", &["`nan`"]);
@@ -281,7 +303,7 @@ fn rules_that_contradict_each_other() {
         format!("{}{}", rule(&format!("host = \"a.test\"\n{a}")), rule(&format!("host = \"A.test\"\n{b}")))
     };
     refused(&two("", ""), "5:8", &["a second rule for `a.test` port 443"]);
-    refused(&two("address = \"127.0.0.1\"", "paths = [\"/x\"]"), "5:8", &["differ in `address` or `ca`"]);
+    refused(&two("address = \"127.0.0.1\"", "paths = [\"/x\"]"), "5:8", &["differ in `address`, `ca` or `mode`"]);
     assert!(read(&two("ports = [443]", "ports = [8443]")).is_ok());
     assert!(read(&two("methods = [\"GET\"]", "methods = [\"POST\"]\npaths = [\"/x\"]")).is_ok());
     refused(&rule("host = \"a.test\"\nports = [443, 443]"), "3:15", &["stands twice"]);

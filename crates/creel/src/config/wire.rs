@@ -64,12 +64,14 @@ impl Config {
 }
 
 pub(super) fn allow(allow: &Allow) -> EgressAllow {
-    let Allow { host, ports, address, ca: _, http, methods, paths, when } = allow;
+    let Allow { host, ports, address, ca: _, http, mode, websocket, methods, paths, when } = allow;
     EgressAllow {
         host: host.clone(),
         ports: ports.clone(),
         address: *address,
         http: *http,
+        mode: *mode,
+        websocket: *websocket,
         methods: methods.clone(),
         paths: paths.clone(),
         when: when.clone(),
@@ -77,12 +79,12 @@ pub(super) fn allow(allow: &Allow) -> EgressAllow {
 }
 
 fn host_settings(allow: &Allow) -> egress::HostSettings {
-    let Allow { host, ports, address, ca, http: _, methods: _, paths: _, when: _ } = allow;
+    let Allow { host, ports, address, ca, http: _, mode, websocket: _, methods: _, paths: _, when: _ } = allow;
     let pattern = match host {
         HostPattern::Exact(name) => egress::HostPattern::Exact(name.clone()),
         HostPattern::Below(suffix) => egress::HostPattern::Below(suffix.clone()),
         HostPattern::Address(address) => egress::HostPattern::Address(*address),
     };
     let ca = ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default();
-    egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca }
+    egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca, mode: *mode }
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use creel_guard::{HostName, Target};
+use creel_guard::{HostName, Mode, Target};
 use rustls::pki_types::CertificateDer;
 
 /// Connections of one tenant at a time; more wait in the backlog.
@@ -38,6 +38,8 @@ pub struct HostSettings {
     pub address: Option<IpAddr>,
     /// Roots for these hosts, over and above the host's.
     pub ca: Vec<CertificateDer<'static>>,
+    /// What is spoken there.
+    pub mode: Mode,
 }
 
 /// Which names a rule is about.

@@ -46,8 +46,7 @@ pub(super) enum Bodily {
 pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitted) -> Response<Body> {
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
-    let tally = Arc::new(Tally::default());
-    let (request, place, mut deadline) = match prepare(obligations, admitted, &tally) {
+    let Prepared { request, place, tally, mut deadline, max: _ } = match prepare(obligations, admitted) {
         Ok(prepared) => prepared,
         Err(error) => return give_up(receipt, record, &error),
     };
@@ -71,14 +70,23 @@ pub(super) fn decline(permit: Permit) -> Response<Body> {
     give_up(receipt, record, &Error::Bug("a request that can't be carried out was admitted".to_owned()))
 }
 
-fn give_up(receipt: Receipt, record: RecordId, error: &Error) -> Response<Body> {
+pub(super) fn give_up(receipt: Receipt, record: RecordId, error: &Error) -> Response<Body> {
     receipt.settle(Outcome::failed(error.to_string()));
     refuse::failure(error, record)
 }
 
-type Prepared = (Request<Body>, Place, Option<Pin<Box<Sleep>>>);
+/// A request that meets what was owed.
+pub(super) struct Prepared {
+    pub(super) request: Request<Body>,
+    pub(super) place: Place,
+    pub(super) tally: Arc<Tally>,
+    pub(super) deadline: Option<Pin<Box<Sleep>>>,
+    /// Bytes that may go out.
+    pub(super) max: u64,
+}
 
-fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> Result<Prepared, Error> {
+pub(super) fn prepare(obligations: Obligations, admitted: Admitted) -> Result<Prepared, Error> {
+    let tally = Arc::new(Tally::default());
     let Obligations { inject, max_bytes, deadline_ms } = obligations;
     let Admitted { parts, body, path, mut head, authority, place } = admitted;
     if let Bodily::Judged(text) = &body {
@@ -99,7 +107,7 @@ fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> 
             stream::full(text.as_bytes().to_vec())
         }
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
-        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(tally)).boxed_unsync(),
+        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally)).boxed_unsync(),
     };
     let mut outgoing = Request::new(body);
     // Origin form: what was judged, and nothing else of the target.
@@ -107,11 +115,10 @@ fn prepare(obligations: Obligations, admitted: Admitted, tally: &Arc<Tally>) -> 
     *outgoing.method_mut() = parts.method;
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = headers::to_upstream(parts.headers, &authority, &head)?;
-    let deadline = deadline_ms.map(|limit| Box::pin(tokio::time::sleep(Duration::from_millis(limit))));
-    Ok((outgoing, place, deadline))
+    Ok(Prepared { request: outgoing, place, tally, deadline: alarm(deadline_ms), max })
 }
 
-fn relay(
+pub(super) fn relay(
     response: Response<Streamed>,
     receipt: Receipt,
     tally: Arc<Tally>,
@@ -124,8 +131,13 @@ fn relay(
     Response::from_parts(parts, body.boxed_unsync())
 }
 
+/// The deadline that was owed.
+pub(super) fn alarm(deadline_ms: Option<u64>) -> Option<Pin<Box<Sleep>>> {
+    deadline_ms.map(|limit| Box::pin(tokio::time::sleep(Duration::from_millis(limit))))
+}
+
 /// Completes at the deadline; never without one.
-async fn ring(deadline: &mut Option<Pin<Box<Sleep>>>) {
+pub(super) async fn ring(deadline: &mut Option<Pin<Box<Sleep>>>) {
     match deadline {
         Some(deadline) => deadline.await,
         None => std::future::pending().await,

@@ -14,6 +14,7 @@ use super::chunks::Chunks;
 use super::gate::{Gate, Ruling, Rulings};
 use super::head::{Switch, Wrong};
 use super::see::request;
+use super::websocket::{Sender, heard};
 use crate::fuzzing::pieces;
 use crate::upstream::Scheme;
 
@@ -81,7 +82,8 @@ pub(crate) fn aim(bytes: &[u8]) {
     }
 }
 
-/// Reading a TLS hello never panics, and a name in it is compared in its one form.
+/// Reading a TLS hello never panics, a name in it is compared in its one form, and a tunnel's look at it sees what a TLS
+/// server sees.
 pub(crate) fn client_hello(bytes: &[u8]) {
     let Ok(host) = HostName::parse("origin.test") else { return };
     let aim = Aim { to: Target::Host(host), port: 443, flaw: None };
@@ -93,11 +95,31 @@ pub(crate) fn client_hello(bytes: &[u8]) {
             Ok(Some(accepted)) => {
                 let hello = accepted.client_hello();
                 let said = hello.server_name().map(str::to_ascii_lowercase);
+                if let Ok(Some(own)) = super::hello::parse(bytes) {
+                    let own = own.server_name.map(|name| name.to_ascii_lowercase());
+                    // What is no host name is no name to a TLS server.
+                    assert!(own == said || said.is_none(), "a tunnel is for the server that it names");
+                }
                 let agrees = aim.agrees_with_sni(hello.server_name());
                 assert_eq!(agrees, said.as_deref().is_some_and(|name| name.trim_end_matches('.') == "origin.test"));
                 return;
             }
             Err(_) => return,
+        }
+    }
+}
+
+/// However a WebSocket's bytes are cut, they hold the same messages.
+pub(crate) fn frames(bytes: &[u8]) {
+    let whole = bytes.get(1..).unwrap_or_default();
+    for from in [Sender::Client, Sender::Server] {
+        for deflate in [false, true] {
+            let (cut, total) = heard::all(from, deflate, pieces(bytes));
+            let (at_once, same) = heard::all(from, deflate, std::iter::once(whole));
+            assert_eq!(total.is_ok(), same.is_ok(), "whether they are frames does not depend on how they arrive");
+            if total.is_ok() {
+                assert_eq!((cut, total), (at_once, same), "nor does what they say");
+            }
         }
     }
 }

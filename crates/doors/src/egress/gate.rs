@@ -158,7 +158,7 @@ impl<S> Gate<S> {
             Err(wrong) => Err(wrong),
         };
         self.state = match &ruling {
-            Ok(Head { switch: Switch::Connect, .. }) => State::Held,
+            Ok(Head { switch: Switch::Connect | Switch::WebSocket, .. }) => State::Held,
             Ok(Head { framing: Framing::Length(0), .. }) => State::Head,
             Ok(Head { framing: Framing::Length(length), .. }) => State::Length(*length),
             Ok(Head { framing: Framing::Chunked, .. }) => State::Chunked(Chunks::default()),

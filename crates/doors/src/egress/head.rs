@@ -42,6 +42,8 @@ pub(super) enum Switch {
     None,
     /// A way to another place (RFC 9110, section 9.3.6).
     Connect,
+    /// A WebSocket (RFC 6455; over HTTP/2 RFC 8441).
+    WebSocket,
     /// What has no door.
     Other,
 }
@@ -163,7 +165,8 @@ struct Draft {
     chunked: bool,
     host: Option<String>,
     connect: bool,
-    upgrade: bool,
+    upgrade: Option<Vec<u8>>,
+    upgrade_is_meant: bool,
     keep_alive: bool,
 }
 
@@ -194,8 +197,14 @@ impl Draft {
             "expect" if !value.eq_ignore_ascii_case(b"100-continue") => {
                 return Err(Wrong::Malformed("the expectation is not known"));
             }
-            "upgrade" => self.upgrade = true,
-            "connection" => self.keep_alive |= value.to_ascii_lowercase().windows(10).any(|ten| ten == b"keep-alive"),
+            // Twice is as good as what nobody knows.
+            "upgrade" if self.upgrade.is_some() => self.upgrade = Some(Vec::new()),
+            "upgrade" => self.upgrade = Some(value.to_ascii_lowercase()),
+            "connection" => {
+                let value = value.to_ascii_lowercase();
+                self.keep_alive |= value.windows(10).any(|ten| ten == b"keep-alive");
+                self.upgrade_is_meant |= value.split(|byte| *byte == b',').any(|one| trimmed(one) == b"upgrade");
+            }
             _ => {}
         }
         Ok(())
@@ -211,12 +220,13 @@ impl Draft {
         if !is_http_11 && self.keep_alive && !self.connect {
             return Err(Wrong::Malformed("HTTP/1.0 connections end with their request"));
         }
-        let switch = match (self.connect, self.upgrade) {
-            (false, false) => Switch::None,
-            (true, false) => Switch::Connect,
-            (_, true) => Switch::Other,
+        let switch = match (self.connect, self.upgrade.as_deref()) {
+            (false, None) => Switch::None,
+            (true, None) => Switch::Connect,
+            (false, Some(b"websocket")) if self.upgrade_is_meant && is_http_11 => Switch::WebSocket,
+            (_, Some(_)) => Switch::Other,
         };
-        if switch == Switch::Connect && framing != Framing::Length(0) {
+        if matches!(switch, Switch::Connect | Switch::WebSocket) && framing != Framing::Length(0) {
             return Err(Wrong::Malformed("a request that leaves HTTP has a body"));
         }
         let host = match self.host {

@@ -50,9 +50,15 @@ pub(super) fn ruling<B: Body>(request: &Request<B>) -> Ruling {
     let switch = match (request.method(), request.extensions().get::<Protocol>()) {
         (&Method::CONNECT, None) => Switch::Connect,
         (_, None) => Switch::None,
+        (&Method::CONNECT, Some(protocol)) if protocol.as_str() == "websocket" => Switch::WebSocket,
         (_, Some(_)) => Switch::Other,
     };
     let framing = match length {
+        // What comes behind the head is frames and no body.
+        None if switch == Switch::WebSocket => Framing::Length(0),
+        Some(_) if switch == Switch::WebSocket => {
+            return Err(Wrong::Malformed("a request that leaves HTTP has a body"));
+        }
         None if request.body().is_end_stream() => Framing::Length(0),
         None => Framing::Chunked,
         Some(length) => Framing::Length(length),

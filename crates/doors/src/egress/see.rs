@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Uri};
 use super::aim::Aim;
 use super::gate::Ruling;
 use super::head::{Framing, Head, Switch, Wrong};
+use super::websocket;
 use crate::upstream::Scheme;
 
 /// So many bytes (and the rest of a character) of the path are recorded of a request that has a flaw. One without is
@@ -34,7 +35,7 @@ pub enum Flaw {
     SniMismatch,
     /// A synthetic address that stands for no name.
     UnassignedAddress,
-    /// The request wants to become another protocol.
+    /// The request wants to become a protocol that has no door.
     Upgrade,
 }
 
@@ -82,15 +83,19 @@ pub(super) fn request(
             return Seen { send: aim.as_send(), flaw: Some(Flaw::BadRequest), head: None };
         }
     };
-    let flaw = flaw(aim, scheme, method, uri, &head);
+    let switches = head.switch == Switch::WebSocket;
+    let flaw = flaw(aim, scheme, method, uri, &head)
+        .or((switches && !websocket::is_asked_for(method, headers)).then_some(Flaw::BadRequest));
     let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     let send = Send {
-        scheme: scheme.name().to_owned(),
+        scheme: if switches { websocket::scheme(scheme) } else { scheme.name() }.to_owned(),
         to: aim.to.clone(),
         port: aim.port,
-        method: Some(method.to_string()),
+        // Over HTTP/2 a WebSocket is asked for by a `CONNECT`, which must not be told from a `GET` by rules.
+        method: Some(if switches { Method::GET.to_string() } else { method.to_string() }),
         path: if flaw.is_some() { clipped(path) } else { clean(path) },
         body: match head.framing {
+            _ if switches => None,
             Framing::Length(length) => Some(length),
             Framing::Chunked => None,
         },
@@ -104,7 +109,8 @@ fn flaw(aim: &Aim, scheme: Scheme, method: &Method, uri: &Uri, head: &Head) -> O
     if aim.flaw.is_some() {
         return aim.flaw;
     }
-    if head.switch != Switch::None || method == Method::CONNECT {
+    let websocket = head.switch == Switch::WebSocket;
+    if !websocket && (head.switch != Switch::None || method == Method::CONNECT) {
         return Some(Flaw::Upgrade);
     }
     let path = uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);

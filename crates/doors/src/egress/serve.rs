@@ -8,8 +8,8 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use creel_guard::{Facts, Obligations, Outcome, Target};
-use http::{Method, Request, Response};
+use creel_guard::{Facts, Mode, Obligations, Outcome, Target};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,7 +24,7 @@ use super::gate::{Gate, Ruling, Rulings};
 use super::head::{self, Switch, Wrong};
 use super::http2::{self, Resets, Watched};
 use super::refuse::{self, Ground, Malformed};
-use super::{Egress, Flaw, enforce};
+use super::{Egress, Flaw, enforce, tunnel};
 use crate::stream::{self, Body, Idle, Io, Prefixed};
 use crate::upstream::Scheme;
 
@@ -38,8 +38,10 @@ const MAX_RESETS: usize = 32;
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// Work that a boxed future does.
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Who says where the requests of a connection go.
 #[derive(Clone, Debug)]
@@ -57,6 +59,8 @@ pub(super) struct Asked {
     pub(super) ruling: Ruling,
     /// It came to the explicit proxy.
     pub(super) explicit: bool,
+    /// How it leaves HTTP, should it want to.
+    pub(super) switches: Switches,
 }
 
 impl Via {
@@ -66,10 +70,10 @@ impl Via {
         }
     }
 
-    fn asked(&self, door: &Egress, request: &Request<Incoming>, ruling: Ruling) -> Asked {
+    fn asked(&self, door: &Egress, request: &Request<Incoming>, ruling: Ruling, switches: Switches) -> Asked {
         let own = match self {
             Self::Connection(aim, scheme) => {
-                return Asked { aim: Arc::clone(aim), scheme: *scheme, ruling, explicit: false };
+                return Asked { aim: Arc::clone(aim), scheme: *scheme, ruling, explicit: false, switches };
             }
             Self::Requests(own) => own,
         };
@@ -86,15 +90,15 @@ impl Via {
         };
         let Some(aim) = named else {
             let wrong = ruling.and(Err(Wrong::Malformed("the request names no place that a proxy could go to")));
-            return Asked { aim: Arc::clone(own), scheme, ruling: wrong, explicit: true };
+            return Asked { aim: Arc::clone(own), scheme, ruling: wrong, explicit: true, switches };
         };
-        Asked { aim: Arc::new(aim), scheme, ruling, explicit: true }
+        Asked { aim: Arc::new(aim), scheme, ruling, explicit: true, switches }
     }
 }
 
 /// Where a `CONNECT` leaves what goes on when its answer is written.
 #[derive(Clone, Default)]
-struct Later(Arc<Mutex<Option<Work>>>);
+pub(super) struct Later(Arc<Mutex<Option<Work>>>);
 
 impl Later {
     fn put(&self, work: Work) {
@@ -103,6 +107,29 @@ impl Later {
 
     fn take(&self) -> Option<Work> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// How a request leaves HTTP.
+#[derive(Clone)]
+pub(super) enum Switches {
+    /// With its connection, once the answer is written.
+    Http1(Later, Rulings),
+    /// With its stream.
+    Http2,
+}
+
+impl Switches {
+    /// `work` goes on with what the request came on.
+    pub(super) fn take_over(&self, work: Work) {
+        match self {
+            Self::Http1(later, rulings) => {
+                later.put(work);
+                rulings.open();
+            }
+            // It ends with the connection, whose streams then break.
+            Self::Http2 => drop(tokio::spawn(work)),
+        }
     }
 }
 
@@ -127,6 +154,10 @@ impl Egress {
         Box::pin(async move {
             if let Some(flaw) = aim.flaw {
                 return self.record(&aim, flaw).await;
+            }
+            let mode = self.mode(&aim);
+            if mode != Mode::Http {
+                return tunnel::serve(self, aim, mode, stream).await;
             }
             let mut first = [0];
             match timeout(HANDSHAKE_LIMIT, stream.read(&mut first)).await {
@@ -186,15 +217,21 @@ impl Egress {
         let later = Later::default();
         let service = service_fn(|request: Request<Incoming>| {
             // Taken here and not in the future: rulings and requests pair up in order.
-            let asked = via.asked(&self, &request, rulings.next());
-            let (door, later, rulings) = (Arc::clone(&self), later.clone(), rulings.clone());
+            let switches = Switches::Http1(later.clone(), rulings.clone());
+            let asked = via.asked(&self, &request, rulings.next(), switches);
+            let door = Arc::clone(&self);
             async move {
-                let connects = matches!(&asked.ruling, Ok(head) if head.switch == Switch::Connect);
-                Ok::<_, Infallible>(if asked.explicit && connects {
-                    door.connect(asked, request, &later, &rulings).await
+                let switch = asked.ruling.as_ref().map_or(Switch::None, |head| head.switch);
+                let mut response = if asked.explicit && switch == Switch::Connect {
+                    door.connect(asked, request).await
                 } else {
                     door.request(asked, request).await
-                })
+                };
+                if switch == Switch::WebSocket && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    // What came behind the request is held and never read.
+                    response.headers_mut().insert(http::header::CONNECTION, CLOSE);
+                }
+                Ok::<_, Infallible>(response)
             }
         });
         let served = hyper::server::conn::http1::Builder::new()
@@ -221,7 +258,7 @@ impl Egress {
         let via = Via::Connection(Arc::clone(&aim), Scheme::Https);
         let (door, ours) = (Arc::clone(&self), Arc::clone(&resets));
         let service = service_fn(move |request: Request<Incoming>| {
-            let asked = via.asked(&door, &request, http2::ruling(&request));
+            let asked = via.asked(&door, &request, http2::ruling(&request), Switches::Http2);
             let (door, ours) = (Arc::clone(&door), Arc::clone(&ours));
             async move {
                 let mut response = door.request(asked, request).await;
@@ -243,6 +280,7 @@ impl Egress {
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .max_send_buf_size(64 * 1024)
+                .enable_connect_protocol()
                 .serve_connection(TokioIo::new(watched), service)
         );
         let ended = loop {
@@ -266,13 +304,7 @@ impl Egress {
     }
 
     /// A `CONNECT` to the explicit proxy: it opens nothing itself, what comes on it is judged as if it had been turned round.
-    async fn connect(
-        self: &Arc<Self>,
-        asked: Asked,
-        mut request: Request<Incoming>,
-        later: &Later,
-        rulings: &Rulings,
-    ) -> Response<Body> {
+    async fn connect(self: &Arc<Self>, asked: Asked, mut request: Request<Incoming>) -> Response<Body> {
         let aim = asked.aim;
         let host = asked.ruling.map(|head| head.host).unwrap_or_default();
         // The port may be left out here: clients do.
@@ -295,7 +327,7 @@ impl Egress {
                 };
                 let mut response = refuse::refusal(&refusal, ground);
                 // What the client sent behind the request is held and never read.
-                response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                response.headers_mut().insert(http::header::CONNECTION, CLOSE);
                 return response;
             }
         };
@@ -308,12 +340,11 @@ impl Egress {
         }
         receipt.settle(Outcome::Done { sent: 0, received: 0, status: Some(200) });
         let (door, on) = (Arc::clone(self), hyper::upgrade::on(&mut request));
-        later.put(Box::pin(async move {
+        asked.switches.take_over(Box::pin(async move {
             if let Ok(upgraded) = on.await {
                 door.arrived(aim, Box::new(TokioIo::new(upgraded))).await;
             }
         }));
-        rulings.open();
         Response::new(stream::empty())
     }
 }

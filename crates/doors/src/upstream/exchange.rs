@@ -43,21 +43,23 @@ pub(super) async fn exchange(
     place: &Place,
     request: http::Request<Body>,
 ) -> Result<http::Response<Streamed>, Error> {
-    let broken =
-        |error: hyper::Error| Error::Upstream(format!("the exchange with `{}` broke: {}", place.to, chain(&error)));
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_headers(HEAD_LINES)
         .max_buf_size(HEAD_BYTES)
         .handshake(TokioIo::new(io))
         .await
-        .map_err(broken)?;
+        .map_err(|error| broken(place, &error))?;
     let driver = Connection(tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "upstream connection ended");
         }
     }));
-    let response = sender.send_request(request).await.map_err(broken)?;
+    let response = sender.send_request(request).await.map_err(|error| broken(place, &error))?;
     Ok(response.map(|incoming| Streamed { incoming, _connection: driver }))
+}
+
+pub(super) fn broken(place: &Place, error: &hyper::Error) -> Error {
+    Error::Upstream(format!("the exchange with `{}` broke: {}", place.to, chain(error)))
 }
 
 /// An error with its causes: hyper's own text says only what it was doing.

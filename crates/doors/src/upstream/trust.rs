@@ -18,11 +18,14 @@ use crate::Error;
 /// The operator's places with roots of their own: a bound against a runaway reload, far above real use.
 const MAX_CONFIGS: usize = 256;
 
+/// Roots of a place's own, and the protocols that are offered there.
+type Kind = (Vec<CertificateDer<'static>>, Vec<Vec<u8>>);
+
 /// Root certificates: the host's, plus per place.
 #[derive(Debug)]
 pub struct Trust {
     roots: RootCertStore,
-    configs: Mutex<HashMap<Vec<CertificateDer<'static>>, Arc<ClientConfig>>>,
+    configs: Mutex<HashMap<Kind, Arc<ClientConfig>>>,
 }
 
 impl Trust {
@@ -53,10 +56,15 @@ impl Trust {
         Ok(Self { roots, configs: Mutex::default() })
     }
 
-    /// The TLS client configuration for a place with these roots of its own.
-    pub(super) fn client_config(&self, own: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Error> {
+    /// The TLS client configuration for a place with these roots of its own, offering these protocols.
+    pub(super) fn client_config(
+        &self,
+        own: &[CertificateDer<'static>],
+        alpn: &[&[u8]],
+    ) -> Result<Arc<ClientConfig>, Error> {
+        let kind: Kind = (own.to_vec(), alpn.iter().map(|one| one.to_vec()).collect());
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = configs.get(own) {
+        if let Some(config) = configs.get(&kind) {
             return Ok(Arc::clone(config));
         }
         let mut roots = self.roots.clone();
@@ -75,12 +83,12 @@ impl Trust {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         };
         let mut config = builder.with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols.clone_from(&kind.1);
         let config = Arc::new(config);
         if configs.len() >= MAX_CONFIGS {
             configs.clear();
         }
-        configs.insert(own.to_vec(), Arc::clone(&config));
+        configs.insert(kind, Arc::clone(&config));
         Ok(config)
     }
 }

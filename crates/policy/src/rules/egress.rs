@@ -21,6 +21,7 @@ mod deny_header;
 mod deny_link;
 mod deny_method;
 mod deny_method_override;
+mod deny_mode;
 mod deny_name_budget;
 mod deny_operation;
 mod deny_path;
@@ -33,6 +34,7 @@ mod deny_tunnel_shape;
 mod deny_unclear_path;
 mod deny_unpinned;
 mod deny_unresolved;
+mod deny_websocket;
 mod host_mismatch;
 mod not_approved;
 mod not_http;
@@ -71,6 +73,8 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_closed_range::RULE,
         &deny_unpinned::RULE,
         &deny_scheme::RULE,
+        &deny_websocket::RULE,
+        &deny_mode::RULE,
         &deny_plain_http::RULE,
         &deny_dns_over_https::RULE,
         &deny_method::RULE,

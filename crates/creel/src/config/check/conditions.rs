@@ -19,6 +19,8 @@ impl Checker<'_> {
             address: _,
             ca: _,
             http: _,
+            mode: _,
+            websocket: _,
             methods: _,
             paths: _,
             odd_paths,

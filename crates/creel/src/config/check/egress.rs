@@ -2,7 +2,7 @@
 //!
 //! Owns the forms of hosts, methods and paths, and the contradictions between rules. `check` calls it.
 
-use creel_guard::{HostName, Oddities};
+use creel_guard::{HostName, Mode, Oddities};
 use creel_policy::{HostPattern, PathGlob, never};
 use std::collections::HashMap;
 
@@ -41,7 +41,8 @@ impl Checker<'_> {
     fn rule(&mut self, raw: Placed<RawAllow>) -> Option<Allow> {
         let (raw, span) = (raw.value, raw.span);
         let when = self.conditions(&raw);
-        let RawAllow { host, ports, address, ca, http, methods, paths, .. } = raw;
+        let mode = self.mode(&raw);
+        let RawAllow { host, ports, address, ca, http, websocket, methods, paths, .. } = raw;
         let ports = self.ports(&ports.value);
         let pinned = address.as_ref().and_then(|address| self.address("address", address));
         let vouched = ca.as_ref().and_then(|ca| self.ca("ca", ca));
@@ -61,7 +62,56 @@ impl Checker<'_> {
             let help = "an address needs no pin: take `address` out";
             self.fault(written.span.clone(), "`address` contradicts a `host` that is an address itself", help);
         }
-        Some(Allow { host: named, ports, address: pinned, ca: vouched, http: http.value, methods, paths, when })
+        Some(Allow {
+            host: named,
+            ports,
+            address: pinned,
+            ca: vouched,
+            http: http.value,
+            mode,
+            websocket: websocket.value,
+            methods,
+            paths,
+            when,
+        })
+    }
+
+    /// What is spoken there; a condition that nobody could look at there is a fault.
+    fn mode(&mut self, raw: &RawAllow) -> Mode {
+        let mode = Mode::named(&raw.mode.value).unwrap_or_default();
+        if mode == Mode::Http {
+            return mode;
+        }
+        let blind = matches!(mode, Mode::Tunnel | Mode::Tcp);
+        let said = [
+            ("http", raw.http.value),
+            ("websocket", raw.websocket.value),
+            ("methods", raw.methods.is_some()),
+            ("paths", raw.paths.is_some()),
+            ("odd_paths", !raw.odd_paths.value.is_empty()),
+            ("query", raw.query.is_some()),
+            ("headers", !raw.headers.value.is_empty()),
+            ("content_types", raw.content_types.is_some()),
+            ("body", raw.body.is_some()),
+            ("operations", raw.operations.is_some()),
+            ("fields", !raw.fields.value.is_empty()),
+            ("links", raw.links.value != "any"),
+            ("credentials", raw.credentials.value != "any"),
+            ("max_unseen", raw.max_unseen.is_some()),
+            ("ca", blind && raw.ca.is_some()),
+        ];
+        for (name, _) in said.into_iter().filter(|(_, said)| *said) {
+            let what = format!("`{name}` says nothing where `mode` is `{}`", mode.word());
+            self.fault(raw.mode.span.clone(), what, format!("take `{name}` out, or `mode`"));
+        }
+        let host = raw.host.as_ref().map_or("", |host| host.value.as_str());
+        let address = host.parse::<std::net::IpAddr>().is_ok();
+        if host.starts_with("*.") || mode == Mode::Tunnel && address {
+            let what = format!("`mode = \"{}\"` needs the exact name of a host", mode.word());
+            let help = "what is not looked into is approved name by name; `tcp` takes an address, too";
+            self.fault(raw.mode.span.clone(), what, help);
+        }
+        mode
     }
 
     fn host(&mut self, host: &Placed<String>) -> Option<HostPattern> {
@@ -167,10 +217,11 @@ fn is_local(name: &HostName) -> bool {
 fn contradiction(earlier: &Allow, later: &Allow) -> Option<(String, &'static str)> {
     let port = later.ports.iter().find(|port| earlier.ports.contains(port))?;
     let place = format!("`{}` port {port}", later.host);
-    if earlier.address != later.address || earlier.ca != later.ca {
-        return Some((format!("two rules for {place} differ in `address` or `ca`"), "give both the same"));
+    if earlier.address != later.address || earlier.ca != later.ca || earlier.mode != later.mode {
+        return Some((format!("two rules for {place} differ in `address`, `ca` or `mode`"), "give both the same"));
     }
-    if earlier.methods == later.methods && earlier.paths == later.paths && earlier.when == later.when {
+    let same = earlier.methods == later.methods && earlier.paths == later.paths && earlier.when == later.when;
+    if same && earlier.websocket == later.websocket {
         return Some((format!("a second rule for {place}"), "take one out, or give each its own `methods` or `paths`"));
     }
     None

@@ -6,7 +6,8 @@ use crate::judge::Policy;
 use crate::rule::{Finding, flawed, rule};
 
 rule! {
-    /// The request asks to leave HTTP on this connection (Upgrade, CONNECT): what follows could not be judged.
+    /// The request asks to leave HTTP for something else than a WebSocket (`Upgrade`, a `CONNECT` within a connection): no
+    /// door could judge what follows.
     "egress/upgrade",
     to_agent: "leaving HTTP on this connection is not possible here",
     how_to_allow: "nothing allows it in this edition of Creel",
