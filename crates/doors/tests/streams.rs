@@ -276,7 +276,7 @@ async fn mail_over_tls_from_the_first_byte_is_terminated_too() {
     // An upstream whose certificate is for nobody we know.
     let mut settings = server.settings.clone();
     settings.ca.clear();
-    world.config.send_modify(|config| *config = Arc::new(creel_doors::egress::Config { hosts: vec![settings] }));
+    world.config.send_modify(|config| *config = Arc::new(creel_doors::egress::Config::new(vec![settings])));
     let stream = world.connect("origin.test", server.port).await;
     assert!(world.shake_for(stream, "origin.test", &[]).await.is_err());
     let rows = world.book.until("settled", settled).await;

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{Origin, World, exchange, get};
+use crate::world::{Origin, PREFACE, World, exchange, frame, get, head};
 
 /// A stream that a `CONNECT` to `authority` opened, or the answer that it got instead.
 async fn connect(world: &World, authority: &str, more: &str) -> Result<TcpStream, String> {
@@ -202,27 +202,6 @@ async fn http2_is_judged_stream_by_stream() {
     let story = world.book.story();
     assert_eq!(&story[1..3], ["deny egress/host-mismatch", "deny egress/upgrade"]);
     assert_eq!((story.len(), origin.got().len()), (7, 1));
-}
-
-/// A frame (RFC 9113, section 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
-/// HPACK: `:method GET`, `:scheme https`, `:path` and `:authority` as literals (RFC 7541).
-fn head(path: &str, authority: &str) -> Vec<u8> {
-    let mut block = vec![0x82, 0x87];
-    for (index, value) in [(0x04, path), (0x01, authority)] {
-        block.extend([index, u8::try_from(value.len()).unwrap()]);
-        block.extend(value.as_bytes());
-    }
-    block
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! An egress door on a real socket, a real TLS origin, and a client that trusts the tenant's CA.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,6 +108,7 @@ async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result
     Ok(response.unwrap())
 }
 
+/// A new authority, and a server's configuration with a certificate of its for these names.
 pub(crate) fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerConfig>) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -114,7 +116,8 @@ pub(crate) fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerCon
     let ca = params.self_signed(&key).unwrap();
     let issuer = Issuer::new(params, key);
     let leaf_key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&leaf_key, &issuer).unwrap();
+    let names: Vec<String> = name.split(' ').map(str::to_owned).collect();
+    let leaf = CertificateParams::new(names).unwrap().signed_by(&leaf_key, &issuer).unwrap();
     let private = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -129,13 +132,16 @@ pub(crate) fn certificate(name: &str) -> (CertificateDer<'static>, Arc<ServerCon
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) addresses: Mutex<Vec<IpAddr>>,
+    /// Where single names lead instead.
+    pub(crate) named: Mutex<HashMap<String, Vec<IpAddr>>>,
     pub(crate) asked: AtomicUsize,
 }
 
 impl Resolve for Table {
-    fn resolve<'a>(&'a self, _host: &'a HostName) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
+    fn resolve<'a>(&'a self, host: &'a HostName) -> BoxFuture<'a, std::io::Result<Vec<IpAddr>>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
-        Box::pin(std::future::ready(Ok(self.addresses.lock().unwrap().clone())))
+        let named = self.named.lock().unwrap().get(host.as_str()).cloned();
+        Box::pin(std::future::ready(Ok(named.unwrap_or_else(|| self.addresses.lock().unwrap().clone()))))
     }
 }
 
@@ -158,22 +164,27 @@ pub(crate) struct World {
 impl World {
     /// A door that judges by `rules` and reaches `hosts`.
     pub(crate) async fn new(rules: Rules, hosts: Vec<HostSettings>) -> Self {
+        let rules = Arc::new(Swap(Mutex::new(rules)));
+        Self::judged_by(Arc::clone(&rules) as Arc<dyn Judge>, rules, hosts).await
+    }
+
+    /// A door that judges by `judge` (`rules` are what a test may exchange).
+    pub(crate) async fn judged_by(judge: Arc<dyn Judge>, rules: Arc<Swap>, hosts: Vec<HostSettings>) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("creel-doors-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let ca = Arc::new(Ca::open(&folder, &tenant()).unwrap());
         let book = Arc::new(Book::default());
-        let rules = Arc::new(Swap(Mutex::new(rules)));
         let names = Arc::new(Names::new(Box::new(|_| Ok(()))));
         let resolver = Arc::new(Table::default());
-        let (config, receiver) = watch::channel(Arc::new(Config { hosts }));
+        let (config, receiver) = watch::channel(Arc::new(Config::new(hosts)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = listener.local_addr().unwrap();
         let destination = Arc::new(Mutex::new(door));
         let original = Arc::clone(&destination);
         let egress = Egress {
-            guard: guard_by(Arc::clone(&rules) as Arc<dyn Judge>, &book),
+            guard: guard_by(judge, &book),
             tenant: tenant(),
             names: Arc::clone(&names),
             ca: Arc::clone(&ca),
@@ -282,4 +293,26 @@ pub(crate) fn pinned(host: &str, origin: &Origin) -> HostSettings {
 /// A request for `origin.test` that ends its connection.
 pub(crate) fn get(path: &str, port: u16) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: close\r\n\r\n")
+}
+
+/// A frame (RFC 9113, section 4.1).
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// What a client says first, and settings that change nothing.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// HPACK: `:method GET`, `:scheme https`, `:path` and `:authority` as literals (RFC 7541).
+pub(crate) fn head(path: &str, authority: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x87];
+    for (index, value) in [(0x04, path), (0x01, authority)] {
+        block.extend([index, u8::try_from(value.len()).unwrap()]);
+        block.extend(value.as_bytes());
+    }
+    block
 }

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("allow", 1), ("deny", 1)));
         assert_eq!(live.replace(&config("b.test")), 2);
         assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("deny", 2), ("allow", 2)));
-        assert_eq!(*door.borrow().hosts[0].pattern.to_string(), *"b.test");
+        assert_eq!(*door.borrow().hosts()[0].pattern.to_string(), *"b.test");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Config {
     /// What the egress door knows of each rule with a name: where to connect and whom to trust.
     #[must_use]
     pub fn egress_door(&self) -> egress::Config {
-        egress::Config { hosts: self.egress.iter().map(host_settings).collect() }
+        egress::Config::new(self.egress.iter().map(host_settings).collect())
     }
 
     /// Where the provider is, and over what; `None` for the scripted model.

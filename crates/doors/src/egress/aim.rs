@@ -116,7 +116,8 @@ fn digits(text: &str) -> Option<u16> {
 }
 
 /// The WHATWG reading of a host that ends in a number (URL standard, "IPv4 parser"): decimal, octal and hexadecimal parts,
-/// one to four of them. `None` for a name; `Some(None)` for a number that is no address.
+/// one to four of them. `None` for a name; `Some(None)` for a number that is no address, and for one with a dot behind it,
+/// which curl takes for a name.
 fn ipv4(host: &str) -> Option<Option<Ipv4Addr>> {
     let bare = host.strip_suffix('.').unwrap_or(host);
     let last = bare.rsplit('.').next().unwrap_or_default();
@@ -124,6 +125,9 @@ fn ipv4(host: &str) -> Option<Option<Ipv4Addr>> {
     let numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit())
         || hex.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
     numeric.then(|| {
+        if host.ends_with('.') {
+            return None;
+        }
         let parts: Vec<u64> = bare.split('.').map(number).collect::<Option<_>>()?;
         let (last, front) = parts.split_last()?;
         if front.len() > 3 || front.iter().any(|part| *part > 255) {
@@ -177,7 +181,6 @@ mod tests {
             ("0xA9FEA9FE", "169.254.169.254 80 -"),
             ("169.254.43518", "169.254.169.254 80 -"),
             ("169.0xfe.169.254", "169.254.169.254 80 -"),
-            ("169.254.169.254.", "169.254.169.254 80 -"),
             ("[::ffff:169.254.169.254]", "169.254.169.254 80 -"),
             ("[::ffff:a9fe:a9fe]:1", "169.254.169.254 1 -"),
             // Our own and local ones (30 and 63).
@@ -200,6 +203,7 @@ mod tests {
             ("origin%2etest", "none"),
             ("or_igin.test", "none"),
             ("256.1.1.1", "none"),
+            ("169.254.169.254.", "none"),
             ("1.1.1.1.1", "none"),
             ("09.1.1.1", "none"),
             ("4294967296", "none"),

@@ -3,6 +3,7 @@
 //! Owns [`Config`]: where to resolve, what to pin, whom to trust. It says nothing about what is allowed: `policy` does.
 //! Read at every request, so that a reload reaches open connections.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,8 +24,10 @@ pub(super) const MAX_BODY: u64 = 4 * 1024 * 1024 * 1024;
 /// Every host that the operator approved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// One entry a rule, in the order of the file.
-    pub hosts: Vec<HostSettings>,
+    hosts: Vec<HostSettings>,
+    /// Places in `hosts`, by what they name. A look-up is one step a label, however many entries there are.
+    exact: HashMap<Target, Vec<usize>>,
+    below: HashMap<Box<str>, Vec<usize>>,
 }
 
 /// How one rule's hosts are reached.
@@ -92,10 +95,66 @@ impl HostPattern {
 }
 
 impl Config {
+    /// One entry a rule, in the order of the file.
+    #[must_use]
+    pub fn new(hosts: Vec<HostSettings>) -> Self {
+        let (mut exact, mut below) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        for (place, one) in hosts.iter().enumerate() {
+            match &one.pattern {
+                HostPattern::Address(address) => exact.entry(Target::Address(*address)).or_default().push(place),
+                HostPattern::Exact(name) => exact.entry(Target::Host(name.clone())).or_default().push(place),
+                HostPattern::Below(suffix) => below.entry(suffix.as_str().into()).or_default().push(place),
+            }
+        }
+        Self { hosts, exact, below }
+    }
+
+    /// The entries, in the order of the file.
+    #[must_use]
+    pub fn hosts(&self) -> &[HostSettings] {
+        &self.hosts
+    }
+
     /// The settings for `target` and `port`: an exact entry before a pattern, else the first in the file.
     #[must_use]
     pub fn settings(&self, target: &Target, port: u16) -> Option<&HostSettings> {
-        let matching = || self.hosts.iter().filter(|one| one.ports.contains(&port) && one.pattern.matches(target));
-        matching().find(|one| !matches!(one.pattern, HostPattern::Below(_))).or_else(|| matching().next())
+        let open = |places: &[usize]| {
+            places.iter().copied().find(|place| self.hosts.get(*place).is_some_and(|one| one.ports.contains(&port)))
+        };
+        let exact = self.exact.get(target).and_then(|places| open(places));
+        let place = exact.or_else(|| {
+            let Target::Host(host) = target else { return None };
+            let dots = host.as_str().match_indices('.');
+            dots.filter_map(|(at, _)| open(self.below.get(host.as_str().get(at + 1..)?)?)).min()
+        });
+        self.hosts.get(place?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn it_agrees_with_asking_each_entry(
+            entries in proptest::collection::vec(("(\\*\\.)?([ab]\\.){0,3}test", 0_u16..3), 0..12),
+            name in "([abc]\\.){0,4}(test|com)",
+            port in 0_u16..3,
+        ) {
+            let entry = |(pattern, port): &(String, u16)| HostSettings {
+                pattern: HostPattern::parse(pattern).unwrap(),
+                ports: vec![*port],
+                address: None,
+                ca: Vec::new(),
+                mode: Mode::Http,
+            };
+            let hosts: Vec<HostSettings> = entries.iter().map(entry).collect();
+            let target = Target::Host(HostName::parse(&name).unwrap());
+            let matching = || hosts.iter().filter(|one| one.ports.contains(&port) && one.pattern.matches(&target));
+            let slow = matching().find(|one| !matches!(one.pattern, HostPattern::Below(_))).or_else(|| matching().next());
+            let config = Config::new(hosts.clone());
+            proptest::prop_assert_eq!(config.settings(&target, port), slow);
+        }
     }
 }

@@ -50,6 +50,12 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
         Ground::Unresolved => StatusCode::BAD_GATEWAY,
         Ground::Rule => by_rule(refusal.rule.as_str()),
     };
+    let next = match refusal.record {
+        0 => "don't retry; if this is needed for the task, ask the operator to approve it".to_owned(),
+        record => format!(
+            "don't retry; if the task needs it, ask your operator: `creel why {record}` says what would allow it"
+        ),
+    };
     let problem = Problem {
         r#type: "creel:refusal",
         title: "refused by Creel",
@@ -57,7 +63,7 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
         detail: &refusal.to_agent,
         instance: (refusal.record != 0).then(|| format!("creel:record:{}", refusal.record)),
         rule: Some(refusal.rule.as_str()),
-        next: "don't retry; if this is needed for the task, ask the operator to approve it",
+        next: &next,
     };
     let mut response = render(status, &problem, matches!(ground, Ground::Flaw(_) | Ground::TwoPlaces));
     if matches!(ground, Ground::Flaw(Flaw::BadRequest | Flaw::NotHttp)) {
