@@ -8,6 +8,8 @@ mod aim;
 mod chunks;
 pub mod config;
 mod declared;
+#[cfg(test)]
+mod differ;
 mod enforce;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

@@ -125,7 +125,7 @@ pub(crate) fn frames(bytes: &[u8]) {
 }
 
 /// What gets through the gate of bytes that come in pieces, and the rulings on their heads.
-fn through(bytes: &[u8]) -> (Vec<u8>, Vec<Ruling>) {
+pub(super) fn through(bytes: &[u8]) -> (Vec<u8>, Vec<Ruling>) {
     let rulings = Rulings::default();
     let mut gate = Gate::new(Pieces(pieces(bytes)), rulings.clone());
     let mut cx = Context::from_waker(Waker::noop());
