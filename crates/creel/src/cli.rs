@@ -19,6 +19,7 @@ mod judge;
 mod ledger;
 mod log;
 pub(crate) mod out;
+mod profiles;
 mod say;
 mod status;
 mod up;
@@ -68,6 +69,8 @@ enum Command {
     Judge(judge::Judge),
     /// Work on the ledger off-line.
     Ledger(ledger::LedgerCommand),
+    /// Show the ready entries for well-known services.
+    Profiles(profiles::Profiles),
     /// Write a commented creel.toml.
     InitConfig(init_config::InitConfig),
     /// The root daemon (started by `up`).
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Why(command) => command.run(),
         Command::Judge(command) => command.run(),
         Command::Ledger(command) => command.run(),
+        Command::Profiles(command) => command.run(),
         Command::InitConfig(command) => command.run(),
         Command::Warden => crate::warden::main(),
         Command::Guard => crate::guard_process::main(),

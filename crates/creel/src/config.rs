@@ -8,6 +8,7 @@ mod check;
 mod choose;
 mod credential;
 mod live;
+mod profile;
 mod raw;
 mod render;
 mod report;
@@ -30,6 +31,7 @@ use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 
 pub use self::live::Live;
+pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
 pub use self::report::{Fault, Report};
 pub use self::settings::{Legal, Section, Setting};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::action::Target;
+use crate::urlencoded;
 
 /// Bytes leaving.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +193,8 @@ pub enum Form {
     Graphql,
     /// JSON-RPC 2.0, MCP among it.
     JsonRpc,
+    /// URL-encoded pairs, each name once.
+    Urlencoded,
 }
 
 /// A body that was read whole. What is sent is exactly `text`.
@@ -213,7 +216,11 @@ impl Content {
     /// What was read, and the text that it is written anew in.
     #[must_use]
     pub fn new(form: Form, value: serde_json::Value, digest: String) -> Self {
-        Self { form, digest, text: value.to_string().into(), value: Arc::new(value) }
+        let text = match form {
+            Form::Json | Form::Graphql | Form::JsonRpc => value.to_string(),
+            Form::Urlencoded => urlencoded::written(&value),
+        };
+        Self { form, digest, text: text.into(), value: Arc::new(value) }
     }
 }
 

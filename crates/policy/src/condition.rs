@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use creel_guard::{Form, Headers, Oddities};
+use creel_guard::{Form, Headers, Oddities, form_decoded};
 
 use crate::glob::Glob;
 
@@ -141,27 +141,6 @@ pub(crate) fn query_pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Co
     })
 }
 
-/// Percent escapes and `+` decoded once; `None` when an escape is broken, or what comes out is no text or holds controls.
-pub(crate) fn form_decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.bytes().any(|byte| byte == b'%' || byte == b'+') {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let digit = |byte: Option<u8>| u8::try_from(char::from(byte?).to_digit(16)?).ok();
-                digit(bytes.next())? << 4 | digit(bytes.next())?
-            }
-            byte => byte,
-        });
-    }
-    let text = String::from_utf8(out).ok()?;
-    (!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))).then_some(Cow::Owned(text))
-}
-
 /// Whether the headers are as the rules ask.
 pub(crate) fn headers_allowed(headers: &Headers, rules: &[HeaderRule]) -> bool {
     rules.iter().all(|rule| match &rule.value {
@@ -179,6 +158,8 @@ pub(crate) fn content_type_allowed(headers: &Headers, allowed: &[String]) -> boo
 
 #[cfg(test)]
 mod tests {
+    use creel_guard::{Content, urlencoded_pairs};
+
     use super::*;
 
     #[test]
@@ -217,5 +198,26 @@ mod tests {
         let typed = Headers::new([("content-type", &b"Application/JSON; charset=utf-8"[..])]);
         assert!(content_type_allowed(&typed, &["application/json".to_owned()]));
         assert!(!content_type_allowed(&headers, &["application/json".to_owned()]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_as_pairs_reads_the_same(
+            names in proptest::collection::btree_set("\\PC{1,8}", 0..8),
+            value in "\\PC{0,20}",
+        ) {
+            let named = |name: String| (name, serde_json::Value::String(value.clone()));
+            let object = serde_json::Value::Object(names.into_iter().map(named).collect());
+            let written = Content::new(Form::Urlencoded, object.clone(), String::new()).text;
+            proptest::prop_assert_eq!(urlencoded_pairs(&written), Some(object));
+        }
+
+        #[test]
+        fn pairs_of_any_text_are_read_once_or_not_at_all(text in "[a-c=&%+;0-9]{0,40}") {
+            if let Some(read) = urlencoded_pairs(&text) {
+                let written = Content::new(Form::Urlencoded, read.clone(), String::new()).text;
+                proptest::prop_assert_eq!(urlencoded_pairs(&written), Some(read));
+            }
+        }
     }
 }

@@ -4,13 +4,13 @@
 //! member of a declared body. Never says whose it is and never shows it. `egress/deny-credential` asks, so that nobody's
 //! account but yours is used where an entry says `credentials = "none"` (HARDENING.md 6).
 
-use creel_guard::Send;
+use creel_guard::{Send, form_decoded};
 use serde_json::Value;
 
-use crate::condition::{form_decoded, query_pairs};
+use crate::condition::query_pairs;
 
 /// Headers that look like credentials by name and are none.
-const HARMLESS_HEADERS: [&str; 8] = [
+const HARMLESS_HEADERS: [&str; 9] = [
     "idempotency-key",
     "sec-websocket-key",
     "x-idempotency-key",
@@ -18,6 +18,7 @@ const HARMLESS_HEADERS: [&str; 8] = [
     "access-control-request-headers",
     "x-slack-no-retry",
     "authority",
+    "npm-auth-type",
     "x-npm-session",
 ];
 

@@ -20,7 +20,7 @@ const MOST_PARTS: usize = 64;
 /// What is wrong, in a few words.
 pub(crate) fn operations(content: &Content) -> Found {
     let one = match content.form {
-        Form::Json => return Ok(Vec::new()),
+        Form::Json | Form::Urlencoded => return Ok(Vec::new()),
         Form::Graphql => graphql_request as fn(&Map<String, Value>) -> Found,
         Form::JsonRpc => rpc_request,
     };
@@ -102,7 +102,15 @@ pub(crate) fn links(content: &Content) -> Vec<Result<Target, String>> {
 
 fn collect(value: &Value, found: &mut Vec<Result<Target, String>>) {
     match value {
-        Value::String(text) => links_of(text, found),
+        Value::String(text) => {
+            links_of(text, found);
+            // Services that take URL-encoded bodies take JSON in their values, escapes and all.
+            if text.trim_start().starts_with(['{', '['])
+                && let Ok(inner @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text)
+            {
+                collect(&inner, found);
+            }
+        }
         Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
         Value::Object(map) => map.iter().for_each(|(key, value)| {
             links_of(key, found);
@@ -196,6 +204,8 @@ mod tests {
         );
         let found: Vec<String> = links(&body).into_iter().map(|link| link.unwrap().to_string()).collect();
         assert_eq!(found, ["a.test", "c.test", "www.b.test"]);
+        let inner = content(Form::Urlencoded, r#"{"blocks":"[{\"u\":\"https:\\u002f\\u002fevil.test\"}]"}"#);
+        assert_eq!(links(&inner).len(), 1);
         let odd = content(Form::Json, r#"{"t":"https://me@evil.test/ https://10.0.0.1/ https://%65vil/"}"#);
         let found: Vec<_> = links(&odd).into_iter().map(|link| link.map(|to| to.to_string())).collect();
         assert_eq!(found, [Ok("evil.test".to_owned()), Ok("10.0.0.1".to_owned()), Err("%65vil".to_owned())]);

@@ -12,7 +12,7 @@
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
-//! length), `with HEADER=VALUE`, `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
+//! length), `with HEADER=VALUE` (`content-type` for a body in another form than JSON), `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
 //! body itself); behind a call `knows JSON`, what is known of it.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -254,7 +254,8 @@ fn gather(policy: &Policy, action: &mut Action, facts: &mut Facts) {
         facts.spent = needs.rates.iter().map(|rate| Spent { key: rate.key, count }).collect();
     }
     if let Deed::Send(send) = &mut action.deed {
-        send.content = send.content.take().zip(needs.form).map(|(content, form)| Content { form, ..content });
+        let read = send.content.take().zip(needs.form);
+        send.content = read.map(|(content, form)| Content::new(form, (*content.value).clone(), content.digest));
     }
 }
 
@@ -302,7 +303,8 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
     if let (Deed::Send(send), Some(value)) = (&mut deed, says) {
         let content = Content::new(Form::Json, value, String::new());
         send.body = Some(content.text.len() as u64);
-        let typed = [("content-type", &b"application/json"[..])];
+        let is_typed = send.headers.one("content-type").is_some();
+        let typed = (!is_typed).then_some(("content-type", &b"application/json"[..]));
         let lines = send.headers.iter().map(|(name, value)| (name, value.as_bytes()));
         send.headers = Headers::new(lines.chain(typed));
         send.content = Some(content);

@@ -7,6 +7,7 @@ mod conditions;
 mod dns;
 mod egress;
 mod model;
+mod profiles;
 
 use std::net::IpAddr;
 use std::ops::Range;

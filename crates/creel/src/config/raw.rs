@@ -73,6 +73,10 @@ section! {
     /// Where the agent may go, apart from the model. Whatever no rule names is refused, its name does not resolve, and
     /// the attempt is in the ledger.
     RawEgress "egress" {
+        /// Ready entries for well-known services, each a name and its parameters (`github owner=acme`). `creel profiles list`
+        /// names them, [profiles.md](profiles.md) shows them.
+        profiles: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a profile's name and its parameters"),
+            why "nothing leaves unasked";
         /// One rule a host.
         allow: Vec<Placed<RawAllow>> = Vec::new(), Legal::Tables(&RawAllow::SECTION), why "nothing leaves unasked";
     }
@@ -134,14 +138,14 @@ section! {
         rate: Option<Placed<String>> = None, Legal::Text("a number, `/`, and `second`, `minute`, `hour` or `day`"),
             why "work comes in bursts", example "\"60/minute\"";
         /// Read each body in this strict form before it is judged, at most 1 MiB, and send it written anew: `json`,
-        /// `graphql` or `json-rpc` (MCP too). Any other body is refused. Without this bodies stream unread.
-        body: Option<Placed<String>> = None, Legal::OneOf(&["json", "graphql", "json-rpc"]),
+        /// `graphql`, `json-rpc` (MCP too) or `form` (URL-encoded). Any other body is refused. Without this bodies stream unread.
+        body: Option<Placed<String>> = None, Legal::OneOf(&["json", "graphql", "json-rpc", "form"]),
             why "most bodies are files, which stream", example "\"graphql\"";
         /// What such a body may do, each part of a batch: `query viewer` or `mutation addComment` (kind and root field, `*` is
         /// any text) for GraphQL; a method, or `tools/call NAME`, for JSON-RPC. Without this: all.
         operations: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an operation"),
             why "a host that is approved is approved for use", example "[\"query *\"]";
-        /// What a JSON body must hold: `member=value` or `member.member=value`, in which `*` in the value is any text.
+        /// What a JSON or URL-encoded body must hold: `member=value` or `member.member=value`, in which `*` in the value is any text.
         fields: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("`member=value`"),
             why "most bodies need no look";
         /// Where links in a read body may lead: `any`where, or to `approved` hosts alone.

@@ -246,7 +246,7 @@ fn addresses_and_certificates() {
     assert_eq!(read(&with("address = \"::ffff:10.0.0.1\"")).unwrap().egress[0].address, Some([10, 0, 0, 1].into()));
     refused(&rule("host = \"192.0.2.1\"\naddress = \"192.0.2.2\""), "3:11", &["contradicts"]);
     let literal = read(&rule("host = \"192.0.2.1\"\naddress = \"192.0.2.1\"\nca = \"ca.pem\"")).unwrap();
-    assert_eq!(literal.egress_door().hosts[0].ca.len(), 1);
+    assert_eq!(literal.egress_door().hosts()[0].ca.len(), 1);
     refused(&with("ca = \"none.pem\""), "3:6", &["no such file", "starts at the configuration file"]);
     refused(&with("ca = \"key.pem\""), "3:6", &["private key"]);
     refused(&with("ca = \"empty.pem\""), "3:6", &["without a certificate"]);
@@ -493,7 +493,7 @@ fn policy_and_doors_get_all_of_it() {
     assert_eq!(model.host.as_ref().unwrap().as_str(), "api.anthropic.com");
     assert_eq!(model.address, Some([127, 0, 0, 1].into()));
     let door = config.egress_door();
-    assert_eq!((door.hosts.len(), door.hosts[0].ca.len()), (2, 1));
+    assert_eq!((door.hosts().len(), door.hosts()[0].ca.len()), (2, 1));
     assert_eq!(config.approved_hosts(), ["a.test:80", "a.test:8443", "192.0.2.7:443"]);
     let scripted = read("").unwrap();
     assert_eq!(scripted.provider_url(&scripted.provider(&|_| false).unwrap()), None);

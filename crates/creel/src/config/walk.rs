@@ -192,7 +192,7 @@ fn list(keys: &[&str]) -> String {
 }
 
 /// The key that was probably meant: at most a third of its letters away.
-fn nearest<'a>(written: &str, keys: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(written: &str, keys: &[&'a str]) -> Option<&'a str> {
     if written.len() > 64 {
         return None;
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use creel_guard::{Content, Form, Headers};
+use creel_guard::{Content, Form, Headers, urlencoded_pairs};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use sha2::{Digest, Sha256};
@@ -28,13 +28,16 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if !is_json(headers) {
+    if !is_typed(form, headers) {
         return None;
     }
     let work = async {
         let _room = ROOM.acquire().await.ok()?;
         let bytes = Limited::new(body, MAX_DECLARED).collect().await.ok()?.to_bytes();
-        let value = strict::parse(&bytes).ok()?;
+        let value = match form {
+            Form::Urlencoded => urlencoded_pairs(std::str::from_utf8(&bytes).ok()?)?,
+            Form::Json | Form::Graphql | Form::JsonRpc => strict::parse(&bytes).ok()?,
+        };
         let mut content = Content::new(form, value, String::new());
         content.digest = Sha256::digest(content.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         Some(content)
@@ -42,15 +45,20 @@ where
     timeout(READ_LIMIT, work).await.ok().flatten()
 }
 
-/// One content type, and that is JSON in UTF-8 as it stands.
-fn is_json(headers: &Headers) -> bool {
+/// One content type, and that is the form's, in UTF-8 as it stands.
+fn is_typed(form: Form, headers: &Headers) -> bool {
     if headers.iter().any(|(name, value)| name == "content-encoding" && !value.eq_ignore_ascii_case("identity")) {
         return false;
     }
     let Some(full) = headers.one("content-type") else { return false };
     let mut parts = full.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let named = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    let named = match form {
+        Form::Urlencoded => essence == "application/x-www-form-urlencoded",
+        Form::Json | Form::Graphql | Form::JsonRpc => {
+            essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+        }
+    };
     named
         && parts.all(|part| {
             part.is_empty() || matches!(part.to_ascii_lowercase().as_str(), "charset=utf-8" | "charset=\"utf-8\"")
@@ -84,6 +92,10 @@ mod tests {
         ] {
             assert_eq!(read_as(kind, body).await, None, "{kind} {body}");
         }
+        let headers = Headers::new([("content-type", &b"application/x-www-form-urlencoded; charset=UTF-8"[..])]);
+        let form = |body: &'static str| read(Form::Urlencoded, &headers, Full::new(Bytes::from(body)));
+        assert_eq!(form("b=1&a=%7e%20x").await.map(|content| content.text.to_string()).as_deref(), Some("b=1&a=%7E+x"));
+        assert!(form("a=1&a=2").await.is_none() && form("{}").await.is_none());
         let long = format!("\"{}\"", "x".repeat(MAX_DECLARED));
         assert_eq!(read_as("application/json", &long).await, None);
         let twice = Headers::new([("content-type", &b"application/json"[..]), ("content-type", b"text/plain")]);

@@ -143,11 +143,12 @@ impl Checker<'_> {
         let form = match body.value.as_str() {
             "graphql" => Form::Graphql,
             "json-rpc" => Form::JsonRpc,
+            "form" => Form::Urlencoded,
             _ => Form::Json,
         };
-        if let (Form::Json, Some(operations)) = (form, operations) {
-            let help = "write `fields` for plain JSON, or `body = \"graphql\"` or `\"json-rpc\"`";
-            self.fault(operations.span.clone(), "plain JSON has no `operations`", help);
+        if let (Form::Json | Form::Urlencoded, Some(operations)) = (form, operations) {
+            let help = "write `fields` for them, or `body = \"graphql\"` or `\"json-rpc\"`";
+            self.fault(operations.span.clone(), "a body of plain JSON or of a form has no `operations`", help);
         }
         Some(Declared {
             form,

@@ -16,7 +16,7 @@ const RULES_LIMIT: usize = 10_000;
 
 impl Checker<'_> {
     pub(super) fn egress(&mut self, egress: RawEgress) -> Vec<Allow> {
-        let RawEgress { allow } = egress;
+        let RawEgress { profiles, allow } = egress;
         if let Some(first_too_many) = allow.get(RULES_LIMIT) {
             let span = first_too_many.span.clone();
             self.fault(span, format!("more than {RULES_LIMIT} rules"), "use `*.example.com` for hosts of one domain");
@@ -35,10 +35,23 @@ impl Checker<'_> {
             same_host.push(rules.len());
             rules.push(rule);
         }
+        for (rule, line) in self.profiles(&profiles.value) {
+            let same_host = by_host.entry(rule.host.clone()).or_default();
+            let earlier: Vec<&Allow> = same_host.iter().filter_map(|index| rules.get(*index)).collect();
+            // Two profiles may say the same.
+            if earlier.contains(&&rule) {
+                continue;
+            }
+            if let Some((what, help)) = earlier.iter().filter_map(|earlier| contradiction(earlier, &rule)).next() {
+                self.fault(line.span.clone(), what, help);
+            }
+            same_host.push(rules.len());
+            rules.push(rule);
+        }
         rules
     }
 
-    fn rule(&mut self, raw: Placed<RawAllow>) -> Option<Allow> {
+    pub(super) fn rule(&mut self, raw: Placed<RawAllow>) -> Option<Allow> {
         let (raw, span) = (raw.value, raw.span);
         let when = self.conditions(&raw);
         let mode = self.mode(&raw);
