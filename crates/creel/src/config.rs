@@ -25,10 +25,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
 use creel_policy::{Conditions, HighRisk, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
+use zeroize::Zeroizing;
 
 pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
@@ -83,6 +85,8 @@ pub struct Allow {
     pub address: Option<IpAddr>,
     /// Who vouches for it besides the host system's roots.
     pub ca: Option<Ca>,
+    /// Whom Creel shows itself as, where it is asked.
+    pub client: Option<Client>,
     /// Plain HTTP is all right too.
     pub http: bool,
     /// What is spoken there.
@@ -137,6 +141,26 @@ pub enum Asking {
         /// Who vouches for them besides the host system's roots.
         ca: Option<Ca>,
     },
+}
+
+/// Certificates that Creel shows, with their key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The certificates' path as it is written in the file, and the PEM text.
+    pub certificate: (PathBuf, String),
+    /// The key's.
+    pub key: (PathBuf, Zeroizing<String>),
+    /// Both, read.
+    pub identity: Identity,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("certificate", &self.certificate.0)
+            .field("key", &self.key.0)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which model the agent gets.
@@ -260,7 +284,7 @@ impl Config {
         &self.name
     }
 
-    /// The `ca` files that it names: path as written → PEM text, each once.
+    /// The PEM files that it names, keys among them: path as written → text, each once.
     #[must_use]
     pub fn cas(&self) -> Vec<(PathBuf, String)> {
         let mut cas: Vec<(PathBuf, String)> = Vec::new();
@@ -272,6 +296,14 @@ impl Config {
         for ca in hosts.chain(dns).chain(self.model.ca.as_ref()) {
             if !cas.iter().any(|(path, _)| *path == ca.path) {
                 cas.push((ca.path.clone(), ca.pem.clone()));
+            }
+        }
+        for Client { certificate, key: (path, key), .. } in self.egress.iter().filter_map(|allow| allow.client.as_ref())
+        {
+            for (path, text) in [(&certificate.0, certificate.1.as_str()), (path, key.as_str())] {
+                if !cas.iter().any(|(known, _)| known == path) {
+                    cas.push((path.clone(), text.to_owned()));
+                }
             }
         }
         cas

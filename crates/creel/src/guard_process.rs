@@ -85,7 +85,7 @@ fn run(handed: Handed) -> Result<(), String> {
         closed.map_err(|error| format!("the capability bounding set can't be closed: {error}"))?;
     }
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
-    let config = Config::again(&setup.config_name, &setup.config, &setup.cas).map_err(|report| report.to_string())?;
+    let config = Config::again(&setup.config_name, &setup.config, &setup.cas.0).map_err(|report| report.to_string())?;
     let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
     let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;

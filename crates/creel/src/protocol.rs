@@ -262,6 +262,17 @@ pub(crate) enum FromGuard {
     },
 }
 
+/// Texts of files: path as written in the configuration → text. There may be keys among them, so nothing shows the texts.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Files(pub(crate) Vec<(PathBuf, String)>);
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(path, _)| path)).finish()
+    }
+}
+
 /// What the guard is built from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GuardSetup {
@@ -271,8 +282,8 @@ pub(crate) struct GuardSetup {
     pub(crate) config: String,
     /// Where relative paths of the configuration start, for messages only: the guard reads no file of it.
     pub(crate) config_name: PathBuf,
-    /// The `ca` files that the configuration names: path as written there → PEM text.
-    pub(crate) cas: Vec<(PathBuf, String)>,
+    /// The PEM files that the configuration names.
+    pub(crate) cas: Files,
     /// The provider that was chosen, with its secret's name.
     pub(crate) provider: crate::provider::Provider,
     /// The ledger's folder.

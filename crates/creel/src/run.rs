@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Wishes};
 use crate::lock::Held;
 use crate::notary::Bench;
-use crate::protocol::GuardSetup;
+use crate::protocol::{Files, GuardSetup};
 use crate::provider::Provider;
 use crate::seat::Seat;
 use crate::site::{Site, TenantSite};
@@ -128,7 +128,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         tenant: order.tenant.clone(),
         config: order.config.text().to_owned(),
         config_name: order.config.name().to_owned(),
-        cas: order.config.cas(),
+        cas: Files(order.config.cas()),
         provider: order.provider.clone(),
         ledger: place.ledger(),
         home: place.guard(),

@@ -200,7 +200,9 @@ impl Egress {
             return (None, vouched, Ground::Unresolved);
         }
         let roots = settings.map_or_else(Vec::new, |settings| settings.ca.clone());
-        (Some(Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots }), vouched, Ground::Rule)
+        let identity = settings.and_then(|settings| settings.identity.clone());
+        let place = Place { scheme, to: aim.to.clone(), port: aim.port, addresses, roots, identity };
+        (Some(place), vouched, Ground::Rule)
     }
 
     /// What is spoken there, by the operator's word.

@@ -5,6 +5,7 @@
 
 mod abrupt;
 mod exchange;
+mod identity;
 mod pinned;
 mod resolve;
 mod trust;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 
 pub use exchange::Streamed;
 pub(crate) use exchange::chain;
+pub use identity::Identity;
 pub use resolve::{DnsResolver, Over, Resolve, Resolved, Servers, SystemResolver};
 pub use trust::{Trust, read_pem};
 
@@ -78,6 +80,8 @@ pub struct Place {
     pub addresses: Vec<IpAddr>,
     /// Roots for this place, over and above the host's.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Whom Creel shows itself as, where it is asked.
+    pub identity: Option<Identity>,
 }
 
 /// Opens connections to upstreams.
@@ -113,7 +117,8 @@ impl Client {
     /// # Errors
     /// As [`Self::open`].
     pub(crate) async fn secure(&self, place: &Place, io: Box<dyn Io>, alpn: &[&[u8]]) -> Result<Box<dyn Io>, Error> {
-        let connector = tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots, alpn)?);
+        let connector =
+            tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots, place.identity.as_ref(), alpn)?);
         match timeout(HANDSHAKE_LIMIT, connector.connect(server_name(&place.to)?, io)).await {
             Ok(Ok(tls)) => Ok(Box::new(abrupt::Abrupt(tls))),
             Ok(Err(error)) => Err(Error::Upstream(format!("the TLS handshake with `{}` failed: {error}", place.to))),

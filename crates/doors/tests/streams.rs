@@ -37,6 +37,7 @@ impl Server {
             ports: vec![port],
             address: Some(Ipv4Addr::LOCALHOST.into()),
             ca: vec![ca],
+            identity: None,
             mode,
         };
         let connections = Arc::<AtomicUsize>::default();

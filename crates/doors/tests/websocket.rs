@@ -40,6 +40,7 @@ impl Echo {
             ports: vec![port],
             address: Some(Ipv4Addr::LOCALHOST.into()),
             ca: vec![ca],
+            identity: None,
             mode: Mode::Http,
         };
         let echo = Self { port, settings, heads: Arc::default(), frames: Arc::default() };

@@ -286,6 +286,7 @@ pub(crate) fn pinned(host: &str, origin: &Origin) -> HostSettings {
         ports: vec![origin.port],
         address: Some(Ipv4Addr::LOCALHOST.into()),
         ca: vec![origin.ca.clone()],
+        identity: None,
         mode: Mode::Http,
     }
 }

@@ -99,6 +99,13 @@ section! {
         /// starts at the configuration file.
         ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
             why "the host system's roots are enough for public hosts", example "\"ca.pem\"";
+        /// A file with the certificates (PEM) that Creel shows to this host when it asks who it is (mutual TLS). The agent never
+        /// holds them.
+        client_cert: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "few hosts ask", example "\"client.pem\"";
+        /// The file with the private key (PEM) of `client_cert`. Let nobody but root read it.
+        client_key: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "few hosts ask", example "\"client-key.pem\"";
         /// Plain HTTP is all right too. On port 80 it always is: a rule that lists that port means it.
         http: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "plain HTTP can be read and changed on the way";

@@ -130,7 +130,7 @@ fn a_mode_other_than_http_takes_what_can_be_looked_at_there() {
     refused(&rule("host = \"192.0.2.1\"\nmode = \"tunnel\""), "3:8", &["needs the exact name of a host"]);
     refused(&rule("host = \"a.test\"\nmode = \"ftp\""), "3:8", &["`egress.allow.mode` can't be `\"ftp\"`"]);
     let two = "[[egress.allow]]\nhost = \"a.test\"\nmode = \"tcp\"\n[[egress.allow]]\nhost = \"a.test\"\n";
-    refused(two, "5:8", &["differ in `address`, `ca` or `mode`"]);
+    refused(two, "5:8", &["differ in `address`, `ca`, `client_cert` or `mode`"]);
 }
 
 #[test]
@@ -189,6 +189,32 @@ fn name_servers_are_read_and_contradictions_told() {
     let warned = read("[dns]\nresolver = \"plain\"\nservers = [\"192.0.2.53\"]\n").unwrap().warnings;
     assert!(warned[0].contains("anyone on the way"), "{warned:?}");
     assert!(read("[dns]\nresolver = \"plain\"\nservers = [\"127.0.0.1\"]\n").unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_certificate_to_show_needs_its_key_and_the_key_is_never_shown() {
+    let (key, other) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let params = rcgen::CertificateParams::new(vec!["me.test".to_owned()]).unwrap();
+    let (certificate, secret) = (params.self_signed(&key).unwrap().pem(), key.serialize_pem());
+    let files = [("c.pem", certificate), ("k.pem", secret.clone()), ("o.pem", other.serialize_pem())];
+    let files = files.map(|(path, text)| (PathBuf::from(path), text));
+    let of = |lines: &str| Config::again(Path::new("c"), &rule(&format!("host = \"a.test\"\n{lines}")), &files);
+    let config = of("client_cert = \"c.pem\"\nclient_key = \"k.pem\"").unwrap();
+    assert!(config.egress_door().hosts()[0].identity.is_some());
+    assert!(config.cas().iter().any(|(path, text)| path == Path::new("k.pem") && *text == secret));
+    let inner: String = secret.lines().nth(1).unwrap().to_owned();
+    assert!(!format!("{config:?}").contains(&inner));
+    for (lines, words) in [
+        ("client_cert = \"c.pem\"", "need each other"),
+        ("client_key = \"k.pem\"", "need each other"),
+        ("client_cert = \"c.pem\"\nclient_key = \"o.pem\"", "the key is not the certificate's"),
+        ("client_cert = \"c.pem\"\nclient_key = \"c.pem\"", "holds no private key"),
+        ("client_cert = \"x.pem\"\nclient_key = \"k.pem\"", "`client_cert` can't be read"),
+        ("mode = \"tunnel\"\nclient_cert = \"c.pem\"\nclient_key = \"k.pem\"", "client_cert"),
+    ] {
+        let report = of(lines).unwrap_err().to_string();
+        assert!(report.contains(words) && !report.contains(&inner), "{lines}: {report}");
+    }
 }
 
 #[test]
@@ -303,7 +329,11 @@ fn rules_that_contradict_each_other() {
         format!("{}{}", rule(&format!("host = \"a.test\"\n{a}")), rule(&format!("host = \"A.test\"\n{b}")))
     };
     refused(&two("", ""), "5:8", &["a second rule for `a.test` port 443"]);
-    refused(&two("address = \"127.0.0.1\"", "paths = [\"/x\"]"), "5:8", &["differ in `address`, `ca` or `mode`"]);
+    refused(
+        &two("address = \"127.0.0.1\"", "paths = [\"/x\"]"),
+        "5:8",
+        &["differ in `address`, `ca`, `client_cert` or `mode`"],
+    );
     assert!(read(&two("ports = [443]", "ports = [8443]")).is_ok());
     assert!(read(&two("methods = [\"GET\"]", "methods = [\"POST\"]\npaths = [\"/x\"]")).is_ok());
     refused(&rule("host = \"a.test\"\nports = [443, 443]"), "3:15", &["stands twice"]);
@@ -392,7 +422,9 @@ fn the_sample_is_the_defaults() {
     let all: String = sample
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
-        .filter(|line| !["script =", "name = \"dns", "ca = \"dns"].iter().any(|start| line.starts_with(start)))
+        .filter(|line| {
+            !["script =", "name = \"dns", "ca = \"dns", "client_"].iter().any(|start| line.starts_with(start))
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let config = read(&all).unwrap_or_else(|report| panic!("{report}\n{all}"));

@@ -64,7 +64,7 @@ impl Config {
 }
 
 pub(super) fn allow(allow: &Allow) -> EgressAllow {
-    let Allow { host, ports, address, ca: _, http, mode, websocket, methods, paths, when } = allow;
+    let Allow { host, ports, address, ca: _, client: _, http, mode, websocket, methods, paths, when } = allow;
     EgressAllow {
         host: host.clone(),
         ports: ports.clone(),
@@ -79,12 +79,13 @@ pub(super) fn allow(allow: &Allow) -> EgressAllow {
 }
 
 fn host_settings(allow: &Allow) -> egress::HostSettings {
-    let Allow { host, ports, address, ca, http: _, mode, websocket: _, methods: _, paths: _, when: _ } = allow;
+    let Allow { host, ports, address, ca, client, http: _, mode, websocket: _, methods: _, paths: _, when: _ } = allow;
     let pattern = match host {
         HostPattern::Exact(name) => egress::HostPattern::Exact(name.clone()),
         HostPattern::Below(suffix) => egress::HostPattern::Below(suffix.clone()),
         HostPattern::Address(address) => egress::HostPattern::Address(*address),
     };
     let ca = ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default();
-    egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca, mode: *mode }
+    let identity = client.as_ref().map(|client| client.identity.clone());
+    egress::HostSettings { pattern, ports: ports.clone(), address: *address, ca, identity, mode: *mode }
 }

@@ -4,6 +4,7 @@
 //! upstreams; with its rule opened the same request arrives, once.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,11 +176,15 @@ pub(crate) struct Stage {
 impl Stage {
     /// With this approved besides `origin.test`.
     pub(crate) async fn new(policy: &str) -> Self {
-        Self::trusting(policy, None).await
+        Self::trusting(policy, None, &[]).await
     }
 
-    /// The same, with another authority for all upstreams.
-    pub(crate) async fn trusting(policy: &str, ca: Option<CertificateDer<'static>>) -> Self {
+    /// The same, with another authority for all upstreams, and the files that the policy names.
+    pub(crate) async fn trusting(
+        policy: &str,
+        ca: Option<CertificateDer<'static>>,
+        files: &[(PathBuf, String)],
+    ) -> Self {
         let (tls, plain) = (Origin::with_name(true, NAMES).await, Origin::with_name(false, NAMES).await);
         let (own, model) = POLICY.split_once("[model]").unwrap();
         let (first, rest) = if policy.trim_start().starts_with("[egress]") { (policy, own) } else { (own, policy) };
@@ -187,7 +192,7 @@ impl Stage {
             .replace("{tls}", &tls.port.to_string())
             .replace("{plain}", &plain.port.to_string());
         let config =
-            Config::again("creel.toml".as_ref(), &text, &[]).unwrap_or_else(|report| panic!("{report}\n{text}"));
+            Config::again("creel.toml".as_ref(), &text, files).unwrap_or_else(|report| panic!("{report}\n{text}"));
         let provider = config.provider(&|_| true).unwrap();
         let judge = Arc::new(Policy::new(config.policy(1, &provider, vec![[192, 0, 2, 200].into()])));
         let mut hosts = config.egress_door().hosts().to_vec();

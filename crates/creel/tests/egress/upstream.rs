@@ -8,6 +8,7 @@ use creel_guard::Outcome;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -75,6 +76,17 @@ type Spoil = fn(&mut CertificateParams);
 
 /// An upstream over TLS with a certificate like this, and who signed it.
 async fn shown(spoil: Spoil) -> (u16, CertificateDer<'static>, Arc<AtomicUsize>) {
+    let (leaf, key, ca) = certificate_of(spoil);
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
+    let (port, heard) = serve(builder.with_single_cert(vec![leaf], key).unwrap()).await;
+    (port, ca, heard)
+}
+
+/// A certificate for `web.test`, spoiled, its key, and who signed it.
+fn certificate_of(spoil: Spoil) -> (CertificateDer<'static>, PrivateKeyDer<'static>, CertificateDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -83,12 +95,11 @@ async fn shown(spoil: Spoil) -> (u16, CertificateDer<'static>, Arc<AtomicUsize>)
     let mut params = CertificateParams::new(vec!["web.test".to_owned()]).unwrap();
     spoil(&mut params);
     let leaf = params.signed_by(&leaf_key, &Issuer::new(authority, key)).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into()))
-        .unwrap();
+    (leaf.der().clone(), PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into()), ca.der().clone())
+}
+
+/// Says 200 to whoever gets through the handshake and sends something, and counts these.
+async fn serve(config: ServerConfig) -> (u16, Arc<AtomicUsize>) {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -108,7 +119,7 @@ async fn shown(spoil: Spoil) -> (u16, CertificateDer<'static>, Arc<AtomicUsize>)
             });
         }
     });
-    (port, ca.der().clone(), heard)
+    (port, heard)
 }
 
 async fn all_fail(stage: &Stage, port: u16, what: &str) {
@@ -132,7 +143,7 @@ async fn an_upstream_that_proves_nothing_gets_nothing() {
     ];
     for (what, spoil) in spoiled {
         let (port, ca, heard) = shown(spoil).await;
-        all_fail(&Stage::trusting(&entry(port), Some(ca)).await, port, what).await;
+        all_fail(&Stage::trusting(&entry(port), Some(ca), &[]).await, port, what).await;
         assert_eq!(heard.load(Ordering::SeqCst), 0, "{what}");
     }
     let (port, _, heard) = shown(|_| ()).await;
@@ -143,7 +154,7 @@ async fn an_upstream_that_proves_nothing_gets_nothing() {
     all_fail(&Stage::new(&entry(port)).await, port, "an old protocol").await;
     // The control: the same host with a good certificate.
     let (port, ca, heard) = shown(|_| ()).await;
-    let stage = Stage::trusting(&entry(port), Some(ca)).await;
+    let stage = Stage::trusting(&entry(port), Some(ca), &[]).await;
     let ask = Ask { port: Some(port), ..Ask::get("web.test", "/") };
     assert!(stage.send(Way::TurnedTls, &ask).await.unwrap().starts_with("HTTP/1.1 200"));
     assert_eq!(heard.load(Ordering::SeqCst), 1);
@@ -164,4 +175,35 @@ async fn a_name_that_leads_inside_the_next_time_is_refused_the_next_time() {
     let addresses: Vec<IpAddr> = rows.iter().flat_map(|row| row.facts.addresses.clone()).collect();
     assert_eq!(addresses, ["203.0.113.80".parse::<IpAddr>().unwrap(), "127.0.0.1".parse().unwrap()]);
     assert_eq!(stage.arrived(), 0);
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_who_we_are_is_told_by_the_entry_that_says_so() {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let (leaf, key, ca) = certificate_of(|_| ());
+    let mine = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["creel.test".to_owned()]).unwrap().self_signed(&mine).unwrap();
+    let mut known = rustls::RootCertStore::empty();
+    known.add(own.der().clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(known), Arc::clone(&provider)).build().unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![leaf], key)
+        .unwrap();
+    let (port, heard) = serve(config).await;
+    let files = [("c.pem", own.pem()), ("k.pem", mine.serialize_pem())].map(|(path, text)| (path.into(), text));
+    let told = format!("{}client_cert = \"c.pem\"\nclient_key = \"k.pem\"\n", entry(port));
+    let stage = Stage::trusting(&told, Some(ca.clone()), &files).await;
+    let ask = Ask { port: Some(port), ..Ask::get("web.test", "/") };
+    for (at, way) in Way::TLS.into_iter().enumerate() {
+        let answer = stage.send(way, &ask).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{way:?}: {answer}");
+        assert_eq!(heard.load(Ordering::SeqCst), at + 1);
+    }
+    let silent = Stage::trusting(&entry(port), Some(ca), &[]).await;
+    let answer = silent.send(Way::TurnedTls, &ask).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert_eq!(heard.load(Ordering::SeqCst), Way::TLS.len());
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use creel_guard::{HostName, Mode, Target};
 use rustls::pki_types::CertificateDer;
 
+use crate::upstream::Identity;
+
 /// Connections of one tenant at a time; more wait in the backlog.
 pub const MAX_CONNECTIONS: usize = 512;
 /// From the accept to the end of the TLS handshake; also how long a client may stay silent.
@@ -41,6 +43,8 @@ pub struct HostSettings {
     pub address: Option<IpAddr>,
     /// Roots for these hosts, over and above the host's.
     pub ca: Vec<CertificateDer<'static>>,
+    /// Whom Creel shows itself as to these hosts, where they ask.
+    pub identity: Option<Identity>,
     /// What is spoken there.
     pub mode: Mode,
 }
@@ -147,6 +151,7 @@ mod tests {
                 ports: vec![*port],
                 address: None,
                 ca: Vec::new(),
+                identity: None,
                 mode: Mode::Http,
             };
             let hosts: Vec<HostSettings> = entries.iter().map(entry).collect();

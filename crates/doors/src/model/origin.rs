@@ -122,6 +122,7 @@ impl HttpOrigin {
             port: self.base.port,
             addresses,
             roots: self.roots.clone(),
+            identity: None,
         };
         let response = self.client.send_request(&place, Request::from_parts(head, stream::full(body))).await?;
         Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))

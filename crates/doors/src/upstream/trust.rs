@@ -12,14 +12,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::identity::Identity;
 use super::pinned::Pinned;
 use crate::Error;
 
 /// The operator's places with roots of their own: a bound against a runaway reload, far above real use.
 const MAX_CONFIGS: usize = 256;
 
-/// Roots of a place's own, and the protocols that are offered there.
-type Kind = (Vec<CertificateDer<'static>>, Vec<Vec<u8>>);
+/// Roots of a place's own, who Creel is there, and the protocols that are offered.
+type Kind = (Vec<CertificateDer<'static>>, Option<Identity>, Vec<Vec<u8>>);
 
 /// Root certificates: the host's, plus per place.
 #[derive(Debug)]
@@ -56,13 +57,14 @@ impl Trust {
         Ok(Self { roots, configs: Mutex::default() })
     }
 
-    /// The TLS client configuration for a place with these roots of its own, offering these protocols.
+    /// The TLS client configuration for a place with these roots of its own, for whom Creel is there, offering these protocols.
     pub(super) fn client_config(
         &self,
         own: &[CertificateDer<'static>],
+        identity: Option<&Identity>,
         alpn: &[&[u8]],
     ) -> Result<Arc<ClientConfig>, Error> {
-        let kind: Kind = (own.to_vec(), alpn.iter().map(|one| one.to_vec()).collect());
+        let kind: Kind = (own.to_vec(), identity.cloned(), alpn.iter().map(|one| one.to_vec()).collect());
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = configs.get(&kind) {
             return Ok(Arc::clone(config));
@@ -82,8 +84,11 @@ impl Trust {
             let pinned = Pinned { usual, own: own.to_vec() };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
         };
-        let mut config = builder.with_no_client_auth();
-        config.alpn_protocols.clone_from(&kind.1);
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        };
+        config.alpn_protocols.clone_from(&kind.2);
         let config = Arc::new(config);
         if configs.len() >= MAX_CONFIGS {
             configs.clear();

@@ -18,6 +18,8 @@ impl Checker<'_> {
             ports: _,
             address: _,
             ca: _,
+            client_cert: _,
+            client_key: _,
             http: _,
             mode: _,
             websocket: _,

@@ -5,11 +5,15 @@
 use creel_guard::{HostName, Mode, Oddities};
 use creel_policy::{HostPattern, PathGlob, never};
 use std::collections::HashMap;
+use std::path::PathBuf;
+
+use creel_doors::upstream::Identity;
+use zeroize::Zeroizing;
 
 use super::{Checker, short};
-use crate::config::Allow;
 use crate::config::raw::{RawAllow, RawEgress};
 use crate::config::size::Placed;
+use crate::config::{Allow, Client};
 
 /// Far more than a person writes; what one look-up walks through stays small.
 const RULES_LIMIT: usize = 10_000;
@@ -55,10 +59,11 @@ impl Checker<'_> {
         let (raw, span) = (raw.value, raw.span);
         let when = self.conditions(&raw);
         let mode = self.mode(&raw);
-        let RawAllow { host, ports, address, ca, http, websocket, methods, paths, .. } = raw;
+        let RawAllow { host, ports, address, ca, client_cert, client_key, http, websocket, methods, paths, .. } = raw;
         let ports = self.ports(&ports.value);
         let pinned = address.as_ref().and_then(|address| self.address("address", address));
         let vouched = ca.as_ref().and_then(|ca| self.ca("ca", ca));
+        let client = self.client(client_cert.as_ref(), client_key.as_ref());
         let methods = methods.map(|methods| self.methods(&methods));
         let paths = paths.map(|paths| self.paths(&paths, when.odd_paths.0));
         let Some(host) = host else {
@@ -80,6 +85,7 @@ impl Checker<'_> {
             ports,
             address: pinned,
             ca: vouched,
+            client,
             http: http.value,
             mode,
             websocket: websocket.value,
@@ -87,6 +93,40 @@ impl Checker<'_> {
             paths,
             when,
         })
+    }
+
+    /// The certificates that Creel shows, and their key.
+    fn client(&mut self, certificate: Option<&Placed<String>>, key: Option<&Placed<String>>) -> Option<Client> {
+        let (certificate, key) = match (certificate, key) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) => return None,
+            (Some(one), None) | (None, Some(one)) => {
+                let help = "name both files: the certificates and, apart from them, the key";
+                self.fault(one.span.clone(), "`client_cert` and `client_key` need each other", help);
+                return None;
+            }
+        };
+        let read = |checker: &mut Self, name: &str, file: &Placed<String>| {
+            let path = PathBuf::from(&file.value);
+            let text = (checker.files)(&path);
+            if let Err(why) = &text {
+                let help = "a relative path starts at the configuration file";
+                checker.fault(file.span.clone(), format!("`{name}` can't be read: {why}"), help);
+            }
+            Some((path, text.ok()?))
+        };
+        let certificates = read(self, "client_cert", certificate)?;
+        let (path, text) = read(self, "client_key", key)?;
+        let text = Zeroizing::new(text);
+        match Identity::read(certificates.1.as_bytes(), text.as_bytes()) {
+            Ok(identity) => Some(Client { certificate: certificates, key: (path, text), identity }),
+            Err(error) => {
+                let help =
+                    "`client_cert` is a PEM file with the own certificate first, `client_key` one with its private key";
+                self.fault(certificate.span.clone(), error.to_string(), help);
+                None
+            }
+        }
     }
 
     /// What is spoken there; a condition that nobody could look at there is a fault.
@@ -112,6 +152,7 @@ impl Checker<'_> {
             ("credentials", raw.credentials.value != "any"),
             ("max_unseen", raw.max_unseen.is_some()),
             ("ca", blind && raw.ca.is_some()),
+            ("client_cert", blind && raw.client_cert.is_some()),
         ];
         for (name, _) in said.into_iter().filter(|(_, said)| *said) {
             let what = format!("`{name}` says nothing where `mode` is `{}`", mode.word());
@@ -230,8 +271,10 @@ fn is_local(name: &HostName) -> bool {
 fn contradiction(earlier: &Allow, later: &Allow) -> Option<(String, &'static str)> {
     let port = later.ports.iter().find(|port| earlier.ports.contains(port))?;
     let place = format!("`{}` port {port}", later.host);
-    if earlier.address != later.address || earlier.ca != later.ca || earlier.mode != later.mode {
-        return Some((format!("two rules for {place} differ in `address`, `ca` or `mode`"), "give both the same"));
+    let way = |rule: &Allow| (rule.address, rule.ca.clone(), rule.client.clone(), rule.mode);
+    if way(earlier) != way(later) {
+        let what = format!("two rules for {place} differ in `address`, `ca`, `client_cert` or `mode`");
+        return Some((what, "give both the same"));
     }
     let same = earlier.methods == later.methods && earlier.paths == later.paths && earlier.when == later.when;
     if same && earlier.websocket == later.websocket {

@@ -150,6 +150,7 @@ fn place(server: SocketAddr, name: &HostName, roots: &[CertificateDer<'static>])
         port: server.port(),
         addresses: vec![server.ip()],
         roots: roots.to_vec(),
+        identity: None,
     }
 }
 
