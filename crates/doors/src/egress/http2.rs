@@ -128,20 +128,37 @@ impl Resets {
     }
 }
 
-/// A connection whose outgoing frames are looked at.
+/// A connection whose frames are looked at: what ours say of the agent's, and how many of the agent's say nothing.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     inner: S,
     resets: Arc<Resets>,
-    frame: Frame,
+    out: Frame,
+    into: Frame,
+    /// So many frames that ask for nothing may still come.
+    patience: usize,
 }
 
-/// A frame that goes out (RFC 9113, section 4.1): nine bytes of head, and of its payload the first eight.
+/// A frame (RFC 9113, section 4.1): nine bytes of head, and of our own refusals the error code behind it.
 #[derive(Debug, Default)]
 struct Frame {
     bytes: Vec<u8>,
     skip: usize,
+    /// It comes from the agent: its head alone is looked at.
+    foreign: bool,
 }
+
+/// Frames that ask for nothing (settings, pings, priorities, windows, empty or unknown ones) before the connection ends. Each
+/// frame of a request or an answer is good for some more: windows grow with what was read.
+const PATIENCE: usize = 10_000;
+const EARNED: usize = 8;
+/// What a client says first (section 3.4).
+const PREFACE: usize = 24;
+
+/// `DATA`, `HEADERS` and `CONTINUATION` (sections 6.1, 6.2 and 6.10).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
 
 /// `RST_STREAM` and `GOAWAY` (sections 6.4 and 6.8).
 const RST_STREAM: u8 = 3;
@@ -150,9 +167,9 @@ const GOAWAY: u8 = 7;
 const MALFORMED: [u8; 5] = [1, 3, 6, 9, 11];
 
 impl Frame {
-    /// Reads on; how many frames said that the agent's were wrong.
-    fn read(&mut self, bytes: &[u8]) -> usize {
-        let (mut rest, mut found) = (bytes, 0);
+    /// Reads on; `seen` gets to see each frame's head.
+    fn read(&mut self, bytes: &[u8], mut seen: impl FnMut(&Self)) {
+        let mut rest = bytes;
         while !rest.is_empty() {
             if self.skip > 0 {
                 let now = self.skip.min(rest.len());
@@ -167,12 +184,27 @@ impl Frame {
             if self.bytes.len() < self.wanted() {
                 continue;
             }
-            let (code, length) = (self.code(), self.length());
-            found += usize::from(code.is_some_and(|code| MALFORMED.contains(&code)));
+            seen(self);
+            let length = self.length();
             self.skip = length.saturating_sub(self.bytes.len().saturating_sub(9));
             self.bytes.clear();
         }
-        found
+    }
+
+    /// Whether it says that the agent's were wrong.
+    fn refuses(&self) -> bool {
+        self.code().is_some_and(|code| MALFORMED.contains(&code))
+    }
+
+    /// Whether it carries something of a request or an answer.
+    fn carries(&self) -> bool {
+        match self.bytes.get(3) {
+            // An empty one that ends nothing (section 6.1: the flag END_STREAM) is as good as none.
+            Some(&DATA) => self.length() > 0 || self.bytes.get(4).is_some_and(|flags| flags & 1 == 1),
+            Some(&CONTINUATION) => self.length() > 0,
+            Some(&(HEADERS | RST_STREAM | GOAWAY)) => true,
+            _ => false,
+        }
     }
 
     fn length(&self) -> usize {
@@ -181,8 +213,8 @@ impl Frame {
 
     fn wanted(&self) -> usize {
         match self.bytes.get(3) {
-            Some(&RST_STREAM) => 9 + 4,
-            Some(&GOAWAY) => 9 + 8,
+            Some(&RST_STREAM) if !self.foreign => 9 + 4,
+            Some(&GOAWAY) if !self.foreign => 9 + 8,
             _ => 9,
         }
     }
@@ -199,19 +231,45 @@ impl Frame {
 
 impl<S> Watched<S> {
     pub(super) fn new(inner: S, resets: Arc<Resets>) -> Self {
-        Self { inner, resets, frame: Frame::default() }
+        let into = Frame { skip: PREFACE, foreign: true, ..Frame::default() };
+        Self { inner, resets, out: Frame::default(), into, patience: PATIENCE }
     }
 
     fn written(&mut self, bytes: &[u8]) {
-        for _ in 0..self.frame.read(bytes) {
+        let Self { resets, out, patience, .. } = self;
+        out.read(bytes, |frame| {
+            if frame.refuses() {
+                resets.refused();
+            }
+            if frame.carries() {
+                *patience = patience.saturating_add(EARNED).min(PATIENCE);
+            }
+        });
+    }
+
+    /// Fails when the agent's patience-eating frames have eaten all of it.
+    fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Self { into, patience, .. } = self;
+        into.read(bytes, |frame| {
+            *patience = match frame.carries() {
+                true => patience.saturating_add(EARNED).min(PATIENCE),
+                false => patience.saturating_sub(1),
+            };
+        });
+        if self.patience == 0 {
             self.resets.refused();
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the agent sends frames that ask for nothing"));
         }
+        Ok(())
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        Poll::Ready(this.came(buf.filled().get(before..).unwrap_or_default()))
     }
 }
 
@@ -267,9 +325,39 @@ mod tests {
             &[0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0],
         ]
         .concat();
-        assert_eq!(Frame::default().read(&frames), 2);
+        let refusals = |frame: &mut Frame, bytes: &[u8]| {
+            let mut found = 0;
+            frame.read(bytes, |frame| found += usize::from(frame.refuses()));
+            found
+        };
+        assert_eq!(refusals(&mut Frame::default(), &frames), 2);
         let mut frame = Frame::default();
-        assert_eq!(frames.iter().map(|byte| frame.read(&[*byte])).sum::<usize>(), 2);
+        assert_eq!(frames.iter().map(|byte| refusals(&mut frame, &[*byte])).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn frames_that_ask_for_nothing_eat_patience_and_others_earn_it() {
+        let mut watched = Watched::new((), Arc::new(Resets::default()));
+        watched.came(&[b'x'; PREFACE]).unwrap();
+        let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        let headers = [0, 0, 1, HEADERS, 4, 0, 0, 0, 1, 0x82];
+        let empty = [0, 0, 0, DATA, 0, 0, 0, 0, 1];
+        for _ in 0..PATIENCE / 2 {
+            watched.came(&ping).unwrap();
+        }
+        assert_eq!(watched.patience, PATIENCE / 2);
+        watched.came(&headers).unwrap();
+        assert_eq!(watched.patience, PATIENCE / 2 + EARNED);
+        watched.came(&[0, 0, 1, DATA, 0, 0, 0, 0, 1, 7]).unwrap();
+        watched.came(&[0, 0, 0, DATA, 1, 0, 0, 0, 1]).unwrap();
+        assert_eq!(watched.patience, PATIENCE / 2 + 3 * EARNED);
+        // A reset without its code does not hide what stands behind it.
+        watched.came(&[0, 0, 0, RST_STREAM, 0, 0, 0, 0, 1]).unwrap();
+        for _ in 0..PATIENCE / 2 + 4 * EARNED - 1 {
+            watched.came(&empty).unwrap();
+        }
+        assert!(watched.came(&empty).is_err());
+        assert_eq!(watched.resets.take(), 1);
     }
 
     #[test]
