@@ -2,7 +2,7 @@
 
 use crate::table::{Ask, Open, Row, check};
 
-const PUBLIC: &str = "[[egress.allow]]\nhost = \"public.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n\
+const PUBLIC: &str = "[[egress.allow]]\nhost = \"public.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n\
                       credentials = \"none\"\nbody = \"json\"\n";
 const GOOD: Ask = Ask::get("public.test", "/items?page=2");
 
@@ -43,8 +43,7 @@ async fn a_strangers_credential_in_every_slot() {
 
 #[tokio::test]
 async fn the_providers_host_is_the_model_doors_alone() {
-    let named =
-        "[[egress.allow]]\nhost = \"model.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n";
+    let named = "[[egress.allow]]\nhost = \"model.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n";
     let row = |policy, ask, rules| Row { number: 58, policy, ask, rules, open: Open::Never };
     let own_key = Ask { headers: &[("authorization", "Bearer stranger")], ..Ask::get("model.test", "/v1/files") };
     check(&[

@@ -54,7 +54,7 @@ const HERE_TOO: [(u8, &str); 5] =
     [(20, "framing"), (60, "requests"), (61, "requests"), (62, "requests"), (63, "targets")];
 
 /// What the kernel, another door or a running whole holds, and the test that shows it.
-const ELSEWHERE: [(u8, &str, &str); 12] = [
+const ELSEWHERE: [(u8, &str, &str); 16] = [
     (3, "e2e/tests/jails/probes.rs", "every_probe_is_refused_inside_and_the_host_stays_as_it_was"),
     (4, "crates/jail/src/net/tests.rs", "udp_goes_nowhere_but_to_our_resolver"),
     (5, "crates/doors/tests/dns.rs", "the_names_below_a_wildcard_are_counted"),
@@ -65,6 +65,10 @@ const ELSEWHERE: [(u8, &str, &str); 12] = [
     (40, "e2e/tests/jails/probes.rs", "every_probe_is_refused_inside_and_the_host_stays_as_it_was"),
     (41, "e2e/tests/jails/probes.rs", "every_probe_is_refused_inside_and_the_host_stays_as_it_was"),
     (42, "crates/jail/src/seccomp/tests.rs", "what_must_never_be_allowed_is_not"),
+    (24, "crates/doors/tests/websocket.rs", "malformed_frames_end_it_with_1002_and_never_pass"),
+    (24, "crates/doors/tests/websocket.rs", "a_real_client_talks_over_tls_and_plain_through_every_way_in"),
+    (43, "crates/doors/tests/dns.rs", "an_approved_name_gets_its_two_addresses_and_nothing_else"),
+    (46, "crates/doors/tests/streams.rs", "smtp_and_imap_turn_to_tls_and_nothing_but_greetings_leaves_before"),
     (43, "crates/jail/src/net/tests.rs", "udp_goes_nowhere_but_to_our_resolver"),
     (56, "e2e/tests/jails/faults.rs", "a_guard_that_stands_still_lets_nothing_through"),
 ];

@@ -2,6 +2,10 @@
 
 use crate::table::{Ask, Open, Row, Stage, Way, check};
 
+/// All that begin with a handshake.
+const TLS: [Way; 6] =
+    [Way::TurnedTls, Way::TurnedHttp2, Way::TurnedSocket, Way::ConnectTls, Way::ConnectHttp2, Way::ConnectSocket];
+
 const GOOD: Ask = Ask::get("origin.test", "/");
 
 /// An approved host that is said to be another.
@@ -11,7 +15,7 @@ const fn says(number: u8, says: &'static str, rules: &'static [&'static str]) ->
 
 /// An approved host with another server name.
 const fn sni(number: u8, sni: &'static str) -> Row {
-    let ask = Ask { sni: Some(sni), over: &Way::TLS, ..GOOD };
+    let ask = Ask { sni: Some(sni), over: &TLS, ..GOOD };
     Row { number, policy: "", ask, rules: &["egress/sni-mismatch"], open: Open::As(GOOD) }
 }
 
@@ -28,8 +32,7 @@ const NO_NAME: &[&str] = &["egress/bad-request"];
 
 #[tokio::test]
 async fn names_that_disagree() {
-    let both =
-        "[[egress.allow]]\nhost = \"evil.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n";
+    let both = "[[egress.allow]]\nhost = \"evil.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n";
     check(&[
         says(9, "evil.test", MISMATCH),
         // Fronting stays refused when both names are approved.

@@ -32,6 +32,7 @@ const POLICY: &str = r#"
 host = "origin.test"
 ports = [{tls}, {plain}]
 http = true
+websocket = true
 address = "127.0.0.1"
 
 [model]
@@ -97,14 +98,28 @@ pub(crate) enum Way {
     TurnedTls,
     TurnedHttp2,
     TurnedPlain,
+    TurnedSocket,
     ConnectTls,
     ConnectHttp2,
     ConnectPlain,
+    ConnectSocket,
     Absolute,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::TurnedTls,
+        Self::TurnedHttp2,
+        Self::TurnedPlain,
+        Self::TurnedSocket,
+        Self::ConnectTls,
+        Self::ConnectHttp2,
+        Self::ConnectPlain,
+        Self::ConnectSocket,
+        Self::Absolute,
+    ];
+    /// All that carry requests which are answered.
+    pub(crate) const ANSWERED: [Self; 7] = [
         Self::TurnedTls,
         Self::TurnedHttp2,
         Self::TurnedPlain,
@@ -113,20 +128,27 @@ impl Way {
         Self::ConnectPlain,
         Self::Absolute,
     ];
-    /// All that end in TLS.
+    /// All that end in TLS and HTTP.
     pub(crate) const TLS: [Self; 4] = [Self::TurnedTls, Self::TurnedHttp2, Self::ConnectTls, Self::ConnectHttp2];
+    /// WebSockets over TLS.
+    const SOCKETS: [Self; 2] = [Self::TurnedSocket, Self::ConnectSocket];
     /// All to the explicit proxy.
-    pub(crate) const PROXY: [Self; 4] = [Self::ConnectTls, Self::ConnectHttp2, Self::ConnectPlain, Self::Absolute];
+    pub(crate) const PROXY: [Self; 5] =
+        [Self::ConnectTls, Self::ConnectHttp2, Self::ConnectPlain, Self::ConnectSocket, Self::Absolute];
     /// All that speak HTTP/1.1.
     pub(crate) const TEXT: [Self; 5] =
         [Self::TurnedTls, Self::TurnedPlain, Self::ConnectTls, Self::ConnectPlain, Self::Absolute];
 
     fn is_turned(self) -> bool {
-        matches!(self, Self::TurnedTls | Self::TurnedHttp2 | Self::TurnedPlain)
+        matches!(self, Self::TurnedTls | Self::TurnedHttp2 | Self::TurnedPlain | Self::TurnedSocket)
     }
 
     fn is_tls(self) -> bool {
-        Self::TLS.contains(&self)
+        Self::TLS.contains(&self) || self.is_socket()
+    }
+
+    fn is_socket(self) -> bool {
+        Self::SOCKETS.contains(&self)
     }
 
     fn is_http2(self) -> bool {
@@ -219,6 +241,9 @@ impl Stage {
     /// Sends it; what came back, or `None` when this way can't carry it.
     pub(crate) async fn send(&self, way: Way, ask: &Ask) -> Option<String> {
         let fits = match (ask.raw, ask.frames) {
+            _ if way.is_socket() => {
+                ask.raw.is_none() && ask.frames.is_none() && ask.method == "GET" && ask.body.is_none()
+            }
             (Some(_), _) => !way.is_http2(),
             (None, Some(_)) => way.is_http2(),
             (None, None) => true,
@@ -247,6 +272,7 @@ impl Stage {
         let alpn = if way.is_http2() { "h2" } else { "http/1.1" };
         let Ok(stream) = self.shake(stream, ask, alpn).await else { return Some(String::new()) };
         match (way.is_http2(), ask.frames) {
+            _ if way.is_socket() => Some(asked_once(stream, &ask.opening(&authority)).await),
             (false, _) => Some(exchange(stream, ask.bytes(&prefix, &authority)).await),
             (true, Some(frames)) => {
                 let mut stream = stream;
@@ -302,6 +328,14 @@ impl Stage {
 }
 
 impl Ask {
+    /// The same as the opening of a WebSocket.
+    fn opening(&self, authority: &str) -> Vec<u8> {
+        let close = "connection: close\r\n";
+        let open = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        String::from_utf8(self.bytes("", authority)).unwrap().replace(close, open).into_bytes()
+    }
+
     fn bytes(&self, prefix: &str, authority: &str) -> Vec<u8> {
         let host = self.says.map_or(authority, |says| says);
         if let Some(raw) = self.raw {
@@ -316,6 +350,26 @@ impl Ask {
         }
         format!("{head}connection: close\r\n\r\n{}", self.body.unwrap_or_default()).into_bytes()
     }
+}
+
+/// Sends a request and reads its answer; the connection may stay.
+async fn asked_once(mut stream: Box<dyn Io>, bytes: &[u8]) -> String {
+    let work = async {
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => answer.push(byte),
+                Err(_) => break,
+            }
+        }
+        let head = String::from_utf8(answer).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        head + &String::from_utf8(body).unwrap()
+    };
+    tokio::time::timeout(Duration::from_secs(20), work).await.expect("the door did not answer")
 }
 
 async fn http2(stream: Box<dyn Io>, ask: &Ask, authority: &str) -> Option<String> {
@@ -333,8 +387,9 @@ async fn http2(stream: Box<dyn Io>, ask: &Ask, authority: &str) -> Option<String
     let answer = tokio::time::timeout(Duration::from_secs(20), sender.send_request(request)).await.unwrap();
     let Ok(response) = answer else { return Some(String::new()) };
     let status = response.status().as_u16();
+    let names: String = response.headers().keys().map(|name| format!("{name}: …\r\n")).collect();
     let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    Some(format!("HTTP/1.1 {status} \r\n\r\n{}", String::from_utf8_lossy(&body)))
+    Some(format!("HTTP/1.1 {status} \r\n{names}\r\n{}", String::from_utf8_lossy(&body)))
 }
 
 /// Sends each row over each way that can carry it, and sees that it stays in and gets out as the row says.
@@ -406,7 +461,7 @@ async fn opens(row: &Row) {
     };
     let stage = Stage::new(policy).await;
     let mut carried = 0;
-    for way in Way::ALL {
+    for way in Way::ANSWERED {
         let (before, arrived) = (stage.world.book.rows().len(), stage.arrived());
         let shown = format!("{way:?}, opened, {}", row.shown());
         if arrives {

@@ -29,9 +29,9 @@ const fn leads(number: u8, resolves: &'static [&'static str]) -> Row {
     Row { number, policy: INSIDE, ask, rules: CLOSED, open: Open::Never }
 }
 
-const INSIDE: &str = "[[egress.allow]]\nhost = \"inside.test\"\nports = [{tls}, {plain}]\nhttp = true\n";
-const INSIDE_PINNED: &str =
-    "[[egress.allow]]\nhost = \"inside.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n";
+const INSIDE: &str =
+    "[[egress.allow]]\nhost = \"inside.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\n";
+const INSIDE_PINNED: &str = "[[egress.allow]]\nhost = \"inside.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n";
 
 /// Port of its own, at an approved host.
 const fn port(number: u8, port: u16) -> Row {
@@ -48,8 +48,16 @@ const fn lookalike(host: &'static str, opened: &'static str) -> Row {
 async fn addresses_that_nobody_approved() {
     let opened = |number, host, policy| Row { open: Open::AdmittedBy(policy), ..literal(number, host) };
     check(&[
-        opened(1, "203.0.113.7", "[[egress.allow]]\nhost = \"203.0.113.7\"\nports = [{tls}, {plain}]\nhttp = true\n"),
-        opened(2, "[2001:db8::7]", "[[egress.allow]]\nhost = \"2001:db8::7\"\nports = [{tls}, {plain}]\nhttp = true\n"),
+        opened(
+            1,
+            "203.0.113.7",
+            "[[egress.allow]]\nhost = \"203.0.113.7\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\n",
+        ),
+        opened(
+            2,
+            "[2001:db8::7]",
+            "[[egress.allow]]\nhost = \"2001:db8::7\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\n",
+        ),
         literal(2, "[fd12:3456::1]"),
         literal(2, "[fe80::1]"),
         literal(11, "93.184.215.14"),
@@ -136,22 +144,22 @@ async fn ports_and_lookalikes() {
         port(46, 587),
         lookalike(
             "evil-origin.test",
-            "[[egress.allow]]\nhost = \"evil-origin.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n",
+            "[[egress.allow]]\nhost = \"evil-origin.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n",
         ),
         lookalike(
             "origin.test.evil.io",
-            "[[egress.allow]]\nhost = \"origin.test.evil.io\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n",
+            "[[egress.allow]]\nhost = \"origin.test.evil.io\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n",
         ),
         lookalike(
             "xorigin.test",
-            "[[egress.allow]]\nhost = \"xorigin.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n",
+            "[[egress.allow]]\nhost = \"xorigin.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n",
         ),
         // A wildcard is about what stands below it, not about the name itself.
         Row {
-            policy: "[[egress.allow]]\nhost = \"*.api.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n",
+            policy: "[[egress.allow]]\nhost = \"*.api.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n",
             ..lookalike(
                 "api.test",
-                "[[egress.allow]]\nhost = \"api.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n",
+                "[[egress.allow]]\nhost = \"api.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n",
             )
         },
         Row { rules: &["egress/unassigned-address"], ..literal(63, "198.18.7.7") },

@@ -130,3 +130,23 @@ proptest::proptest! {
         }
     }
 }
+
+/// Every refusal that an example shows: its rule can be looked up, the agent may read it, and a person is told a way.
+#[test]
+fn every_refusal_names_its_rule_and_tells_a_person_how_to_allow_it() {
+    let policy = policy().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (act, expected) in crate::docs::rule_docs().flat_map(|doc| doc.examples) {
+        let (action, facts) = parse(act).unwrap();
+        let Verdict::Deny(refusal) = policy.judge(&action, &facts).verdict else { continue };
+        let doc = crate::explain(refusal.rule.as_str()).unwrap_or_else(|| panic!("{expected}: no such rule"));
+        assert!(refusal.to_agent.ends_with(&format!("(`{}`)", doc.id)), "{act}: {}", refusal.to_agent);
+        let (why, way) = refusal.to_ledger.split_once("; ").unwrap_or_else(|| panic!("{act}: {}", refusal.to_ledger));
+        assert!(!why.is_empty() && !way.is_empty() && !doc.how_to_allow.is_empty(), "{act}: {}", refusal.to_ledger);
+        for word in ["[[egress", "host =", "address =", "127.0.0.1", "10."] {
+            assert!(!refusal.to_agent.contains(word), "{act}: the agent reads {}", refusal.to_agent);
+        }
+        seen.insert(doc.id);
+    }
+    assert!(seen.len() > 50, "{seen:?}");
+}
