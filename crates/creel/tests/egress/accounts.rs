@@ -3,12 +3,19 @@
 use crate::table::{Ask, Open, Row, check};
 
 const PUBLIC: &str = "[[egress.allow]]\nhost = \"public.test\"\nports = [{tls}, {plain}]\nhttp = true\nwebsocket = true\naddress = \"127.0.0.1\"\n\
-                      credentials = \"none\"\nbody = \"json\"\n";
+                      credentials = \"none\"\n";
+/// The same where bodies are read; what goes over a WebSocket is not.
+const PUBLIC_JSON: &str = "[[egress.allow]]\nhost = \"public.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n\
+                           credentials = \"none\"\nbody = \"json\"\n";
 const GOOD: Ask = Ask::get("public.test", "/items?page=2");
 
 /// A credential in some slot.
 const fn slot(ask: Ask) -> Row {
     Row { number: 59, policy: PUBLIC, ask, rules: &["egress/deny-credential"], open: Open::As(GOOD) }
+}
+
+const fn in_body(ask: Ask) -> Row {
+    Row { policy: PUBLIC_JSON, ..slot(ask) }
 }
 
 const fn header(lines: &'static [(&'static str, &'static str)]) -> Row {
@@ -35,8 +42,8 @@ async fn a_strangers_credential_in_every_slot() {
         path("/services/T0/B0/x"),
         path("/api/webhooks/1/x"),
         path("/bot123456789:AAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/getMe"),
-        slot(Ask::json("public.test", "/", r#"{"token":"stranger"}"#)),
-        slot(Ask::json("public.test", "/", r#"{"a":[{"text":"ghp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]}"#)),
+        in_body(Ask::json("public.test", "/", r#"{"token":"stranger"}"#)),
+        in_body(Ask::json("public.test", "/", r#"{"a":[{"text":"ghp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]}"#)),
     ])
     .await;
 }
