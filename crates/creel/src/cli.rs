@@ -17,10 +17,12 @@ mod inside;
 pub(crate) mod jail;
 mod judge;
 mod ledger;
+mod lines;
 mod log;
 pub(crate) mod out;
 mod profiles;
 mod say;
+mod scan;
 mod status;
 mod up;
 mod why;
@@ -67,6 +69,8 @@ enum Command {
     Why(why::Why),
     /// Decide off-line what would become of proposed tool calls.
     Judge(judge::Judge),
+    /// Look into texts off-line, as the doors do.
+    Scan(scan::Scan),
     /// Work on the ledger off-line.
     Ledger(ledger::LedgerCommand),
     /// Show the ready entries for well-known services.
@@ -171,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Why(command) => command.run(),
         Command::Judge(command) => command.run(),
+        Command::Scan(command) => command.run(),
         Command::Ledger(command) => command.run(),
         Command::Profiles(command) => command.run(),
         Command::InitConfig(command) => command.run(),

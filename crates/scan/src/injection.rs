@@ -30,7 +30,7 @@ const MODEL: &str = "injection/model";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// How likely it is that the text gives orders: 0 to 1. Texts can be ranked by it.
-    pub score: f32,
+    pub score: f64,
     /// The score reaches the threshold of the channel.
     pub flagged: bool,
     /// The strongest rule that hit.
@@ -115,7 +115,7 @@ impl Finds {
     fn report(mut self, channel: Channel) -> Report {
         self.spans.sort_unstable();
         self.spans.dedup();
-        let score = if self.odds == f32::NEG_INFINITY { 0.0 } else { 1.0 / (1.0 + (-self.odds).exp()) };
+        let score = if self.odds == f32::NEG_INFINITY { 0.0 } else { 1.0 / (1.0 + (-f64::from(self.odds)).exp()) };
         Report { score, flagged: self.odds >= channel.odds(), strength: self.strength, spans: self.spans }
     }
 }

@@ -3,7 +3,7 @@
 //! Owns the command's words and its lines in and out. It needs no running Creel, sends nothing and writes no ledger; the
 //! caller vouches for who said what. One line in, one line out, at once.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +12,8 @@ use creel_policy::Policy;
 use creel_provenance::{Declaration, Tools};
 use serde_json::Value;
 
-use crate::cli::{FINDING, USAGE, out};
+use crate::cli::lines::{self, MOST_BYTES};
+use crate::cli::{USAGE, out};
 use crate::config::Config;
 use crate::provider::Provider;
 
@@ -38,30 +39,16 @@ pub(crate) struct Bench {
     pub(crate) tenant: creel_guard::Tenant,
 }
 
-/// The longest line and the longest file of tools.
-const MOST_BYTES: u64 = 64 << 20;
-
 impl Judge {
     pub(crate) fn run(self) -> ExitCode {
         let bench = match self.bench() {
             Ok(bench) => bench,
             Err(why) => return out::fail(USAGE, why),
         };
-        let mut stdin = io::stdin().lock();
-        let (mut faulty, mut number) = (false, 0_u64);
-        loop {
-            number += 1;
-            match line(&mut stdin) {
-                Ok(None) => break,
-                Ok(Some(line)) => {
-                    let answer = case::answer(&bench, line.as_deref(), number);
-                    faulty |= answer.error.is_some();
-                    out::json(&answer);
-                }
-                Err(error) => return out::fail(USAGE, format_args!("stdin: {error}")),
-            }
-        }
-        if faulty { ExitCode::from(FINDING) } else { ExitCode::SUCCESS }
+        lines::answer(io::stdin().lock(), |line, number| {
+            let answer = case::answer(&bench, line, number);
+            (answer.error.is_none(), answer)
+        })
     }
 
     fn bench(&self) -> Result<Bench, String> {
@@ -93,27 +80,4 @@ fn read_tools(path: &Path) -> Result<Vec<Declaration>, String> {
         serde_json::from_value(bare).map_err(|error| named(format!("tool {at}: {error}")))
     };
     list.into_iter().enumerate().map(read).collect()
-}
-
-/// The next line without its end; `None` within when it is too long, which is read to its end and dropped.
-fn line(from: &mut impl BufRead) -> io::Result<Option<Option<Vec<u8>>>> {
-    let mut line = Vec::new();
-    let read = from.by_ref().take(MOST_BYTES).read_until(b'\n', &mut line)?;
-    if read == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        return Ok(Some(Some(line)));
-    }
-    if (line.len() as u64) < MOST_BYTES {
-        return Ok(Some(Some(line)));
-    }
-    loop {
-        line.clear();
-        let read = from.by_ref().take(MOST_BYTES).read_until(b'\n', &mut line)?;
-        if read == 0 || line.last() == Some(&b'\n') {
-            return Ok(Some(None));
-        }
-    }
 }
