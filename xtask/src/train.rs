@@ -32,10 +32,11 @@ pub(crate) fn train(data: &Path) -> Result<String, String> {
 pub(crate) fn eval(data: &Path) -> Result<String, String> {
     let set = Set::read(data)?;
     let mut odds = vec![f32::NEG_INFINITY; set.rows.len()];
-    for held in 0..rows::FOLDS.len() {
-        let model = set.fit(Some(held));
+    // What may not be trained on at all is measured with the model that ships.
+    for held in (0..rows::FOLDS.len()).map(Some).chain([None]) {
+        let model = set.fit(held);
         for ((row, bag), odds) in set.rows.iter().zip(&set.bags).zip(&mut odds) {
-            if rows::fold(&row.source).unwrap_or(0) == held {
+            if rows::measured_by(row) == held {
                 *odds = model.highest(bag);
             }
         }
@@ -73,8 +74,12 @@ impl Set {
     /// The model of all texts that may be trained on, but for those of one fold and those that quote them.
     fn fit(&self, held: Option<usize>) -> Model {
         let is_held = |row: &Row| held.is_some() && rows::fold(&row.source).is_none_or(|fold| Some(fold) == held);
+        // Attacks buried in web pages would teach the pages: no harmless page may be trained on.
+        let is_buried = |row: &Row| row.is_attack && row.is_embedded && row.channel == "web";
         let quoted = rows::Passages::of(self.rows.iter().filter(|row| !row.is_attack && is_held(row)));
-        let used = |row: &Row| row.may_train && !is_held(row) && !(row.is_attack && quoted.quoted_in(&row.text));
+        let used = |row: &Row| {
+            row.may_train && !is_held(row) && !is_buried(row) && !(row.is_attack && quoted.quoted_in(&row.text))
+        };
         let all = self.rows.iter().zip(&self.bags).chain(self.more.iter().map(|(row, bag)| (row, bag)));
         let kept: Vec<(&Row, &Bag)> = all.filter(|(row, _)| used(row)).collect();
         let mut counts: BTreeMap<(&str, bool), f32> = BTreeMap::new();

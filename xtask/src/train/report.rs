@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use creel_scan::injection::Channel;
 use creel_scan::injection::training::Strength;
 
 use super::rows::Row;
@@ -34,19 +35,47 @@ pub(crate) fn render(all: &[Scored<'_>]) -> String {
     );
     for share in SHARES {
         let threshold = threshold(all, share, &|one| one.row.is_data());
-        let rate = |which: &dyn Fn(&Scored<'_>) -> bool| rate(all, which, &|one| one.odds > threshold);
-        let plain =
-            |one: &Scored<'_>| one.row.is_attack && one.row.is_data() && !one.row.source.starts_with("obfuscated/");
-        let _ = writeln!(
-            out,
-            "{share:.3} of harmless data flagged (odds {threshold:.2}): attacks in data {:.3}, disguised {:.3}, trigger words {:.3}, encoded harmless {:.3}",
-            rate(&plain).1,
-            rate(&|one| one.row.is_attack && one.row.source.starts_with("obfuscated/")).1,
-            rate(&|one| one.row.hard == "adversarial_benign").1,
-            rate(&|one| one.row.hard == "encoded_benign").1,
-        );
+        let name = format!("{:.1}% of harmless data flagged, odds {threshold:.2}", share * 100.0);
+        summary(all, &name, &|one| one.odds > threshold, &mut out);
     }
+    summary(all, "thresholds as shipped", &|one| one.odds >= channel(one).odds(), &mut out);
     out
+}
+
+fn channel(one: &Scored<'_>) -> Channel {
+    Channel::named(&one.row.channel).unwrap_or(Channel::Unknown)
+}
+
+/// A kind of text, and what belongs to it.
+type Kind = (&'static str, fn(&Row) -> bool);
+
+/// The kinds that the summary counts.
+const KINDS: [Kind; 8] = [
+    ("attacks in data", |row| row.is_attack && row.is_data() && !is_disguised(row)),
+    ("attacks in data, in disguise", |row| row.is_attack && row.is_data() && is_disguised(row)),
+    ("attacks typed by the user", |row| row.is_attack && !row.is_data() && !is_disguised(row)),
+    ("explicit overrides", is_override),
+    ("harmless data", |row| !row.is_attack && row.is_data()),
+    ("harmless, typed by the user", |row| !row.is_attack && !row.is_data()),
+    ("harmless, full of trigger words", |row| row.hard == "adversarial_benign"),
+    ("harmless, encoded", |row| row.hard == "encoded_benign"),
+];
+
+fn is_disguised(row: &Row) -> bool {
+    row.source.starts_with("obfuscated/")
+}
+
+/// Attacks that say in plain words that what came before no longer counts.
+fn is_override(row: &Row) -> bool {
+    row.is_attack && (row.source == "authored-multilingual" || row.source == "garak-latent")
+}
+
+fn summary(all: &[Scored<'_>], name: &str, hit: &dyn Fn(&Scored<'_>) -> bool, out: &mut String) {
+    let _ = writeln!(out, "{name}:");
+    for (kind, belongs) in KINDS {
+        let (count, share) = rate(all, &|one| belongs(one.row), hit);
+        let _ = writeln!(out, "  {kind:<34} {count:>5} {share:>7.3}");
+    }
 }
 
 /// The odds that so many harmless texts of a kind exceed.

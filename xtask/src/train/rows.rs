@@ -13,6 +13,7 @@ use serde_json::Value;
 pub(crate) struct Row {
     pub(crate) source: String,
     pub(crate) channel: String,
+    pub(crate) technique: String,
     pub(crate) hard: String,
     pub(crate) text: String,
     pub(crate) is_attack: bool,
@@ -43,6 +44,7 @@ fn parse(line: &str) -> Option<Row> {
     Some(Row {
         source: value.get("source")?.as_str()?.to_owned(),
         channel: value.get("channel")?.as_str()?.to_owned(),
+        technique: word("technique"),
         hard: word("hard"),
         text: value.get("text")?.as_str()?.to_owned(),
         is_attack: value.get("label")?.as_str()? == "injection",
@@ -65,6 +67,12 @@ pub(crate) const FOLDS: [&[&str]; 7] = [
 /// The fold that leaves a source out. Obfuscated attacks are made from the others, so that every fold leaves them out.
 pub(crate) fn fold(source: &str) -> Option<usize> {
     FOLDS.iter().position(|sources| sources.iter().any(|start| source.starts_with(start)))
+}
+
+/// The fold whose model measures a row; `None`: the model of everything. Disguised attacks, which are made of the attacks of
+/// all sources, are left to the first fold, and flatter a little.
+pub(crate) fn measured_by(row: &Row) -> Option<usize> {
+    fold(&row.source).or(row.is_attack.then_some(0))
 }
 
 /// Passages of texts, to find them again inside others.
@@ -115,6 +123,8 @@ fn passages(text: &str, mut give: impl FnMut(u64)) {
 pub(crate) struct Grams(std::collections::HashSet<u64>);
 
 const GRAM: usize = 4;
+/// The longest order that is taken for one, in words, all layers together.
+const ORDER: usize = 200;
 
 /// Ranges of features.
 type Windows = Vec<(u32, u32)>;
@@ -137,6 +147,10 @@ impl Grams {
             }
         }
         let total = foreign.iter().filter(|foreign| **foreign).count();
+        if total > ORDER {
+            // Not the order, but a carrier that nobody knows.
+            return (Some(Vec::new()), Vec::new());
+        }
         if total < 3 || total * 10 > foreign.len() * 9 {
             return (None, Vec::new());
         }

@@ -47,9 +47,9 @@ impl Channel {
     #[must_use]
     pub fn odds(self) -> f32 {
         match self {
-            Self::User => 2.5,
+            Self::User => 3.0,
             Self::Email | Self::ToolResult | Self::Web | Self::Doc => 0.0,
-            Self::Unknown => -0.3,
+            Self::Unknown => -0.5,
         }
     }
 }
