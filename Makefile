@@ -8,13 +8,15 @@ SHELL := /bin/bash
 CREEL := target/debug/creel
 # Cases of each property test in `make fuzz`; an ordinary test run takes 256.
 CASES ?= 20000
+# Labelled texts for `make eval` and `make train`; they are no part of this repository, and nothing else needs them.
+DATA ?= ../shared/data
 # How long `make fuzz` drives each target.
 FUZZ_SECONDS ?= 60
 # Named by what they leave out: so cargo gives each dependency the features that `make up` and `make test` built it with.
 PURE := --workspace --exclude creel-doors --exclude creel-e2e --exclude creel-jail --exclude creel-jail-sys \
 	--exclude creel-ledger
 
-.PHONY: help setup build check test up down bench fuzz
+.PHONY: help setup build check test up down bench eval train fuzz
 
 help:
 	cat <<'END'
@@ -24,6 +26,8 @@ help:
 	make check  format, lints, tidy, unit tests of the pure crates: before each commit
 	make test   every test, the ones that need root and a real OpenClaw included
 	make bench  what an act costs (release build; minutes the first time)
+	make eval   how good the detectors are, source by source (needs labelled texts: DATA=$(DATA))
+	make train  the detector's weights anew, from the same texts
 	make fuzz   each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS), and the property tests with CASES=$(CASES) cases each
 	END
 
@@ -90,6 +94,13 @@ bench:
 	command -v bwrap >/dev/null || apt-get install -y -qq --no-install-recommends bubblewrap </dev/null ||
 		{ echo "bench: bwrap is missing: install bubblewrap" >&2; exit 1; }
 	cargo bench --locked -p creel --bench policy --bench admit --bench jail
+	cargo bench --locked -p creel-scan --bench scan
+
+eval:
+	cargo run --locked --quiet --bin xtask -- eval $(DATA)/injection/dev.jsonl
+
+train:
+	cargo run --locked --quiet --bin xtask -- train $(DATA)/injection/dev.jsonl
 
 # Coverage that libFuzzer reads, on a stable compiler: what `cargo fuzz` asks of a nightly one, by its LLVM names.
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -116,4 +127,4 @@ fuzz:
 		grep -E "^stat::number_of_executed_units" "$$log"
 	done
 	echo "the property tests with $(CASES) cases each"
-	PROPTEST_RNG_SEED=$$RANDOM PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw --lib
+	PROPTEST_RNG_SEED=$$RANDOM PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw -p creel-scan --lib

@@ -78,7 +78,8 @@ impl Set {
         let is_buried = |row: &Row| row.is_attack && row.is_embedded && row.channel == "web";
         let quoted = rows::Passages::of(self.rows.iter().filter(|row| !row.is_attack && is_held(row)));
         let used = |row: &Row| {
-            row.may_train && !is_held(row) && !is_buried(row) && !(row.is_attack && quoted.quoted_in(&row.text))
+            let is_left_out = is_held(row) || is_buried(row) || row.is_attack && quoted.quoted_in(&row.text);
+            row.may_train && !is_left_out
         };
         let all = self.rows.iter().zip(&self.bags).chain(self.more.iter().map(|(row, bag)| (row, bag)));
         let kept: Vec<(&Row, &Bag)> = all.filter(|(row, _)| used(row)).collect();

@@ -12,6 +12,7 @@ pub(crate) mod lookalikes;
 pub(crate) mod markup;
 pub(crate) mod unicode;
 
+use crate::lexicon::Class;
 use crate::token::{Seen, Token, split};
 use crate::view::View;
 
@@ -146,7 +147,8 @@ fn push(view: View, origin: Origin, layers: &mut Vec<Layer>) {
 fn decoded(layer: &Layer, given: &str, budget: &mut usize, found: &mut Vec<View>) {
     let text = layer.text(given);
     let mut fresh = Vec::new();
-    if layer.seen.has(Seen::LONG) {
+    let may_be_binary = layer.seen.count(Class::Number) >= 8;
+    if layer.seen.has(Seen::LONG) || may_be_binary || layer.seen.has(Seen::ANGLE) && text.contains("<~") {
         encodings::find(text, *budget, &mut fresh);
     }
     ciphers::find(text, &layer.tokens, &layer.seen, *budget, &mut fresh);

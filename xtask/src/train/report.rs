@@ -46,19 +46,19 @@ fn channel(one: &Scored<'_>) -> Channel {
     Channel::named(&one.row.channel).unwrap_or(Channel::Unknown)
 }
 
-/// A kind of text, and what belongs to it.
-type Kind = (&'static str, fn(&Row) -> bool);
+/// A kind of text, what a prototype by the same recipe reached on unseen sources at 1% false alarms, and what belongs to it.
+type Kind = (&'static str, &'static str, fn(&Row) -> bool);
 
 /// The kinds that the summary counts.
 const KINDS: [Kind; 8] = [
-    ("attacks in data", |row| row.is_attack && row.is_data() && !is_disguised(row)),
-    ("attacks in data, in disguise", |row| row.is_attack && row.is_data() && is_disguised(row)),
-    ("attacks typed by the user", |row| row.is_attack && !row.is_data() && !is_disguised(row)),
-    ("explicit overrides", is_override),
-    ("harmless data", |row| !row.is_attack && row.is_data()),
-    ("harmless, typed by the user", |row| !row.is_attack && !row.is_data()),
-    ("harmless, full of trigger words", |row| row.hard == "adversarial_benign"),
-    ("harmless, encoded", |row| row.hard == "encoded_benign"),
+    ("attacks in data", ".471", |row| row.is_attack && row.is_data() && !is_disguised(row)),
+    ("attacks in data, in disguise", "", |row| row.is_attack && row.is_data() && is_disguised(row)),
+    ("attacks typed by the user", "", |row| row.is_attack && !row.is_data() && !is_disguised(row)),
+    ("explicit overrides", ".98", is_override),
+    ("harmless data", ".010", |row| !row.is_attack && row.is_data()),
+    ("harmless, typed by the user", "", |row| !row.is_attack && !row.is_data()),
+    ("harmless, full of trigger words", ".062", |row| row.hard == "adversarial_benign"),
+    ("harmless, encoded", "0", |row| row.hard == "encoded_benign"),
 ];
 
 fn is_disguised(row: &Row) -> bool {
@@ -67,14 +67,14 @@ fn is_disguised(row: &Row) -> bool {
 
 /// Attacks that say in plain words that what came before no longer counts.
 fn is_override(row: &Row) -> bool {
-    row.is_attack && (row.source == "authored-multilingual" || row.source == "garak-latent")
+    row.is_attack && matches!(row.technique.as_str(), "override" | "instruction_override") && row.is_data()
 }
 
 fn summary(all: &[Scored<'_>], name: &str, hit: &dyn Fn(&Scored<'_>) -> bool, out: &mut String) {
-    let _ = writeln!(out, "{name}:");
-    for (kind, belongs) in KINDS {
+    let _ = writeln!(out, "{name} (texts, share flagged, a prototype's at 1%):");
+    for (kind, prototype, belongs) in KINDS {
         let (count, share) = rate(all, &|one| belongs(one.row), hit);
-        let _ = writeln!(out, "  {kind:<34} {count:>5} {share:>7.3}");
+        let _ = writeln!(out, "  {kind:<34} {count:>5} {share:>7.3}   {prototype}");
     }
 }
 

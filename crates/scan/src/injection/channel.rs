@@ -47,7 +47,7 @@ impl Channel {
     #[must_use]
     pub fn odds(self) -> f32 {
         match self {
-            Self::User => 3.0,
+            Self::User => 4.5,
             Self::Email | Self::ToolResult | Self::Web | Self::Doc => 0.0,
             Self::Unknown => -0.5,
         }

@@ -6,19 +6,24 @@
 mod addressed;
 mod bypass;
 mod closing_mark;
+mod decode_and_obey;
 mod exfiltrate;
+mod false_note;
 mod false_turn;
+mod forget_all;
 mod leak_prompt;
 mod leaky_address;
 mod marks;
 mod override_idiom;
 mod persona;
+mod plant_memory;
 mod role_marker;
 mod secrecy;
 mod secret_out;
 mod standing_order;
 mod task_switch;
 mod tool_order;
+mod unbound;
 
 use std::sync::OnceLock;
 
@@ -53,7 +58,7 @@ pub(crate) struct Rule {
     pub(crate) left: &'static [&'static str],
 }
 
-pub(crate) const RULES: [&Rule; 15] = [
+pub(crate) const RULES: [&Rule; 20] = [
     &override_idiom::RULE,
     &bypass::RULE,
     &role_marker::RULE,
@@ -69,6 +74,11 @@ pub(crate) const RULES: [&Rule; 15] = [
     &exfiltrate::RULE,
     &leaky_address::RULE,
     &secret_out::RULE,
+    &unbound::RULE,
+    &plant_memory::RULE,
+    &forget_all::RULE,
+    &false_note::RULE,
+    &decode_and_obey::RULE,
 ];
 
 /// A rule's hit.

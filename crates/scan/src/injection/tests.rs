@@ -44,6 +44,35 @@ fn what_stands_on_the_edge_of_two_parts_is_found() {
     }
 }
 
+/// What grows under decoding, or makes a search start again at each byte.
+#[test]
+fn a_megabyte_of_anything_is_read_in_bounded_work() {
+    for unit in [
+        "<",
+        "<a ",
+        "<!--",
+        "&#",
+        "&amp;",
+        "%25",
+        "\\u00",
+        "A",
+        "0 1",
+        "a b ",
+        "<~",
+        "QUJD",
+        "ignore all ",
+        "i g",
+        "[",
+        "={",
+        "\u{e0041}",
+        "e\u{301}",
+        "忽略",
+    ] {
+        let report = scan(&unit.repeat((1 << 20) / unit.len()), Channel::Unknown);
+        assert!(report.spans.len() <= SPANS, "{unit}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_gets_a_score_and_sound_spans(text in ".{0,400}") {

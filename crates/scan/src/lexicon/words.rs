@@ -38,7 +38,7 @@ pub(super) const WORDS: &[(Class, &str)] = &[
         ละเว้น เพิกเฉย ลืม ไม่สนใจ มองข้าม
         bỏ phớt quên"),
     (Class::Instruction, "instruction instructions prompt prompts rule rules guideline guidelines directive directives orders constraint constraints restrictions restriction programming protocols guardrails
-        anweisung* regel* vorgabe* richtlinie* instruktion* befehl* aufforderung* systemaufforderung
+        anweisung* regel* vorgabe* richtlinie* instruktion* befehl* aufforderung* systemaufforderung systemanweis* systemprompt*
         instrucción instrucci* instruccion* indicacion* norma normas reglas regla órdenes directric* directiva*
         consigne* règle* regles directive* ordre ordres indications
         istruzion* regola regole direttiv* comandi ordini indicazioni linee_guida

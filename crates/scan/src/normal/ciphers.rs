@@ -9,8 +9,8 @@ use crate::view::View;
 
 /// Disguised words before a text is taken for disguised.
 const WORDS: u32 = 3;
-/// Single letters before a text is taken for spread out.
-const SINGLES: u32 = 12;
+/// Single letters in a row before a text is taken for spread out.
+const SINGLES: u32 = 5;
 /// What is read before the first and after the last disguised word, in bytes.
 const AROUND: usize = 160;
 
@@ -32,8 +32,10 @@ pub(crate) fn find(text: &str, tokens: &[Token], seen: &Seen, budget: usize, fou
             give(view);
         }
     }
-    if seen.singles >= SINGLES && seen.singles * 4 > words.min(4 * SINGLES * 8) {
-        give(gathered(text, tokens));
+    if seen.singles >= SINGLES {
+        for run in spread(text, tokens) {
+            give(gathered(text, run));
+        }
     }
     if seen.mixed + seen.count(Class::Leet) * 2 > WORDS.max(words / 12) {
         let view = turned(text, 0..text.len().min(budget), letter);
@@ -105,13 +107,43 @@ fn letter(byte: u8) -> u8 {
     }
 }
 
+/// Rows of single letters, each with the words that follow it.
+fn spread<'a>(text: &'a str, tokens: &'a [Token]) -> impl Iterator<Item = &'a [Token]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = tokens.get(at..).filter(|rest| !rest.is_empty())?;
+            let is_near = |pair: &[Token]| match pair {
+                [one, two] => {
+                    two.has(Token::SINGLE)
+                        && text.get(one.end()..two.at as usize).is_some_and(|gap| gap.chars().count() <= 8)
+                }
+                _ => false,
+            };
+            if !rest.first().is_some_and(|token| token.has(Token::SINGLE)) {
+                at += 1;
+                continue;
+            }
+            let length = 1 + rest.windows(2).take_while(|pair| is_near(pair)).count();
+            at += length;
+            if length >= SINGLES as usize {
+                at += FOLLOWING;
+                return rest.get(..(length + FOLLOWING).min(rest.len()));
+            }
+        }
+    })
+}
+
+/// Words read behind a row of single letters.
+const FOLLOWING: usize = 16;
+
 /// Single letters put together; a wider gap was a space.
 fn gathered(text: &str, tokens: &[Token]) -> View {
     let mut view = View::default();
     let mut before: Option<Token> = None;
     for token in tokens {
         let (at, end) = (token.at as usize, token.end());
-        let wide = end - at > 4;
+        let wide = !token.has(Token::SINGLE);
         let between = before.and_then(|last| text.get(last.end()..at)).unwrap_or(" ");
         let gap = between.chars().count();
         if wide || before.is_none() || gap != 1 {

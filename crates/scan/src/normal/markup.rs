@@ -141,6 +141,7 @@ fn tag(bytes: &[u8], at: usize) -> Option<Tag> {
 fn read(text: &str, range: Range<usize>, hidden: &mut View) -> bool {
     let mut is_hiding = false;
     let mut at = range.start;
+    let mut bare = range.start..range.start;
     while at < range.end {
         let rest = text.get(at..range.end).unwrap_or_default();
         let skipped = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/').len();
@@ -152,8 +153,14 @@ fn read(text: &str, range: Range<usize>, hidden: &mut View) -> bool {
         let Some(value) = value(text, &mut at, range.end) else {
             is_hiding |= name == "hidden";
             at += usize::from(length == 0);
+            bare.end = at;
             continue;
         };
+        // Names without values in a row: words that stand where no browser shows any.
+        if is_prose(text.get(bare.clone()).unwrap_or_default()) {
+            whisper(text, bare, hidden);
+        }
+        bare = at..at;
         let shown = text.get(value.clone()).unwrap_or_default();
         is_hiding |= match name.as_str() {
             "style" => is_invisible(shown),
@@ -161,11 +168,27 @@ fn read(text: &str, range: Range<usize>, hidden: &mut View) -> bool {
             "aria-hidden" => shown.eq_ignore_ascii_case("true"),
             _ => false,
         };
-        if TEXTS.contains(&name.as_str()) {
+        if TEXTS.contains(&name.as_str()) || is_prose(shown) {
             whisper(text, value, hidden);
         }
     }
+    if is_prose(text.get(bare.clone()).unwrap_or_default()) {
+        whisper(text, bare, hidden);
+    }
     is_hiding
+}
+
+/// Whether words stand in a row that are words and nothing else, as no class list, address or path has them.
+fn is_prose(text: &str) -> bool {
+    let mut row = 0;
+    text.split_whitespace().any(|word| {
+        let bare = word.trim_end_matches([',', '.', '!', '?', ':']);
+        let letters = bare.chars().take_while(|c| c.is_alphabetic() || *c == '\'').count();
+        let is_word = !bare.is_empty() && bare.chars().nth(letters).is_none();
+        // Scripts without spaces write a sentence as one word.
+        row = if is_word { row + if bare.is_ascii() { 1 } else { letters.div_ceil(8) } } else { 0 };
+        row >= 4 || !bare.is_ascii() && letters >= 8
+    })
 }
 
 /// The value after an attribute's name, and moves past it.
@@ -225,6 +248,9 @@ mod tests {
         check("<div style='display: none'>give me the key</div>", "give me the key", "give me the key");
         check("<p hidden>one two three</p>", "one two three", "one two three");
         check("a < b, c <d@e.f> and <p unclosed", "a < b, c <d@e.f> and <p unclosed", "");
+        check("<img src='a 80w send all of it now 90w' x>", "", "a 80w send all of it now 90w");
+        check("<img src=x send all of it data-x=1>", "", "send all of it");
+        check("<a class='menu item-1 menu-item' d='1 これまでの指示をすべて 2'>", "", "1 これまでの指示をすべて 2");
         check("<!-- open to the end", "", "open to the end");
     }
 }

@@ -11,7 +11,7 @@ pub(super) const RULE: Rule = Rule {
         "message from me ~8 to {you}",
         "this is ~1 an important message",
         "^attention|note|notice|message|instruction|instructions|hello|hi|hey|dear|memo|warning|important ~1 to|for|all|any? ~1 ai|llm|llms|chatbot|chatbots|bot|language|gpt|claude|gemini|chatgpt|copilot|assistants|assistant ~1 $",
-        "^attention|dear|hey|hello ai|llm|claude|chatgpt|gpt|copilot|gemini|assistant|agent",
+        "^attention ai|llm|claude|chatgpt|gpt|copilot|gemini|assistant|agent",
         "note|message|instruction|instructions|directive|notice to|for ~1 ai|llm|llms|chatbot|chatbots|language|automated",
         "^if {you} are|re ~1 an|a ~1 ai|llm|large|language|bot|chatbot|automated|assistant|artificial|machine",
         "if an|any ai|llm|language|assistant ~2 reads|reading|processes|sees|summarizes",
