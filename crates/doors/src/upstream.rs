@@ -1,4 +1,4 @@
-//! The way out: resolving, connecting, TLS and one HTTP/1.1 exchange with an upstream.
+//! The way out: resolving, connecting, TLS and HTTP exchanges with upstreams, over connections that are kept.
 //!
 //! Owns the only `TcpStream::connect` of this crate. It never decides and never resolves while connecting: it goes to
 //! the addresses that were judged and to no other. The egress and model doors call it, permit in hand.
@@ -7,6 +7,7 @@ mod abrupt;
 mod exchange;
 mod identity;
 mod pinned;
+mod pool;
 mod resolve;
 mod trust;
 
@@ -15,10 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_guard::Target;
+use http::Method;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 pub use exchange::Streamed;
 pub(crate) use exchange::chain;
@@ -28,6 +31,9 @@ pub use trust::{Trust, read_pem};
 
 use crate::Error;
 use crate::stream::{Body, Idle, Io};
+use abrupt::Abrupt;
+use exchange::Failed;
+use pool::{Line, Pool, Spot};
 
 /// A TCP connect that takes longer has failed for any client's purposes; all addresses together.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -67,7 +73,7 @@ impl Scheme {
     }
 }
 
-/// Where a request goes. `addresses` are the ones that were judged: nothing else is connected to.
+/// Where a request goes. Whatever makes a place another one, a connection is not shared across (`pool`). `addresses` are the ones that were judged: nothing else is connected to.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Plain or TLS.
@@ -84,17 +90,23 @@ pub struct Place {
     pub identity: Option<Identity>,
 }
 
-/// Opens connections to upstreams.
+/// Opens connections to upstreams, and keeps them for one tenant.
 #[derive(Clone, Debug)]
 pub struct Client {
     trust: Arc<Trust>,
+    pool: Arc<Pool>,
 }
+
+/// What an HTTPS upstream may choose from.
+const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+/// What one may that is asked to change the protocol.
+const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 impl Client {
     /// A client that trusts `trust`'s roots.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
-        Self { trust: Arc::new(trust) }
+        Self { trust: Arc::new(trust), pool: Arc::default() }
     }
 
     /// Connects to a judged address of `place`, over TLS if its scheme says so. Offers ALPN `http/1.1` alone.
@@ -102,43 +114,76 @@ impl Client {
     /// # Errors
     /// [`Error::Upstream`] or [`Error::UpstreamSlow`] when no address answers or the certificate doesn't verify.
     pub async fn open(&self, place: &Place) -> Result<Box<dyn Io>, Error> {
-        let tcp = connect(place).await?;
-        // Small requests must not wait for Nagle; an error here costs latency only.
-        let _ = tcp.set_nodelay(true);
-        let tcp = Box::new(Idle::new(tcp, IDLE_LIMIT));
-        match place.scheme {
-            Scheme::Http => Ok(tcp),
-            Scheme::Https => self.secure(place, tcp, &[b"http/1.1"]).await,
-        }
+        Ok(self.reach(place, HTTP1).await?.0)
     }
 
     /// Makes a connection to `place` one over TLS, the certificate verified for its name. Offers these protocols.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// [`Error::Upstream`] or [`Error::UpstreamSlow`] when the certificate doesn't verify or the upstream is too slow.
     pub(crate) async fn secure(&self, place: &Place, io: Box<dyn Io>, alpn: &[&[u8]]) -> Result<Box<dyn Io>, Error> {
+        Ok(Box::new(Abrupt(self.shake(place, io, alpn).await?)))
+    }
+
+    async fn shake<S: Io>(&self, place: &Place, io: S, alpn: &[&[u8]]) -> Result<TlsStream<S>, Error> {
         let connector =
             tokio_rustls::TlsConnector::from(self.trust.client_config(&place.roots, place.identity.as_ref(), alpn)?);
         match timeout(HANDSHAKE_LIMIT, connector.connect(server_name(&place.to)?, io)).await {
-            Ok(Ok(tls)) => Ok(Box::new(abrupt::Abrupt(tls))),
+            Ok(Ok(tls)) => Ok(tls),
             Ok(Err(error)) => Err(Error::Upstream(format!("the TLS handshake with `{}` failed: {error}", place.to))),
             Err(_) => Err(Error::UpstreamSlow(format!("`{}` did not finish the TLS handshake in time", place.to))),
         }
     }
 
-    /// Sends one request over a connection of its own and returns when the response's head is there. The URI must be in
-    /// origin form; `Host` and framing headers are the caller's and hyper's. The response's body keeps the connection
-    /// alive and drops it when it is dropped.
+    /// A connection over TLS if the scheme says so, where it went, and whether HTTP/2 was agreed on.
+    async fn reach(&self, place: &Place, alpn: &[&[u8]]) -> Result<(Box<dyn Io>, IpAddr, bool), Error> {
+        let (tcp, address) = connect(place).await?;
+        match place.scheme {
+            Scheme::Http => Ok((Box::new(tcp), address, false)),
+            Scheme::Https => {
+                let tls = self.shake(place, tcp, alpn).await?;
+                let is_http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+                Ok((Box::new(Abrupt(tls)), address, is_http2))
+            }
+        }
+    }
+
+    /// Sends one request, over a connection that waits for one or a fresh one, and returns when the response's head is
+    /// there. The URI must be in origin form; `Host` and framing headers are the caller's and hyper's. The response's body
+    /// holds its connection; dropped before its end it closes it, or resets its stream.
+    ///
+    /// A request is sent again only when it was never begun, or when it is a mere read without a body and its connection
+    /// turned out to be gone.
     ///
     /// # Errors
     /// [`Error::Upstream`] or [`Error::UpstreamSlow`].
     pub async fn send_request(
         &self,
         place: &Place,
-        request: http::Request<Body>,
+        mut request: http::Request<Body>,
     ) -> Result<http::Response<Streamed>, Error> {
-        let io = self.open(place).await?;
-        exchange::exchange(io, place, request).await
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
+            && http_body::Body::is_end_stream(request.body());
+        let within = if is_read { pool::READS_WITHIN } else { pool::WRITES_WITHIN };
+        while let Some(line) = self.pool.take(place, within) {
+            let again = is_read.then(|| copied(&request));
+            match exchange::send(line, place, request, &self.pool).await {
+                Ok(response) => return Ok(response),
+                Err(Failed::Unsent(unsent)) => request = *unsent,
+                Err(Failed::Broken(error)) => return Err(error),
+                Err(Failed::Gone(error)) => request = again.ok_or(error)?,
+            }
+        }
+        let (io, address, is_http2) = self.reach(place, HTTP).await?;
+        let spot = Spot::new(place, address);
+        let line = exchange::line(io, spot, is_http2).await?;
+        if let Line::Http2(line) = &line {
+            self.pool.put(Line::Http2(line.clone()));
+        }
+        exchange::send(line, place, request, &self.pool).await.map_err(|failed| match failed {
+            Failed::Unsent(_) => Error::Upstream(format!("`{}` closed the connection at once", place.to)),
+            Failed::Gone(error) | Failed::Broken(error) => error,
+        })
     }
 
     /// Sends a request that asks for another protocol. With the answer comes the connection, when the upstream agreed:
@@ -151,7 +196,8 @@ impl Client {
         place: &Place,
         request: http::Request<Body>,
     ) -> Result<(http::Response<Streamed>, Option<Box<dyn Io>>), Error> {
-        let mut response = self.send_request(place, request).await?;
+        let (io, ..) = self.reach(place, HTTP1).await?;
+        let mut response = exchange::alone(io, place, request).await?;
         if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok((response, None));
         }
@@ -159,6 +205,16 @@ impl Client {
         let upgraded = upgraded.map_err(|error| exchange::broken(place, &error))?;
         Ok((response, Some(Box::new(TokioIo::new(upgraded)))))
     }
+}
+
+/// The head of a request that has no body.
+fn copied(request: &http::Request<Body>) -> http::Request<Body> {
+    let mut copy = http::Request::new(crate::stream::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
 }
 
 /// The name that the upstream's certificate must be for.
@@ -170,12 +226,16 @@ fn server_name(to: &Target) -> Result<ServerName<'static>, Error> {
     }
 }
 
-async fn connect(place: &Place) -> Result<TcpStream, Error> {
+async fn connect(place: &Place) -> Result<(Idle<TcpStream>, IpAddr), Error> {
     let attempts = async {
         let mut last = Error::Bug(format!("no address of `{}` was judged", place.to));
         for address in &place.addresses {
             match timeout(CONNECT_LIMIT_EACH, dial(SocketAddr::new(*address, place.port))).await {
-                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Ok(tcp)) => {
+                    // Small requests must not wait for Nagle; an error here costs latency only.
+                    let _ = tcp.set_nodelay(true);
+                    return Ok((Idle::new(tcp, IDLE_LIMIT), *address));
+                }
                 Ok(Err(error)) => last = Error::Upstream(format!("can't connect to `{}`: {error}", place.to)),
                 Err(_) => last = slow_connect(place),
             }

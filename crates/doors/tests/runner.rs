@@ -17,5 +17,6 @@ mod resolver;
 mod smuggling;
 mod streams;
 mod transports;
+mod upstream;
 mod websocket;
 mod world;

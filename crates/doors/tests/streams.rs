@@ -1,11 +1,10 @@
 //! Connections that are no HTTP: tunnels, plain TCP, and protocols that turn to TLS.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use creel_doors::egress::{HostPattern, HostSettings};
+use creel_doors::egress::HostSettings;
 use creel_doors::stream::Io;
 use creel_guard::{Deed, Mode, Obligations, Outcome};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::fakes::{Row, Rules};
-use crate::world::{Origin, World, approving, certificate, exchange, get, pinned};
+use crate::world::{Origin, World, approving, certificate, exchange, get, pinned, settings};
 
 /// A server whose connections `serve` answers.
 struct Server {
@@ -32,14 +31,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (ca, config) = certificate("origin.test");
-        let settings = HostSettings {
-            pattern: HostPattern::parse("origin.test").unwrap(),
-            ports: vec![port],
-            address: Some(Ipv4Addr::LOCALHOST.into()),
-            ca: vec![ca],
-            identity: None,
-            mode,
-        };
+        let own = HostSettings { mode, ..settings("origin.test", port, ca) };
         let connections = Arc::<AtomicUsize>::default();
         let count = Arc::clone(&connections);
         tokio::spawn(async move {
@@ -48,7 +40,7 @@ impl Server {
                 tokio::spawn(serve(stream, tokio_rustls::TlsAcceptor::from(Arc::clone(&config))));
             }
         });
-        Self { settings, port, connections }
+        Self { settings: own, port, connections }
     }
 
     async fn world(&self) -> World {

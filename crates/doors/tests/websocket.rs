@@ -1,13 +1,12 @@
 //! WebSockets over real sockets: opened as a request, read both ways, ended with a reason.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use creel_doors::egress::{HostPattern, HostSettings};
+use creel_doors::egress::HostSettings;
 use creel_doors::stream::Io;
-use creel_guard::{Deed, Mode, Obligations, Outcome};
+use creel_guard::{Deed, Obligations, Outcome};
 use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::fakes::{Row, Rules};
-use crate::world::{World, approving, certificate, exchange};
+use crate::world::{World, approving, certificate, exchange, settings};
 
 /// What a server got: each frame's first byte and its payload, unmasked.
 type Frames = Arc<Mutex<Vec<(u8, Vec<u8>)>>>;
@@ -35,15 +34,8 @@ impl Echo {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (ca, config) = certificate("origin.test");
-        let settings = HostSettings {
-            pattern: HostPattern::parse("origin.test").unwrap(),
-            ports: vec![port],
-            address: Some(Ipv4Addr::LOCALHOST.into()),
-            ca: vec![ca],
-            identity: None,
-            mode: Mode::Http,
-        };
-        let echo = Self { port, settings, heads: Arc::default(), frames: Arc::default() };
+        let own = settings("origin.test", port, ca);
+        let echo = Self { port, settings: own, heads: Arc::default(), frames: Arc::default() };
         let (heads, frames) = (Arc::clone(&echo.heads), Arc::clone(&echo.frames));
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
         tokio::spawn(async move {

@@ -281,11 +281,16 @@ pub(crate) fn approving(host: &str) -> Rules {
 }
 
 pub(crate) fn pinned(host: &str, origin: &Origin) -> HostSettings {
+    settings(host, origin.port, origin.ca.clone())
+}
+
+/// `host` with this port on this machine, vouched for by `ca`.
+pub(crate) fn settings(host: &str, port: u16, ca: CertificateDer<'static>) -> HostSettings {
     HostSettings {
         pattern: HostPattern::parse(host).unwrap(),
-        ports: vec![origin.port],
+        ports: vec![port],
         address: Some(Ipv4Addr::LOCALHOST.into()),
-        ca: vec![origin.ca.clone()],
+        ca: vec![ca],
         identity: None,
         mode: Mode::Http,
     }

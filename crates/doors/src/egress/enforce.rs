@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use creel_guard::{Obligations, Outcome, Permit, Receipt, RecordId};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::Sleep;
@@ -46,7 +46,7 @@ pub(super) enum Bodily {
 pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitted) -> Response<Body> {
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
-    let Prepared { request, place, tally, mut deadline, max: _ } = match prepare(obligations, admitted) {
+    let Prepared { request, place, tally, trailers, mut deadline, max: _ } = match prepare(obligations, admitted) {
         Ok(prepared) => prepared,
         Err(error) => return give_up(receipt, record, &error),
     };
@@ -58,7 +58,7 @@ pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitte
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
         }
-        Ok(response) => relay(response, receipt, tally, deadline),
+        Ok(response) => relay(response, receipt, tally, deadline, trailers),
         Err(error) => give_up(receipt, record, &tally.fault().map_or(error, Fault::into_error)),
     }
 }
@@ -80,6 +80,8 @@ pub(super) struct Prepared {
     pub(super) request: Request<Body>,
     pub(super) place: Place,
     pub(super) tally: Arc<Tally>,
+    /// The agent can take trailers.
+    pub(super) trailers: bool,
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes that may go out.
     pub(super) max: u64,
@@ -109,13 +111,19 @@ pub(super) fn prepare(obligations: Obligations, admitted: Admitted) -> Result<Pr
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
         (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally)).boxed_unsync(),
     };
+    let trailers = parts.version == Version::HTTP_2;
+    let wanted = trailers && parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
     let mut outgoing = Request::new(body);
     // Origin form: what was judged, and nothing else of the target.
     *outgoing.uri_mut() = path.parse().map_err(|error| Error::Bug(format!("the path can't be sent: {error}")))?;
     *outgoing.method_mut() = parts.method;
     *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = headers::to_upstream(parts.headers, &authority, &head)?;
-    Ok(Prepared { request: outgoing, place, tally, deadline: alarm(deadline_ms), max })
+    if wanted {
+        // gRPC servers insist on it; over HTTP/1.1 it is dropped again.
+        outgoing.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max })
 }
 
 pub(super) fn relay(
@@ -123,11 +131,12 @@ pub(super) fn relay(
     receipt: Receipt,
     tally: Arc<Tally>,
     deadline: Option<Pin<Box<Sleep>>>,
+    trailers: bool,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     headers::to_agent(&mut parts.headers);
     parts.version = Version::HTTP_11;
-    let body = Relayed::new(body, receipt, tally, parts.status.as_u16(), deadline);
+    let body = Relayed::new(body, receipt, tally, parts.status.as_u16(), deadline, trailers);
     Response::from_parts(parts, body.boxed_unsync())
 }
 

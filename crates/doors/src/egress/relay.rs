@@ -132,6 +132,8 @@ pub(super) struct Relayed {
     received: u64,
     status: u16,
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Trailers pass.
+    trailers: bool,
 }
 
 impl Relayed {
@@ -141,8 +143,9 @@ impl Relayed {
         tally: Arc<Tally>,
         status: u16,
         deadline: Option<Pin<Box<Sleep>>>,
+        trailers: bool,
     ) -> Self {
-        let mut this = Self { body, receipt: Some(receipt), tally, received: 0, status, deadline };
+        let mut this = Self { body, receipt: Some(receipt), tally, received: 0, status, deadline, trailers };
         this.settle_at_end();
         this
     }
@@ -186,10 +189,17 @@ impl Body for Relayed {
         }
         match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             Some(Ok(frame)) => {
-                // Trailers are dropped: the agent never asked for them (`TE` is).
-                let Ok(data) = frame.into_data() else {
-                    this.done();
-                    return Poll::Ready(None);
+                let data = match frame.into_data() {
+                    Ok(data) => data,
+                    Err(frame) => {
+                        this.done();
+                        // Over HTTP/1.1 they are dropped: the agent never asked for them (`TE` is).
+                        let trailers = frame.into_trailers().ok().filter(|_| this.trailers);
+                        return Poll::Ready(trailers.map(|mut trailers| {
+                            super::headers::to_agent(&mut trailers);
+                            Ok(Frame::trailers(trailers))
+                        }));
+                    }
                 };
                 this.received += data.len() as u64;
                 this.settle_at_end();

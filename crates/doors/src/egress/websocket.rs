@@ -102,7 +102,7 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let Asked { on, admitted, mut standing } = asked;
     let opening = Opening::of(&admitted.parts.method, &admitted.parts.headers);
     let prepared = enforce::prepare(obligations, admitted).and_then(|prepared| Ok((prepared, new_key()?)));
-    let (Prepared { mut request, place, tally, mut deadline, max }, key) = match prepared {
+    let (Prepared { mut request, place, tally, trailers, mut deadline, max }, key) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
@@ -117,7 +117,7 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let (response, upstream) = match answer {
         Ok((response, Some(upstream))) => (response, upstream),
         // Another answer than a WebSocket is the upstream's to give.
-        Ok((response, None)) => return enforce::relay(response, receipt, tally, deadline),
+        Ok((response, None)) => return enforce::relay(response, receipt, tally, deadline, trailers),
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
     let agreed = match is_agreed_to(response.headers(), &key, &opening) {
