@@ -21,6 +21,8 @@ mod deaths;
 mod plain_user;
 #[path = "road/provider.rs"]
 mod provider;
+#[path = "road/reload.rs"]
+mod reload;
 #[path = "road/sabotage.rs"]
 mod sabotage;
 

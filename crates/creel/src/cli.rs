@@ -21,6 +21,7 @@ mod lines;
 mod log;
 pub(crate) mod out;
 mod profiles;
+mod reload;
 mod say;
 mod scan;
 mod status;
@@ -53,6 +54,8 @@ enum Command {
     Up(up::Up),
     /// Stop it; the workspace, its state and the ledger stay.
     Down(down::Down),
+    /// Read the configuration again: new rules hold for the next request, on open connections too.
+    Reload(reload::Reload),
     /// Show what runs, what holds it, and where it may go.
     Status(status::Status),
     /// Send the agent one message and print its answer.
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
     match Creel::parse().command {
         Command::Up(command) => command.run(),
         Command::Down(command) => command.run(),
+        Command::Reload(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
         Command::Log(command) => command.run(),

@@ -10,6 +10,7 @@ mod credential;
 mod live;
 mod profile;
 mod raw;
+mod reload;
 mod render;
 mod report;
 mod settings;

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::link::{Link, memory_file};
 use crate::notary::{Bench, Office, Seals};
-use crate::protocol::{FromGuard, GuardSetup, ToGuard};
+use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -72,6 +72,7 @@ struct Pending {
     next: std::sync::atomic::AtomicU64,
     admits: Mutex<HashMap<u64, oneshot::Sender<Result<RecordId, Refusal>>>>,
     health: Mutex<HashMap<u64, oneshot::Sender<bool>>>,
+    reloads: Mutex<HashMap<u64, oneshot::Sender<Option<String>>>>,
 }
 
 impl GuardChild {
@@ -155,6 +156,29 @@ impl GuardChild {
         matches!(answer, Ok(Ok(true)))
     }
 
+    /// Has it judge by these rules from now on.
+    ///
+    /// # Errors
+    /// Why the old rules stay, or that it is not known which of them it judges by.
+    pub(crate) async fn reload(&self, rules: &Generation) -> Result<(), Stayed> {
+        let Generation { number, sheet } = rules;
+        let bytes = serde_json::to_vec(sheet).map_err(|error| Stayed::Told(error.to_string()))?;
+        let sheet = memory_file("creel-rules", &bytes).map_err(|error| Stayed::Told(error.to_string()))?;
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.pending.reloads).insert(*number, sender);
+        let sent = self.link.send(&ToGuard::Reload { generation: *number }, &[sheet.as_fd()]).await;
+        let answer = match sent {
+            Ok(()) => tokio::time::timeout(PATIENCE, receiver).await,
+            Err(_) => return Err(Stayed::Unknown),
+        };
+        lock(&self.pending.reloads).remove(number);
+        match answer {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(why))) => Err(Stayed::Told(why)),
+            Ok(Err(_)) | Err(_) => Err(Stayed::Unknown),
+        }
+    }
+
     /// Sends the guard a message and descriptors.
     ///
     /// # Errors
@@ -186,6 +210,15 @@ impl Drop for GuardChild {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Why a guard may judge by its old rules still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stayed {
+    /// It said so.
+    Told(String),
+    /// It did not answer.
+    Unknown,
 }
 
 /// An admitted act of a person or of Creel, to be settled when it is over.
@@ -226,6 +259,11 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
                     let _ = waiting.send(ready);
                 }
             }
+            FromGuard::Reloaded { generation, failed } => {
+                if let Some(waiting) = lock(&pending.reloads).remove(&generation) {
+                    let _ = waiting.send(failed);
+                }
+            }
             FromGuard::Connect { id } => {
                 let _ = wishes.send((number, GuardWish::Connect { id }));
             }
@@ -234,6 +272,7 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
     }
     lock(&pending.admits).clear();
     lock(&pending.health).clear();
+    lock(&pending.reloads).clear();
     let _ = wishes.send((number, GuardWish::Gone));
 }
 

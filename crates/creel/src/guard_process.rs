@@ -85,7 +85,7 @@ fn run(handed: Handed) -> Result<(), String> {
         closed.map_err(|error| format!("the capability bounding set can't be closed: {error}"))?;
     }
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
-    let config = Config::again(&setup.config_name, &setup.config, &setup.cas.0).map_err(|report| report.to_string())?;
+    let start = Config::again(&setup.config_name, &setup.config, &setup.cas.0).map_err(|report| report.to_string())?;
     let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
     let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
@@ -98,7 +98,7 @@ fn run(handed: Handed) -> Result<(), String> {
         .map_err(|error| format!("the ledger can't be opened: {error}"))?;
     let ledger = Arc::new(ledger);
     let hands = Hands { secrets, control, planted, ledger: Arc::clone(&ledger) };
-    let ended = runtime.block_on(serve(link, &setup, &config, hands));
+    let ended = runtime.block_on(serve(link, &setup, start, hands));
     // Whatever was still under way is abandoned, and the ledger writes that down before it closes.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     drop(ledger);
@@ -116,10 +116,14 @@ struct Hands {
 /// The roots that the guard trusts upstream (Debian's ca-certificates), wherever they are linked to.
 const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"];
 
-async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> Result<(), String> {
+async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Result<(), String> {
     let Hands { secrets, control, planted, ledger } = hands;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let live = Live::new(config, setup.provider.clone(), setup.own_addresses.clone());
+    let config = match &setup.rules.sheet {
+        Some(sheet) => desk::in_force(&start, sheet)?,
+        None => start.clone(),
+    };
+    let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
     let guard = Guard::new(
         live.judge(),
         ledger,
@@ -129,8 +133,8 @@ async fn serve(link: Seq, setup: &GuardSetup, config: &Config, hands: Hands) -> 
         config.durability() == Durability::All,
     );
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
-    let desk = desk::Desk::new(link, guard.clone());
-    let (trigger, tasks) = doors::open(config, &live, setup, secrets, planted, &guard)?;
+    let (trigger, tasks) = doors::open(&config, &live, setup, secrets, planted, &guard)?;
+    let desk = desk::Desk::new(link, guard.clone(), start, live);
     let talk = tokio::spawn(control::serve(listener, guard, setup.tenant.clone(), Arc::clone(&desk)));
     let ended = desk.serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     trigger.pull();

@@ -16,6 +16,8 @@ pub(crate) enum ToWarden {
     Watch,
     /// How do you do?
     Status,
+    /// Read the configuration again.
+    Reload,
     /// Stop everything.
     Down {
         /// Without waiting for OpenClaw to drain.
@@ -87,6 +89,8 @@ pub(crate) enum FromWarden {
     },
     /// The answer to `Status`.
     Status(Box<Status>),
+    /// New rules are in force.
+    Reloaded(Box<Reloaded>),
     /// The helper inside ended.
     Ended {
         /// Its exit code, 128+N when signal N ended it.
@@ -94,6 +98,19 @@ pub(crate) enum FromWarden {
     },
     /// Done.
     Done,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Reloaded {
+    /// The rules' generation now.
+    pub(crate) generation: u64,
+    /// What changed for the agent, a line each.
+    pub(crate) changes: Vec<String>,
+    /// Settings that wait for the next start.
+    pub(crate) waiting: Vec<String>,
+    /// What is legal and yet unlikely to be meant.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What `creel status` shows; the field names are CONTRACT.md's.
@@ -126,6 +143,9 @@ pub(crate) struct TenantStatus {
     /// Where somebody's account but the operator's could be used, `host:port: why`.
     #[serde(default)]
     pub(crate) leaks_possible: Vec<String>,
+    /// The rules in force.
+    #[serde(default)]
+    pub(crate) policy: PolicyStatus,
     /// How often the guard was restarted since the start.
     pub(crate) guard_restarts: u32,
     /// How often the agent was restarted since the start.
@@ -138,6 +158,19 @@ pub(crate) struct TenantStatus {
     pub(crate) init_pid: i32,
     /// The process behind the jail's inner wall on the host, 0 without one.
     pub(crate) wall_pid: i32,
+}
+
+/// The rules in force.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PolicyStatus {
+    /// Which, counted from 1 at each start.
+    pub(crate) generation: u64,
+    /// For how many seconds.
+    pub(crate) since_s: u64,
+    /// Settings that were changed in the file and wait for the next start.
+    pub(crate) waiting: Vec<String>,
+    /// Why the last reload changed nothing; none when it did.
+    pub(crate) failed: Option<String>,
 }
 
 /// The limits that the configuration asked for.
@@ -223,6 +256,11 @@ pub(crate) enum ToGuard {
         /// Joins question and answer.
         id: u64,
     },
+    /// Judge by the rules in the memory file (a JSON [`Sheet`]) from now on. Answered by `Reloaded`.
+    Reload {
+        /// As which generation.
+        generation: u64,
+    },
     /// The token of the gateway that runs now.
     Token {
         /// The token.
@@ -260,6 +298,13 @@ pub(crate) enum FromGuard {
         /// Whether the gateway says it is ready.
         ready: bool,
     },
+    /// The answer to `Reload`.
+    Reloaded {
+        /// The question's generation.
+        generation: u64,
+        /// Why the old rules stay.
+        failed: Option<String>,
+    },
 }
 
 /// Texts of files: path as written in the configuration → text. There may be keys among them, so nothing shows the texts.
@@ -284,6 +329,8 @@ pub(crate) struct GuardSetup {
     pub(crate) config_name: PathBuf,
     /// The PEM files that the configuration names.
     pub(crate) cas: Files,
+    /// The rules in force.
+    pub(crate) rules: Generation,
     /// The provider that was chosen, with its secret's name.
     pub(crate) provider: crate::provider::Provider,
     /// The ledger's folder.
@@ -296,6 +343,30 @@ pub(crate) struct GuardSetup {
     pub(crate) uid: u32,
     /// Addresses of this host, closed whatever the rules say.
     pub(crate) own_addresses: Vec<std::net::IpAddr>,
+}
+
+/// A configuration file that was read while Creel ran.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Sheet {
+    /// Its text, judged legal.
+    pub(crate) text: String,
+    /// The PEM files that it names.
+    pub(crate) cas: Files,
+}
+
+/// Which rules a guard starts with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Generation {
+    /// Counted from 1 at each start of Creel.
+    pub(crate) number: u64,
+    /// What they were read from; none for the configuration of the start.
+    pub(crate) sheet: Option<Sheet>,
+}
+
+impl Default for Generation {
+    fn default() -> Self {
+        Self { number: 1, sheet: None }
+    }
 }
 
 /// Command line → guard, over the root-owned control socket.

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Wishes};
 use crate::lock::Held;
 use crate::notary::Bench;
-use crate::protocol::{Files, GuardSetup};
+use crate::protocol::{Files, Generation, GuardSetup};
 use crate::provider::Provider;
 use crate::seat::Seat;
 use crate::site::{Site, TenantSite};
@@ -69,7 +69,9 @@ pub(crate) struct Order<'a> {
     pub(crate) alive: Held,
     pub(crate) site: &'a Site,
     pub(crate) seat: Seat,
+    /// As it was at the start.
     pub(crate) config: &'a Config,
+    pub(crate) rules: Generation,
     pub(crate) provider: Provider,
     pub(crate) secrets: Zeroizing<Vec<u8>>,
     pub(crate) control: OwnedFd,
@@ -94,7 +96,7 @@ struct Hands {
 impl Order<'_> {
     /// The jail's plan, with `trusted` among its files.
     fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
-        let Self { tenant, alive, site, seat, config, provider: _, secrets, control, .. } = self;
+        let Self { tenant, alive, site, seat, config, rules: _, provider: _, secrets, control, .. } = self;
         let Self { disk, engine, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
         files.extend(trusted);
         let plan = Plan {
@@ -129,6 +131,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         config: order.config.text().to_owned(),
         config_name: order.config.name().to_owned(),
         cas: Files(order.config.cas()),
+        rules: order.rules.clone(),
         provider: order.provider.clone(),
         ledger: place.ledger(),
         home: place.guard(),

@@ -20,6 +20,7 @@ use crate::cli::host::{self, Host};
 use crate::cli::{MISSING_LAYER, Where, ask, out};
 use crate::config::Config;
 use crate::guard_child::{GuardWish, Ticket, Wishes};
+use crate::protocol::Generation;
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
 use crate::seat::Seat;
@@ -143,6 +144,7 @@ impl Jail {
             site,
             seat: Seat::transient()?,
             config,
+            rules: Generation::default(),
             provider: Provider::scripted(),
             secrets: zeroize::Zeroizing::default(),
             control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,

@@ -100,6 +100,14 @@ fn render_tenant(tenant: &TenantStatus) -> String {
             tenant.degraded.join(" ")
         ));
     }
+    let policy = &tenant.policy;
+    text.push_str(&format!("rules     generation {}, for {} s\n", policy.generation, policy.since_s));
+    if !policy.waiting.is_empty() {
+        text.push_str(&format!("\u{1b}[33mwaiting   for a restart: {}\u{1b}[0m\n", policy.waiting.join(" ")));
+    }
+    if let Some(why) = &policy.failed {
+        text.push_str(&format!("\u{1b}[31mreload    failed, the old rules stay: {}\u{1b}[0m\n", one_line(why)));
+    }
     text.push_str(&format!("guard     pid {}, restarts {}\n", tenant.guard_pid, tenant.guard_restarts));
     text
 }

@@ -2,11 +2,10 @@
 //!
 //! Owns [`Live`]: the policy in force and what the egress door knows of each host, replaced as wholes. Never leaves a moment
 //! without either, and never touches connections: each request on an open one is judged by what is in force when it comes.
-//! The guard process makes one when it starts and replaces it at each reload.
+//! The guard process makes one when it starts and replaces it at each reload; generations are counted by the warden.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use creel_doors::egress;
 use creel_policy::{Policy, ReloadablePolicy};
@@ -20,20 +19,18 @@ use crate::provider::Provider;
 pub struct Live {
     policy: Arc<ReloadablePolicy>,
     egress: watch::Sender<Arc<egress::Config>>,
-    generation: AtomicU64,
     provider: Provider,
     own_addresses: Vec<IpAddr>,
 }
 
 impl Live {
-    /// Starts with `config`, as generation 1.
+    /// Starts with `config`, as this generation.
     #[must_use]
-    pub fn new(config: &Config, provider: Provider, own_addresses: Vec<IpAddr>) -> Self {
-        let policy = Policy::new(config.policy(1, &provider, own_addresses.clone()));
+    pub fn new(config: &Config, generation: u64, provider: Provider, own_addresses: Vec<IpAddr>) -> Self {
+        let policy = Policy::new(config.policy(generation, &provider, own_addresses.clone()));
         Self {
             policy: Arc::new(ReloadablePolicy::new(policy)),
             egress: watch::channel(Arc::new(config.egress_door())).0,
-            generation: AtomicU64::new(1),
             provider,
             own_addresses,
         }
@@ -51,14 +48,12 @@ impl Live {
         self.egress.subscribe()
     }
 
-    /// Puts `config` into force and says as which generation. The door's part comes first: what it then reaches in a new way
-    /// the old policy judges by the addresses it pins, and refuses. Limits, model, state and the like need a restart.
-    pub fn replace(&self, config: &Config) -> u64 {
-        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+    /// Puts `config` into force, as this generation. The door's part comes first: what it then reaches in a new way the old
+    /// policy judges by the addresses it pins, and refuses. Limits, model, state and the like need a restart.
+    pub fn replace(&self, config: &Config, generation: u64) {
         let policy = Policy::new(config.policy(generation, &self.provider, self.own_addresses.clone()));
         self.egress.send_replace(Arc::new(config.egress_door()));
         self.policy.replace(policy);
-        generation
     }
 }
 
@@ -77,7 +72,7 @@ mod tests {
     fn both_halves_are_exchanged_and_what_was_handed_out_sees_it() {
         let first = config("a.test");
         let provider = first.provider(&|_| false).unwrap();
-        let live = Live::new(&first, provider, Vec::new());
+        let live = Live::new(&first, 1, provider, Vec::new());
         let (judge, door) = (live.judge(), live.egress());
         let says = |act: &str| {
             let (action, facts) = parse(act).unwrap();
@@ -85,7 +80,7 @@ mod tests {
             (judgement.verdict.word(), judgement.generation)
         };
         assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("allow", 1), ("deny", 1)));
-        assert_eq!(live.replace(&config("b.test")), 2);
+        live.replace(&config("b.test"), 2);
         assert_eq!((says("send GET https://a.test/"), says("send GET https://b.test/")), (("deny", 2), ("allow", 2)));
         assert_eq!(*door.borrow().hosts()[0].pattern.to_string(), *"b.test");
     }
@@ -93,11 +88,11 @@ mod tests {
     #[test]
     fn no_decision_falls_between_two_policies() {
         let (a, b) = (config("a.test"), config("a.test"));
-        let live = Live::new(&a, a.provider(&|_| false).unwrap(), Vec::new());
+        let live = Live::new(&a, 1, a.provider(&|_| false).unwrap(), Vec::new());
         let judge = live.judge();
         let (action, facts) = parse("send GET https://a.test/").unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..1000).map(|_| live.replace(&b)).max());
+            scope.spawn(|| (2..1002).for_each(|generation| live.replace(&b, generation)));
             for _ in 0..20_000 {
                 assert_eq!(judge.judge(&action, &facts).verdict.word(), "allow");
             }

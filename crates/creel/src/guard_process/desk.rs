@@ -14,8 +14,9 @@ use std::time::Duration;
 use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
 use tokio::sync::oneshot;
 
-use crate::link::Link;
-use crate::protocol::{FromGuard, ToGuard};
+use crate::config::{Config, Live};
+use crate::link::{Link, read_memory_file};
+use crate::protocol::{FromGuard, Sheet, ToGuard};
 
 /// How long the warden may take to hand over a stream into the jail.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Desk {
     link: Link,
     guard: Guard,
+    start: Config,
+    live: Live,
     token: Mutex<String>,
     next: AtomicU64,
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
@@ -31,10 +34,12 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(link: Link, guard: Guard) -> Arc<Self> {
+    pub(crate) fn new(link: Link, guard: Guard, start: Config, live: Live) -> Arc<Self> {
         Arc::new(Self {
             link,
             guard,
+            start,
+            live,
             token: Mutex::default(),
             next: AtomicU64::new(1),
             streams: Mutex::default(),
@@ -84,9 +89,26 @@ impl Desk {
                     let _ = self.link.send(&FromGuard::Health { id, ready }, &[]).await;
                 });
             }
+            ToGuard::Reload { generation } => {
+                // in this very order: the last that was asked for is the one that stays
+                let failed = self.reload(generation, fds.pop()).err();
+                tokio::spawn(async move {
+                    let _ = self.link.send(&FromGuard::Reloaded { generation, failed }, &[]).await;
+                });
+            }
             ToGuard::Token { token } => *lock(&self.token) = token,
             ToGuard::Start { seals: _ } => tracing::warn!("the warden said start twice"),
         }
+    }
+
+    /// All of the new rules, or none of them.
+    fn reload(&self, generation: u64, sheet: Option<OwnedFd>) -> Result<(), String> {
+        let fd = sheet.ok_or("no rules came")?;
+        let bytes = read_memory_file(fd, super::LONGEST_SETUP).map_err(|error| error.to_string())?;
+        let sheet = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let config = in_force(&self.start, &sheet)?;
+        self.live.replace(&config, generation);
+        Ok(())
     }
 
     async fn admit(&self, ticket: u64, action: Action) -> Result<RecordId, Refusal> {
@@ -121,6 +143,13 @@ impl Desk {
         let stream = stream_of(fd).map_err(|error| format!("the stream can't be used: {error}"))?;
         Ok((stream, lock(&self.token).clone()))
     }
+}
+
+/// What `sheet` makes of a Creel that was started with `start`.
+pub(super) fn in_force(start: &Config, sheet: &Sheet) -> Result<Config, String> {
+    let Sheet { text, cas } = sheet;
+    let fresh = Config::again(start.name(), text, &cas.0).map_err(|report| report.to_string())?;
+    Ok(start.with_rules_of(fresh).0)
 }
 
 /// What is known when a person acts: nothing untrusted took part.

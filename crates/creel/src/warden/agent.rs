@@ -4,6 +4,8 @@
 //! kills the whole process namespace (HARDENING.md 14). It never reads a byte of the agent's: whether OpenClaw is ready
 //! the guard finds out, over a stream that is lent to it.
 
+mod rules;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -21,6 +23,9 @@ use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::seat::Seat;
 use crate::site::Site;
 use crate::warden::Orders;
+
+pub(super) use rules::NotTaken;
+use rules::Rules;
 
 /// How often a starting agent is asked whether it is ready.
 const ASK_STARTING: Duration = Duration::from_millis(500);
@@ -48,7 +53,9 @@ pub(super) enum Phase {
 pub(super) struct Agent {
     site: Site,
     orders: Orders,
+    /// In force; the rules know what it was at the start.
     config: Config,
+    rules: Rules,
     tenant: Tenant,
     phase: Phase,
     ever_ready: bool,
@@ -82,6 +89,7 @@ impl Agent {
             tenant: config.tenant().clone(),
             site,
             orders,
+            rules: Rules::new(config.clone()),
             config,
             phase: Phase::Starting,
             ever_ready: false,
@@ -150,7 +158,8 @@ impl Agent {
             alive,
             site: &self.site,
             seat,
-            config: &self.config,
+            config: &self.rules.start,
+            rules: self.rules.generation.clone(),
             provider: self.orders.provider.clone(),
             secrets: zeroize::Zeroizing::new(self.orders.secrets.as_bytes().to_vec()),
             control,
@@ -484,6 +493,7 @@ impl Agent {
             model: format!("{}/{}", provider.kind.name(), provider.model),
             approved_hosts: self.config.approved_hosts(),
             leaks_possible: self.config.leaks(),
+            policy: self.rules.status(),
             guard_restarts: self.guard_restarts,
             agent_restarts: self.restarts,
             guard_pid,

@@ -3,7 +3,9 @@
 //! Owns who gets served when: people at the socket, the guard's wishes, what the jail's init reports, signals, the
 //! clock. It keeps one tenant's [`Agent`] alive and never blocks on what runs inside it.
 
-use std::collections::HashMap;
+mod reload;
+
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -24,6 +26,7 @@ use crate::warden::Orders;
 use crate::warden::agent::{Agent, Phase};
 use crate::warden::notify::Notify;
 use creel_guard::{Actor, Outcome};
+use reload::Wanted;
 
 /// How often the loop looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
@@ -45,6 +48,7 @@ struct Desk {
     next_helper: u64,
     leaving: Option<Rc<Link>>,
     notify: Notify,
+    reloads: VecDeque<Wanted>,
 }
 
 struct Helper {
@@ -118,8 +122,8 @@ async fn last_words(visitors: &mut mpsc::Receiver<Visit>, failure: &Failure) {
 }
 
 async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::Receiver<Visit>) -> ExitCode {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         tracing::error!("signals can't be watched");
         return ExitCode::FAILURE;
     };
@@ -132,6 +136,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         next_helper: FIRST_HELPER,
         leaving: None,
         notify: Notify::from_environment(),
+        reloads: VecDeque::new(),
     };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
@@ -150,7 +155,9 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
             }
             _ = terminate.recv() => desk.agent.stop(false).await,
             _ = interrupt.recv() => desk.agent.stop(false).await,
+            _ = hangup.recv() => desk.want_reload(Wanted::by_signal()).await,
         }
+        desk.reload_as_wanted().await;
         desk.tell_watchers().await;
         if let Phase::Stopped { code } = desk.agent.phase() {
             return desk.leave(code).await;
@@ -167,6 +174,7 @@ impl Desk {
                 let status = Status { tenants: vec![self.agent.status()], ..Status::default() };
                 let _ = link.send(&FromWarden::Status(Box::new(status)), &[]).await;
             }
+            ToWarden::Reload => self.want_reload(Wanted::by(link, uid)).await,
             ToWarden::Down { now } => {
                 let ticket = self.admit(uid, "down", if now { "now" } else { "" }).await;
                 match ticket {

@@ -154,6 +154,7 @@ mod tests {
             "NotifyAccess=all",
             "WatchdogSec=30",
             "Restart=on-failure",
+            "ExecReload=/usr/local/bin/creel reload",
             "ExecStop=/usr/local/bin/creel down",
         ] {
             assert!(unit.lines().any(|known| known == line), "{line}");
