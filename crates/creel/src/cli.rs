@@ -89,14 +89,6 @@ enum Command {
     /// Signs or witnesses checkpoints (started with each guard).
     #[command(hide = true)]
     Notary,
-    /// Makes a tenant's certificate authority as its guard's user (started by the warden).
-    #[command(hide = true)]
-    MakeCa {
-        /// The user to become.
-        uid: u32,
-        /// The guard's folder.
-        folder: PathBuf,
-    },
     /// Builds the namespaces (started by the warden).
     #[command(hide = true)]
     Stage,
@@ -186,7 +178,6 @@ pub fn main() -> ExitCode {
         Command::Warden => crate::warden::main(),
         Command::Guard => crate::guard_process::main(),
         Command::Notary => crate::notary::main(),
-        Command::MakeCa { uid, folder } => crate::guard_process::make_ca(uid, &folder),
         Command::Stage => crate::run::stage(),
         Command::Init => crate::run::init(),
         Command::Wall => crate::run::wall(),

@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use creel_guard::{Action, Outcome, RecordId, Refusal, RuleId};
+use creel_jail_sys::process::spawn_with_link;
 use creel_jail_sys::seqpacket::Seq;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::link::{Link, memory_file};
-use crate::notary::{Bench, Office, Seals};
+use crate::notary::{Bench, Office};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
@@ -60,9 +62,7 @@ pub(crate) struct GuardKit {
 /// A running guard.
 #[derive(Debug)]
 pub(crate) struct GuardChild {
-    child: Child,
-    /// Ends after the child.
-    _office: Office,
+    processes: Processes,
     link: Arc<Link>,
     pending: Arc<Pending>,
 }
@@ -75,50 +75,136 @@ struct Pending {
     reloads: Mutex<HashMap<u64, oneshot::Sender<Option<String>>>>,
 }
 
+/// A guard that gets ready while its jail is built: no door is open, nothing can reach it. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Preparing {
+    guard: Processes,
+    link: Arc<Seq>,
+    authority: oneshot::Receiver<io::Result<String>>,
+    sealed: oneshot::Receiver<io::Result<()>>,
+}
+
+/// A guard's process with its notaries', which end after it.
+#[derive(Debug)]
+struct Processes {
+    child: Child,
+    _office: Office,
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Preparing {
+    /// Starts guard and notaries, on a thread that lives as long as they, and waits for none of them.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub(crate) fn start(exe: &Path, kit: &GuardKit) -> io::Result<Self> {
+        let (ours, theirs) = Seq::pair()?;
+        let (office, unsworn) = Office::open(exe)?;
+        let guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, _office: office };
+        drop(theirs);
+        set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
+        set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
+        let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
+        let secrets = memory_file("creel-secrets", &kit.secrets)?;
+        ours.send(&serde_json::to_vec(&ToGuard::Prepare)?, &[setup.as_fd(), secrets.as_fd(), kit.control.as_fd()])?;
+        let (link, bench) = (Arc::new(ours), kit.bench.clone());
+        let (tell_authority, authority) = oneshot::channel();
+        let (tell_sealed, sealed) = oneshot::channel();
+        // Messages alone: the processes live as long as the thread that started them.
+        let talk = Arc::clone(&link);
+        std::thread::spawn(move || {
+            // The notaries first: they get ready beside the guard.
+            let sworn = std::thread::spawn(move || unsworn.swear(&bench));
+            let _ = tell_authority.send(authority_of(&talk));
+            let sworn = sworn.join().unwrap_or_else(|_| Err(io::Error::other("a thread failed")));
+            let sealed = sworn.and_then(|(seals, links)| {
+                let links = links.each_ref().map(AsFd::as_fd);
+                talk.send(&serde_json::to_vec(&ToGuard::Seal { seals })?, &links)
+            });
+            // Whoever hears of it has the link to itself.
+            drop(talk);
+            let _ = tell_sealed.send(sealed);
+        });
+        Ok(Self { guard, link, authority, sealed })
+    }
+
+    /// The tenant's authority, once the guard is confined.
+    ///
+    /// # Errors
+    /// Why the guard can't start.
+    pub(crate) async fn authority(&mut self) -> io::Result<String> {
+        (&mut self.authority).await.unwrap_or_else(|_| Err(died()))
+    }
+
+    /// Hands it the planted sockets and waits until all its doors serve.
+    ///
+    /// # Errors
+    /// When it says that it can't, or does not answer in time.
+    pub(crate) async fn serve(mut self, planted: &[OwnedFd], number: u64, wishes: Wishes) -> io::Result<GuardChild> {
+        (&mut self.sealed).await.unwrap_or_else(|_| Err(died()))?;
+        let Self { guard, link, .. } = self;
+        let seq = Arc::into_inner(link).ok_or_else(|| io::Error::other("the guard's link is in use"))?;
+        let link = Arc::new(Link::new(seq)?);
+        let fds: Vec<_> = planted.iter().map(AsFd::as_fd).collect();
+        let ready = async {
+            link.send(&ToGuard::Serve, &fds).await?;
+            match link.recv::<FromGuard>().await? {
+                Some((FromGuard::Ready, _)) => Ok(()),
+                Some((other, _)) => Err(unready(other)),
+                None => Err(died()),
+            }
+        };
+        let started = tokio::time::timeout(PATIENCE, ready).await;
+        started.unwrap_or_else(|_| Err(io::Error::other("the guard did not start within 15 s")))?;
+        let guard = GuardChild { processes: guard, link, pending: Arc::default() };
+        tokio::spawn(listen(Arc::clone(&guard.link), Arc::clone(&guard.pending), number, wishes));
+        Ok(guard)
+    }
+}
+
+fn authority_of(link: &Seq) -> io::Result<String> {
+    let (bytes, _) = link.recv()?;
+    if bytes.is_empty() {
+        return Err(died());
+    }
+    match serde_json::from_slice(&bytes)? {
+        FromGuard::Prepared { authority } => Ok(authority),
+        other => Err(unready(other)),
+    }
+}
+
+fn died() -> io::Error {
+    io::Error::other("the guard died while it started; the log says why")
+}
+
+fn unready(word: FromGuard) -> io::Error {
+    match word {
+        FromGuard::Failed { why } => io::Error::other(format!("the guard can't start: {why}")),
+        _ => io::Error::other("the guard spoke out of turn"),
+    }
+}
+
 impl GuardChild {
     /// Starts guard `number` and waits until all its doors serve.
     ///
     /// # Errors
     /// When it can't be started, says that it can't, or does not answer in time.
     pub(crate) async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
-        let (office, links) = Office::open(exe, &kit.bench)?;
-        let (ours, theirs) = Seq::pair()?;
-        let child = creel_jail_sys::process::spawn_with_link(exe, "guard", &theirs)?;
-        drop(theirs);
-        let link = Arc::new(Link::new(ours)?);
-        let seals = office.seals.clone();
-        let mut guard = Self { child, _office: office, link, pending: Arc::default() };
-        let started = tokio::time::timeout(PATIENCE, guard.hand_over(kit, seals, links)).await;
-        match started.unwrap_or_else(|_| Err(io::Error::other("the guard did not start within 15 s"))) {
-            Ok(()) => {}
-            Err(error) => {
-                guard.kill();
-                return Err(error);
-            }
-        }
-        tokio::spawn(listen(Arc::clone(&guard.link), Arc::clone(&guard.pending), number, wishes));
-        Ok(guard)
-    }
-
-    async fn hand_over(&self, kit: &GuardKit, seals: Seals, links: [OwnedFd; 2]) -> io::Result<()> {
-        let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
-        let secrets = memory_file("creel-secrets", &kit.secrets)?;
-        let mut fds: Vec<BorrowedFd<'_>> = vec![setup.as_fd(), secrets.as_fd(), kit.control.as_fd()];
-        fds.extend(links.iter().map(AsFd::as_fd));
-        fds.extend(kit.planted.iter().map(AsFd::as_fd));
-        self.link.send(&ToGuard::Start { seals }, &fds).await?;
-        match self.link.recv::<FromGuard>().await? {
-            Some((FromGuard::Ready, _)) => Ok(()),
-            Some((FromGuard::Failed { why }, _)) => Err(io::Error::other(format!("the guard can't start: {why}"))),
-            Some(_) => Err(io::Error::other("the guard spoke out of turn")),
-            None => Err(io::Error::other("the guard died while it started; the log says why")),
-        }
+        let mut preparing = Preparing::start(exe, kit)?;
+        preparing.authority().await?;
+        preparing.serve(&kit.planted, number, wishes).await
     }
 
     /// The process id.
     #[must_use]
     pub(crate) fn pid(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap_or_default()
+        i32::try_from(self.processes.child.id()).unwrap_or_default()
     }
 
     /// May this act of a person or of Creel pass? The ticket settles it.
@@ -187,28 +273,25 @@ impl GuardChild {
         self.link.send(message, fds).await
     }
 
-    /// Lets it write its last records and end; kills it when that takes too long.
-    pub(crate) async fn finish(mut self) {
+    /// Has it close its doors and write its last records.
+    pub(crate) fn say_goodbye(&self) {
         let _ = rustix::net::shutdown(self.link.seq(), rustix::net::Shutdown::Write);
-        for _ in 0..100 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    /// The same, and waits for its end; kills it when that takes longer than `patience`.
+    pub(crate) async fn finish(mut self, patience: Duration) {
+        self.say_goodbye();
+        let ended = creel_jail_sys::pidfd::open(self.pid()).and_then(crate::link::watch);
+        if let Ok(ended) = ended {
+            let _ = tokio::time::timeout(patience, ended.readable()).await;
         }
         self.kill();
     }
 
     /// Kills it at once.
     pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for GuardChild {
-    fn drop(&mut self) {
-        self.kill();
+        let _ = self.processes.child.kill();
+        let _ = self.processes.child.wait();
     }
 }
 
@@ -267,7 +350,7 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
             FromGuard::Connect { id } => {
                 let _ = wishes.send((number, GuardWish::Connect { id }));
             }
-            FromGuard::Ready | FromGuard::Failed { .. } => {}
+            FromGuard::Prepared { .. } | FromGuard::Ready | FromGuard::Failed { .. } => {}
         }
     }
     lock(&pending.admits).clear();

@@ -10,10 +10,11 @@ mod model;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use creel_doors::ca::Ca;
 use creel_guard::{Action, Actor, Administer, Deed, Door, Guard, Tenant};
 use creel_jail_sys::seqpacket::Seq;
 use creel_ledger::{FileLedger, Notaries, OpenOptions};
@@ -28,14 +29,12 @@ pub(crate) use control::person;
 /// The longest set-up, in bytes: a configuration of 1 MiB with its certificates.
 const LONGEST_SETUP: u64 = 64 << 20;
 
-/// What was handed over by whoever started us.
+/// What was handed over by whoever started us, first of all.
 struct Handed {
     link: Seq,
     setup: GuardSetup,
     secrets: Zeroizing<Vec<u8>>,
     control: OwnedFd,
-    notaries: Notaries,
-    planted: Vec<OwnedFd>,
 }
 
 /// `creel guard`, hidden.
@@ -64,21 +63,45 @@ pub(crate) fn main() -> ExitCode {
 /// Reads the first message from the link, which was put at the agreed descriptor.
 fn take() -> io::Result<Handed> {
     let link = Seq::from_fd(creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD)?)?;
-    let (bytes, fds) = link.recv()?;
-    let ToGuard::Start { seals } = serde_json::from_slice(&bytes)? else {
-        return Err(io::Error::other("it spoke out of turn"));
-    };
+    let (ToGuard::Prepare, fds) = hear(&link)? else { return Err(out_of_turn()) };
     let mut fds = fds.into_iter();
     let mut next = || fds.next().ok_or_else(|| io::Error::other("a descriptor is missing"));
     let setup = serde_json::from_slice(&read_memory_file(next()?, LONGEST_SETUP)?)?;
     let secrets = Zeroizing::new(read_memory_file(next()?, LONGEST_SETUP)?);
     let control = next()?;
-    let notaries = seals.notaries([next()?, next()?])?;
-    Ok(Handed { link, setup, secrets, control, notaries, planted: fds.collect() })
+    Ok(Handed { link, setup, secrets, control })
+}
+
+/// The next message, waited for without a runtime.
+fn hear(link: &Seq) -> io::Result<(ToGuard, Vec<OwnedFd>)> {
+    let (bytes, fds) = link.recv()?;
+    if bytes.is_empty() {
+        return Err(io::Error::other("whoever started us is gone"));
+    }
+    Ok((serde_json::from_slice(&bytes)?, fds))
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::other("it spoke out of turn")
+}
+
+/// Who signs the ledger: the second message.
+fn notaries(link: &Seq) -> io::Result<Notaries> {
+    let (ToGuard::Seal { seals }, fds) = hear(link)? else { return Err(out_of_turn()) };
+    let links = fds.try_into().map_err(|_| io::Error::other("two links must come along"))?;
+    seals.notaries(links)
+}
+
+/// The planted sockets: the third message.
+fn planted(link: &Seq) -> io::Result<Vec<OwnedFd>> {
+    match hear(link)? {
+        (ToGuard::Serve, fds) => Ok(fds),
+        _ => Err(out_of_turn()),
+    }
 }
 
 fn run(handed: Handed) -> Result<(), String> {
-    let Handed { link, setup, secrets, control, notaries, planted } = handed;
+    let Handed { link, setup, secrets, control } = handed;
     if rustix::process::geteuid().is_root() {
         // Only root may: with it gone, no program that the guard could ever start gains a capability.
         let closed = creel_jail_sys::caps::close_bounding_set();
@@ -89,6 +112,12 @@ fn run(handed: Handed) -> Result<(), String> {
     let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
     let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
+    let told = |error: io::Error| format!("the link to whoever started us: {error}");
+    let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
+    let prepared = FromGuard::Prepared { authority: ca.certificate_pem().to_owned() };
+    let bytes = serde_json::to_vec(&prepared).map_err(|error| error.to_string())?;
+    link.send(&bytes, &[]).map_err(told)?;
+    let notaries = notaries(&link).map_err(told)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -97,7 +126,7 @@ fn run(handed: Handed) -> Result<(), String> {
     let ledger = FileLedger::open_signed(&setup.ledger, &setup.tenant, OpenOptions::default(), notaries)
         .map_err(|error| format!("the ledger can't be opened: {error}"))?;
     let ledger = Arc::new(ledger);
-    let hands = Hands { secrets, control, planted, ledger: Arc::clone(&ledger) };
+    let hands = Hands { secrets, control, ca, ledger: Arc::clone(&ledger) };
     let ended = runtime.block_on(serve(link, &setup, start, hands));
     // Whatever was still under way is abandoned, and the ledger writes that down before it closes.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -109,7 +138,7 @@ fn run(handed: Handed) -> Result<(), String> {
 struct Hands {
     secrets: Zeroizing<Vec<u8>>,
     control: OwnedFd,
-    planted: Vec<OwnedFd>,
+    ca: Ca,
     ledger: Arc<FileLedger>,
 }
 
@@ -117,8 +146,7 @@ struct Hands {
 const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"];
 
 async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Result<(), String> {
-    let Hands { secrets, control, planted, ledger } = hands;
-    let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
+    let Hands { secrets, control, ca, ledger } = hands;
     let config = match &setup.rules.sheet {
         Some(sheet) => desk::in_force(&start, sheet)?,
         None => start.clone(),
@@ -133,7 +161,11 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         config.durability() == Durability::All,
     );
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
-    let (trigger, tasks) = doors::open(&config, &live, setup, secrets, planted, &guard)?;
+    let doors = doors::build(&config, &live, setup, secrets, ca, &guard)?;
+    // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
+    let planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
+    let (trigger, tasks) = doors.open(planted)?;
+    let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live);
     let talk = tokio::spawn(control::serve(listener, guard, setup.tenant.clone(), Arc::clone(&desk)));
     let ended = desk.serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
@@ -159,27 +191,6 @@ pub(crate) fn become_user(uid: u32) -> io::Result<()> {
     }
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())
-}
-
-/// `creel make-ca`, hidden: makes or reads the tenant's certificate authority as its guard's user; prints its certificate.
-pub(crate) fn make_ca(uid: u32, folder: &Path) -> ExitCode {
-    let made = become_user(uid).map_err(|error| error.to_string()).and_then(|()| {
-        let tenant = Tenant::parse(&tenant_of(folder))?;
-        creel_doors::ca::Ca::open(folder, &tenant).map_err(|error| error.to_string())
-    });
-    match made {
-        Ok(ca) => {
-            crate::cli::out::text(ca.certificate_pem());
-            ExitCode::SUCCESS
-        }
-        Err(why) => crate::cli::out::fail(1, why),
-    }
-}
-
-/// `…/tenants/NAME/guard` → `NAME`.
-fn tenant_of(folder: &Path) -> String {
-    let name = folder.parent().and_then(Path::file_name).unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// An act of a person or of Creel itself on Creel.

@@ -64,50 +64,70 @@ pub(crate) struct Bench {
     pub(crate) witness: (u32, PathBuf),
 }
 
-/// Both at work. Dropped, they end.
+/// Both processes. Dropped, they end.
 #[derive(Debug)]
 pub(crate) struct Office {
     children: Vec<Child>,
-    pub(crate) seals: Seals,
+}
+
+/// The links to both, before they have sworn.
+#[derive(Debug)]
+pub(crate) struct Unsworn {
+    signer: Seq,
+    witness: Seq,
 }
 
 impl Office {
-    /// Starts both; the descriptors are the guard's, signer first.
+    /// Starts both, on a thread that lives as long as they.
     ///
     /// # Errors
-    /// When one can't be started or can't use its folder.
-    pub(crate) fn open(exe: &Path, bench: &Bench) -> io::Result<(Self, [OwnedFd; 2])> {
-        let seals = Seals { origin: bench.origin.clone(), signer: String::new(), witness: String::new() };
-        let mut office = Self { children: Vec::new(), seals };
-        let (signer, key) = office.start(exe, &bench.signer, None)?;
-        office.seals.signer.clone_from(&key);
-        let (witness, seen) = office.start(exe, &bench.witness, Some(key))?;
-        office.seals.witness = seen;
-        Ok((office, [signer, witness]))
+    /// When one can't be started.
+    pub(crate) fn open(exe: &Path) -> io::Result<(Self, Unsworn)> {
+        let mut office = Self { children: Vec::new() };
+        let unsworn = Unsworn { signer: office.start(exe)?, witness: office.start(exe)? };
+        Ok((office, unsworn))
     }
 
-    fn start(
-        &mut self,
-        exe: &Path,
-        (uid, home): &(u32, PathBuf),
-        log: Option<String>,
-    ) -> io::Result<(OwnedFd, String)> {
+    fn start(&mut self, exe: &Path) -> io::Result<Seq> {
         let (ours, theirs) = Seq::pair()?;
         self.children.push(spawn_with_link(exe, "notary", &theirs)?);
-        drop(theirs);
         // Also the guard's patience later: the descriptor carries it along.
         set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
-        let charge = Charge { uid: *uid, home: home.clone(), origin: self.seals.origin.clone(), log };
-        ours.send(&serde_json::to_vec(&charge)?, &[])?;
-        let (bytes, _) = ours.recv()?;
-        if bytes.is_empty() {
-            return Err(io::Error::other("a notary died while it started; the log says why"));
-        }
-        match serde_json::from_slice(&bytes)? {
-            Sworn::Ready { vkey } => Ok((ours.into_fd(), vkey)),
-            Sworn::Failed { why } => Err(io::Error::other(format!("a notary can't start: {why}"))),
-        }
+        Ok(ours)
+    }
+}
+
+impl Unsworn {
+    /// Waits until both are ready; the descriptors are the guard's, signer first.
+    ///
+    /// # Errors
+    /// When one can't use its folder.
+    pub(crate) fn swear(self, bench: &Bench) -> io::Result<(Seals, [OwnedFd; 2])> {
+        let Self { signer, witness } = self;
+        let charge = |(uid, home): &(u32, PathBuf), log| Charge {
+            uid: *uid,
+            home: home.clone(),
+            origin: bench.origin.clone(),
+            log,
+        };
+        let key = take_office(&signer, &charge(&bench.signer, None))?;
+        let seen = take_office(&witness, &charge(&bench.witness, Some(key.clone())))?;
+        let seals = Seals { origin: bench.origin.clone(), signer: key, witness: seen };
+        Ok((seals, [signer.into_fd(), witness.into_fd()]))
+    }
+}
+
+/// The public key of the notary behind `link`, once it is ready.
+fn take_office(link: &Seq, charge: &Charge) -> io::Result<String> {
+    link.send(&serde_json::to_vec(charge)?, &[])?;
+    let (bytes, _) = link.recv()?;
+    if bytes.is_empty() {
+        return Err(io::Error::other("a notary died while it started; the log says why"));
+    }
+    match serde_json::from_slice(&bytes)? {
+        Sworn::Ready { vkey } => Ok(vkey),
+        Sworn::Failed { why } => Err(io::Error::other(format!("a notary can't start: {why}"))),
     }
 }
 

@@ -223,13 +223,16 @@ pub(crate) struct LedgerStatus {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum ToGuard {
-    /// The first message. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets (a
-    /// memory file of JSON lines), the control listener, the links to signer and witness, then the planted sockets in their
-    /// fixed order.
-    Start {
+    /// The first message: get ready. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets
+    /// (a memory file of JSON lines), the control listener. Answered by `Prepared`.
+    Prepare,
+    /// The second: open the ledger. Descriptors: the links to signer and witness.
+    Seal {
         /// Who signs the ledger.
         seals: crate::notary::Seals,
     },
+    /// The third: serve the doors. Descriptors: the planted sockets in their fixed order. Answered by `Ready`.
+    Serve,
     /// May this act of a person or of Creel pass? Answered by `Admitted`.
     Admit {
         /// Joins question, answer and outcome.
@@ -272,6 +275,11 @@ pub(crate) enum ToGuard {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum FromGuard {
+    /// It is small and confined, and has the tenant's authority.
+    Prepared {
+        /// The authority's certificate, PEM.
+        authority: String,
+    },
     /// All doors serve.
     Ready,
     /// It can't start.

@@ -7,19 +7,20 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use creel_guard::Tenant;
 use creel_jail::{
-    Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan,
+    Begun, Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::cli::MISSING_LAYER;
 use crate::config::Config;
-use crate::guard_child::{GuardChild, GuardKit, Wishes};
+use crate::guard_child::{GuardChild, GuardKit, Preparing, Wishes};
 use crate::lock::Held;
 use crate::notary::Bench;
 use crate::protocol::{Files, Generation, GuardSetup};
@@ -94,11 +95,10 @@ struct Hands {
 }
 
 impl Order<'_> {
-    /// The jail's plan, with `trusted` among its files.
-    fn plan(self, exe: PathBuf, trusted: Vec<MadeFile>) -> Result<(Plan, Hands), Failure> {
+    /// The jail's plan.
+    fn plan(self, exe: PathBuf) -> Result<(Plan, Hands), Failure> {
         let Self { tenant, alive, site, seat, config, rules: _, provider: _, secrets, control, .. } = self;
-        let Self { disk, engine, runtime, binds, mut files, secrets_socket, inner_wall, degraded, .. } = self;
-        files.extend(trusted);
+        let Self { disk, engine, runtime, binds, files, secrets_socket, inner_wall, degraded, .. } = self;
         let plan = Plan {
             name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
             users: seat.users(),
@@ -194,24 +194,22 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let users = order.seat.users();
     let place = order.site.tenant(order.tenant.as_str());
     place.make(users).map_err(Failure::host)?;
-    let ca = make_ca(&exe, users.guard_id(), &place.guard())?;
     let setup = setup(&order, &place)?;
     let bench = Bench {
         origin: format!("creel/{}/{}", order.site.id().map_err(Failure::host)?, order.tenant),
         signer: (users.signer_id(), place.signer()),
         witness: (users.witness_id(), place.witness()),
     };
-    let (plan, hands) = order.plan(exe.clone(), trust(&ca)?)?;
-    let launched = Jail::launch(&plan)?;
-    let kit = GuardKit {
-        setup,
-        secrets: hands.secrets,
-        control: hands.control,
-        planted: launched.planted.into_fds(),
-        bench,
-        token: None,
-    };
-    let guard = match GuardChild::start(&exe, &kit, number, wishes).await {
+    let (plan, hands) = order.plan(exe.clone())?;
+    let Hands { alive, secrets, control, seat } = hands;
+    let mut kit = GuardKit { setup, secrets, control, planted: Vec::new(), bench, token: None };
+    // Side by side: the guard gets small, makes or reads the authority and opens the ledger while the jail is built.
+    let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;
+    let begun = Begun::begin(&plan)?;
+    let authority = preparing.authority().await.map_err(Failure::host)?;
+    let launched = begun.finish(trust(&authority)?)?;
+    kit.planted = launched.planted.into_fds();
+    let guard = match preparing.serve(&kit.planted, number, wishes).await {
         Ok(guard) => guard,
         Err(error) => {
             let _ = launched.jail.kill();
@@ -224,10 +222,13 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         guard: Some(guard),
         layers: launched.layers,
         secrets: launched.secrets,
-        seat: hands.seat,
-        alive: hands.alive,
+        seat,
+        alive,
     })
 }
+
+/// How long a guard may take to write its last records.
+const LAST_RECORDS: Duration = Duration::from_secs(1);
 
 impl Running {
     /// Starts a process inside, as the agent, with the three descriptors (none with a terminal).
@@ -238,15 +239,19 @@ impl Running {
         self.jail.init().send(&what, fds).map_err(io::Error::other)
     }
 
-    /// Takes everything down: first the jail, at once and whole, then the guard, which writes its last records.
+    /// Takes everything down: the jail, at once and whole, and the guard, which closes its doors and writes its last records
+    /// meanwhile.
     ///
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
         let Self { jail, guard, kit: _, layers: _, secrets: _, seat, alive } = self;
+        if let Some(guard) = &guard {
+            guard.say_goodbye();
+        }
         let killed = jail.kill().map_err(Failure::from);
         if let Some(guard) = guard {
-            guard.finish().await;
+            guard.finish(LAST_RECORDS).await;
         }
         // Only now may the ids and the name be used again.
         drop(seat);
@@ -345,23 +350,6 @@ fn with_link(work: impl FnOnce(OwnedFd) -> i32) -> ExitCode {
 /// The program that runs now, by a path that others can start.
 pub(crate) fn own_exe(site: &Site) -> Result<PathBuf, Failure> {
     site.program().map_err(|error| Failure::host(format!("the own program can't be found: {error}")))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this function owns the start of the one-shot CA maker")]
-fn make_ca(exe: &Path, uid: u32, folder: &Path) -> Result<String, Failure> {
-    let made = std::process::Command::new(exe)
-        .arg("make-ca")
-        .arg(uid.to_string())
-        .arg(folder)
-        .env_clear()
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(Failure::host)?;
-    if !made.status.success() {
-        return Err(Failure::host("the tenant's certificate authority can't be made; the log says why"));
-    }
-    String::from_utf8(made.stdout).map_err(Failure::host)
 }
 
 /// The files that make the tenant's authority trusted with no act of the user.

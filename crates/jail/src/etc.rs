@@ -76,13 +76,19 @@ pub(crate) fn skeleton(plan: &Plan) -> Vec<Entry> {
     out.extend(made_etc(&plan.hostname));
     out.extend(copied());
     out.extend(alternatives());
-    out.extend(plan.files.iter().map(|MadeFile { path, bytes, mode, owner }| Entry::File {
+    out.extend(files(&plan.files));
+    out
+}
+
+/// Made files, as they are put there.
+pub(crate) fn files(files: &[MadeFile]) -> Vec<Entry> {
+    let one = |MadeFile { path, bytes, mode, owner }: &MadeFile| Entry::File {
         path: relative(path),
         bytes: bytes.clone().into(),
         mode: *mode,
         agents: *owner == Owner::Agent,
-    }));
-    out
+    };
+    files.iter().map(one).collect()
 }
 
 fn made_etc(hostname: &str) -> Vec<Entry> {

@@ -100,6 +100,12 @@ impl Folder {
         self.sync()
     }
 
+    /// Writes a small file anew, which may be lost or cut by a power cut. The caller holds a lock.
+    pub(crate) fn overwrite(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let mut file = self.file(name, OFlags::CREATE | OFlags::TRUNC)?;
+        file.write_all(content).map_err(failed("write", &self.path.join(name)))
+    }
+
     /// Makes renames and removals in this folder last.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         rustix::fs::fsync(&self.fd).map_err(failed("sync", &self.path))

@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::init::protocol::{Confined, Confinement, InitLink, recv, send};
 use crate::landlock::Walls;
 use crate::net::PlantedSockets;
-use crate::plan::{BEHIND, Disk, Engine, Limits, OciRuntime, Plan, Users, WRITABLE};
+use crate::plan::{BEHIND, Disk, Engine, Limits, MadeFile, OciRuntime, Plan, Users, WRITABLE};
 use crate::rootfs::view;
 use crate::spec::spec;
 use crate::stage::{Answer, Fault, Order, Owner, Word, write_order};
@@ -96,6 +96,16 @@ pub struct Launched {
     pub layers: Vec<Layer>,
 }
 
+/// A jail whose limits and disk stand; its stage waits for the order.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    plan: &'a Plan,
+    lacking: Vec<&'static str>,
+    order: Order,
+    stage: Seq,
+    parts: Parts,
+}
+
 /// A running jail. Dropping it takes it down.
 #[derive(Debug)]
 pub struct Jail {
@@ -122,14 +132,12 @@ const STEP: Duration = Duration::from_secs(20);
 /// How long the kernel may take to clear each kind of thing.
 const END: Duration = Duration::from_secs(2);
 
-impl Jail {
-    /// Builds the jail and proves it. Nothing of the agent runs yet: ask [`Jail::init`] to start it. Blocks for some tens
-    /// of milliseconds. The jail dies with the **thread** that calls this.
+impl<'a> Begun<'a> {
+    /// The first half of [`Jail::launch`], on the same thread.
     ///
     /// # Errors
-    /// `Missing` with the layers that this host can't enforce; `Operator` for a plan that makes no sense; else what the
-    /// host refused. Nothing is left behind.
-    pub fn launch(plan: &Plan) -> Result<Launched, Error> {
+    /// As there.
+    pub fn begin(plan: &'a Plan) -> Result<Self, Error> {
         let description = spec(plan)?;
         merged_usr()?;
         let engine = engine(plan)?;
@@ -137,10 +145,13 @@ impl Jail {
         let lacking = known_lacks(&cgroup, plan.users, plan.disk != Disk::Memory);
         let mut parts = Parts { first: None, stage: None, cgroup: Some(cgroup), disk: None };
         tolerate(plan, &lacking)?;
+        let (stage, theirs) = Seq::pair().map_err(told)?;
+        let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
+        parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
+        drop(theirs);
         if !lacking.contains(&"limit.disk") {
             parts.disk = AttachedDisk::attach(&plan.disk)?;
         }
-
         let order = Order {
             skeleton: etc::skeleton(plan),
             views: view::views(plan).into_iter().chain(view::binds(plan)).collect(),
@@ -151,21 +162,26 @@ impl Jail {
             own_user: plan.users.is_own(),
             engine,
         };
-        let told = |error: io::Error| Error::stage(format!("the stage's link: {error}"));
-        let (ours, theirs) = Seq::pair().map_err(told)?;
+        Ok(Self { plan, lacking, order, stage, parts })
+    }
+
+    /// The second half, with `files` besides those of the plan.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn finish(self, files: Vec<MadeFile>) -> Result<Launched, Error> {
+        let Self { plan, lacking, mut order, stage, mut parts } = self;
+        order.skeleton.extend(etc::files(&files));
         let (link, first_link) = Seq::pair().map_err(told)?;
         let (behind, behind_link) = Seq::pair().map_err(told)?;
-        let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
-        parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
-        drop(theirs);
         let memory = write_order(&order)?;
         let mut fds = vec![memory.as_fd(), first_link.as_fd()];
         fds.extend(plan.inner_wall.map(|_| behind_link.as_fd()));
         fds.extend(parts.disk.as_ref().and_then(AttachedDisk::mounted));
-        send(&ours, &Word::Build, &fds).map_err(told)?;
+        send(&stage, &Word::Build, &fds).map_err(told)?;
         drop((memory, first_link, behind_link));
 
-        let born = follow(&ours, &mut parts, plan.inner_wall.is_some())?;
+        let born = follow(&stage, &mut parts, plan.inner_wall.is_some())?;
         if let Some(disk) = &mut parts.disk {
             disk.let_go();
         }
@@ -183,8 +199,24 @@ impl Jail {
             parts.first.as_ref().ok_or_else(|| Error::bug("a jail without PID 1"))?.try_clone().map_err(told)?;
         let link = InitLink::new(link).map_err(told)?;
         let behind = born.wall.map(|pid| (pid, behind));
-        let jail = Self { parts, stage: Mutex::new(ours), link, behind, pid: born.pid, first };
+        let jail = Jail { parts, stage: Mutex::new(stage), link, behind, pid: born.pid, first };
         Ok(Launched { jail, planted: born.planted, secrets: born.secrets, layers })
+    }
+}
+
+fn told(error: io::Error) -> Error {
+    Error::stage(format!("the stage's link: {error}"))
+}
+
+impl Jail {
+    /// Builds the jail and proves it. Nothing of the agent runs yet: ask [`Jail::init`] to start it. Blocks for some tens
+    /// of milliseconds. The jail dies with the **thread** that calls this.
+    ///
+    /// # Errors
+    /// `Missing` with the layers that this host can't enforce; `Operator` for a plan that makes no sense; else what the
+    /// host refused. Nothing is left behind.
+    pub fn launch(plan: &Plan) -> Result<Launched, Error> {
+        Begun::begin(plan)?.finish(Vec::new())
     }
 
     /// The link to PID 1.

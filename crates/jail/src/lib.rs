@@ -29,7 +29,7 @@ pub use confine::{ConfineReport, GuardPaths, confine_guard, confine_warden};
 pub use error::Error;
 pub use init::init_main;
 pub use init::protocol::{InitEvent, InitLink, InitRequest, resize_tty};
-pub use launch::{Jail, LAYERS, Launched, Layer, LayerStatus, lacking};
+pub use launch::{Begun, Jail, LAYERS, Launched, Layer, LayerStatus, lacking};
 pub use plan::{Bind, Disk, Engine, InnerWall, Limits, MadeFile, OciRuntime, Owner, Plan, Users};
 pub use spec::spec;
 pub use stage::{LISTENER_FD, Owner as ListenerOwner, stage_main};

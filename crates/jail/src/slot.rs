@@ -87,10 +87,9 @@ impl Slot {
     /// just ending are not given out again at once.
     pub fn transient(state: &Path) -> Result<SlotLock, Error> {
         let book = Book::open(state)?;
-        let mut table = book.table()?;
-        let lock = book.first_free(&table, table.next)?;
-        table.next = (lock.slot.0 + 1) % Self::COUNT;
-        book.save(&table)?;
+        let table = book.table()?;
+        let lock = book.first_free(&table, book.turn(&table)?)?;
+        book.folder.overwrite(TURN, ((lock.slot.0 + 1) % Self::COUNT).to_string().as_bytes())?;
         Ok(lock)
     }
 
@@ -138,12 +137,15 @@ impl SlotLock {
 #[serde(deny_unknown_fields)]
 struct Table {
     tenants: BTreeMap<String, Slot>,
-    /// Where the search for a transient slot starts.
+    /// Where the search for a transient slot started, before there was [`TURN`].
     next: u32,
 }
 
 const TABLE: &str = "table.json";
 const TABLE_LOCK: &str = "table.lock";
+/// Where the search for a transient slot starts. Not synced: it keeps ids apart from those of processes that are just ending,
+/// and after a power cut there are none.
+const TURN: &str = "turn";
 /// A full table of long names.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -174,6 +176,11 @@ impl Book {
             let path = self.folder.path().join(TABLE);
             Error::unfit(format!("`{}` is damaged: {error}", path.display()), "restore it from a backup")
         })
+    }
+
+    fn turn(&self, table: &Table) -> Result<u32, Error> {
+        let bytes = self.folder.read(TURN, 64)?.unwrap_or_default();
+        Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(table.next))
     }
 
     fn save(&self, table: &Table) -> Result<(), Error> {

@@ -97,7 +97,9 @@ impl Desk {
                 });
             }
             ToGuard::Token { token } => *lock(&self.token) = token,
-            ToGuard::Start { seals: _ } => tracing::warn!("the warden said start twice"),
+            ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve => {
+                tracing::warn!("whoever started us spoke out of turn");
+            }
         }
     }
 

@@ -22,30 +22,30 @@ use zeroize::Zeroizing;
 use crate::config::{Asking, Config, Dns, Live};
 use crate::protocol::GuardSetup;
 
-/// Opens every door. The trigger closes them; the tasks then end.
-pub(super) fn open(
+/// Every door, ready to be opened.
+pub(super) struct Doors {
+    dns: dns::Dns,
+    egress: egress::Egress,
+    model: model::Model,
+}
+
+/// Builds every door.
+pub(super) fn build(
     config: &Config,
     live: &Live,
     setup: &GuardSetup,
     secrets: Zeroizing<Vec<u8>>,
-    planted: Vec<OwnedFd>,
+    ca: Ca,
     guard: &Guard,
-) -> Result<(Trigger, Vec<JoinHandle<()>>), String> {
-    let sockets = PlantedSockets::from_fds(planted).map_err(|error| error.to_string())?;
-    let (trigger, shutdown) = Shutdown::pair();
+) -> Result<Doors, String> {
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
     let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let resolver = resolver(config.dns(), &client);
-    let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
-    let failed = |error: io::Error| format!("a planted socket can't be served: {error}");
-    let PlantedSockets { dns_udp, dns_tcp, proxy, explicit, model: model_sockets } = sockets;
-    let dns_sockets = dns::Sockets { udp: udp(dns_udp).map_err(failed)?, tcp: tcp(dns_tcp).map_err(failed)? };
-    let dns_door = dns::Dns::new(guard.clone(), setup.tenant.clone(), Arc::clone(&names));
-    let egress_door = egress::Egress {
+    let egress = egress::Egress {
         guard: guard.clone(),
         tenant: setup.tenant.clone(),
-        names,
+        names: Arc::clone(&names),
         ca: Arc::new(ca),
         client: client.clone(),
         resolver: Arc::clone(&resolver),
@@ -53,17 +53,29 @@ pub(super) fn open(
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
     };
-    let model_door = super::model::door(config, setup, secrets, guard, client, resolver)?;
-    let proxy = tcp(proxy).map_err(failed)?;
-    let explicit = tcp(explicit).map_err(failed)?;
-    let model_sockets = tcp(model_sockets).map_err(failed)?;
-    let tasks = vec![
-        tokio::spawn(dns::serve(dns_door, dns_sockets, shutdown.clone())),
-        tokio::spawn(egress::serve_transparent(egress_door.clone(), proxy, shutdown.clone())),
-        tokio::spawn(egress::serve_explicit(egress_door, explicit, shutdown.clone())),
-        tokio::spawn(model::serve(model_door, model_sockets, shutdown)),
-    ];
-    Ok((trigger, tasks))
+    let model = super::model::door(config, setup, secrets, guard, client, resolver)?;
+    Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
+}
+
+impl Doors {
+    /// Opens every door on the planted sockets. The trigger closes them; the tasks then end.
+    pub(super) fn open(self, planted: Vec<OwnedFd>) -> Result<(Trigger, Vec<JoinHandle<()>>), String> {
+        let failed = |error: io::Error| format!("a planted socket can't be served: {error}");
+        let sockets = PlantedSockets::from_fds(planted).map_err(|error| error.to_string())?;
+        let PlantedSockets { dns_udp, dns_tcp, proxy, explicit, model } = sockets;
+        let dns_sockets = dns::Sockets { udp: udp(dns_udp).map_err(failed)?, tcp: tcp(dns_tcp).map_err(failed)? };
+        let proxy = tcp(proxy).map_err(failed)?;
+        let explicit = tcp(explicit).map_err(failed)?;
+        let model = tcp(model).map_err(failed)?;
+        let (trigger, shutdown) = Shutdown::pair();
+        let tasks = vec![
+            tokio::spawn(dns::serve(self.dns, dns_sockets, shutdown.clone())),
+            tokio::spawn(egress::serve_transparent(self.egress.clone(), proxy, shutdown.clone())),
+            tokio::spawn(egress::serve_explicit(self.egress, explicit, shutdown.clone())),
+            tokio::spawn(model::serve(self.model, model, shutdown)),
+        ];
+        Ok((trigger, tasks))
+    }
 }
 
 /// Who resolves what was approved, for all doors.

@@ -65,6 +65,11 @@ pub(super) fn copy_of(path: &Path) -> rustix::io::Result<OwnedFd> {
     open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
 }
 
+/// The same of what is called `name` in a mount.
+pub(super) fn part_of(mount: &OwnedFd, name: &std::ffi::OsStr) -> rustix::io::Result<OwnedFd> {
+    open_tree(mount, name, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)
+}
+
 /// Sets attributes on a mount that exists, by `mount_setattr`.
 pub(super) fn set(mount: &OwnedFd, flags: MountAttrFlags) -> rustix::io::Result<()> {
     let mut attributes = MountAttributes::default();

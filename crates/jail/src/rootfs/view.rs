@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
-use super::mounts::{attach_at, copy_of, new_mount};
+use super::mounts::{attach_at, copy_of, new_mount, part_of};
 use crate::plan::Plan;
 use crate::spec::STAGING;
 
@@ -114,12 +114,16 @@ fn is_readable(path: &Path) -> bool {
 
 /// A file as seen through an overlay instance of its folder.
 fn of_file(folder: &Path, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    let made = overlay(&[&Path::new(STAGING).join("empty"), folder])?;
+    // Since 6.15 a copy of a part can be taken before the whole is attached, which saves a grace period of the unmount.
+    if let Ok(copy) = part_of(&made, name) {
+        return Ok(copy);
+    }
     let point = Path::new(STAGING).join("folder");
     match rustix::fs::mkdir(&point, Mode::RWXU) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(error),
     }
-    let made = overlay(&[&Path::new(STAGING).join("empty"), folder])?;
     attach_at(&made, &point)?;
     let copy = copy_of(&point.join(name));
     unmount(&point, UnmountFlags::DETACH)?;
