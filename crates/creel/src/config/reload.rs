@@ -18,6 +18,7 @@ impl Config {
             tenant: _,
             limits: _,
             egress,
+            dns: _,
             model: _,
             tools,
             durability: _,
@@ -33,6 +34,7 @@ impl Config {
             tenant: self.tenant.clone(),
             limits: self.limits,
             egress,
+            dns: self.dns.clone(),
             model: self.model.clone(),
             tools,
             durability: self.durability,
@@ -55,6 +57,7 @@ impl Config {
             ("limits.disk", limits.disk_bytes != disk_bytes),
             ("limits.processes", limits.processes != processes),
             ("limits.open_files", limits.open_files != open_files),
+            ("dns", self.dns != fresh.dns),
             ("model.provider", ours.provider != *provider),
             ("model.model", ours.model != *model),
             ("model.base_url", ours.base_url != *base_url),
@@ -85,7 +88,7 @@ impl Config {
                 lines.push(format!("changed {}", place(entry)));
             }
         }
-        let Tools { deny, ask } = &self.tools;
+        let Tools { deny, ask, high_risk, directories, contacts } = &self.tools;
         for (name, before, after) in [("deny", deny, &fresh.tools.deny), ("ask", ask, &fresh.tools.ask)] {
             let only = |these: &[String], those: &[String], word: &str| {
                 these
@@ -98,6 +101,9 @@ impl Config {
             lines.extend(only(before, after, "removed"));
         }
         let others = [
+            ("tools.high_risk", *high_risk != fresh.tools.high_risk),
+            ("tools.directories", *directories != fresh.tools.directories),
+            ("tools.contacts", *contacts != fresh.tools.contacts),
             ("restart", self.restart != fresh.restart),
             ("openclaw.ready_within", self.openclaw.ready_within != fresh.openclaw.ready_within),
             ("openclaw.drain", self.openclaw.drain != fresh.openclaw.drain),
