@@ -14,6 +14,8 @@ pub mod training;
 pub use channel::Channel;
 pub use rules::Strength;
 
+use std::ops::Range;
+
 use crate::normal::{Layer, Origin, layers};
 use crate::token::split;
 
@@ -37,6 +39,8 @@ pub struct Report {
     pub strength: Option<Strength>,
     /// What speaks for it, in the order of the text.
     pub spans: Vec<Span>,
+    /// What the sanitiser takes out: orders by a rule that is enough alone, marks of other speakers, and hidden orders.
+    pub(crate) cuts: Vec<(Range<usize>, &'static str)>,
 }
 
 /// A place in the text as given that speaks for an injection.
@@ -53,7 +57,8 @@ pub struct Span {
 /// Looks at a text that came by `channel`. Never fails, and takes time and memory in proportion to the text.
 #[must_use]
 pub fn scan(text: &str, channel: Channel) -> Report {
-    let mut finds = Finds { odds: f32::NEG_INFINITY, strength: None, spans: Vec::new(), from: channel.odds() };
+    let mut finds =
+        Finds { odds: f32::NEG_INFINITY, strength: None, spans: Vec::new(), cuts: Vec::new(), from: channel.odds() };
     let mut start = 0;
     loop {
         let end = floor(text, (start + PART).min(text.len()));
@@ -75,6 +80,7 @@ struct Finds {
     odds: f32,
     strength: Option<Strength>,
     spans: Vec<Span>,
+    cuts: Vec<(Range<usize>, &'static str)>,
     /// Odds from which a window of the model is worth a span.
     from: f32,
 }
@@ -88,6 +94,10 @@ impl Finds {
             let strength = judge(&layer, part, &mut hits);
             for hit in hits.iter().filter(|hit| hit.rule().strength > Strength::Hint) {
                 self.span(&layer, hit.start..hit.end, offset, hit.rule().id);
+                let is_hidden = matches!(layer.origin, Origin::Hidden | Origin::Smuggled);
+                if hit.rule().strength == Strength::Sure || is_hidden || is_marker(hit.rule().id) {
+                    self.cut(&layer, hit.start..hit.end, offset, hit.rule().id);
+                }
             }
             let window = model::highest(&layer.tokens, &hits, &mut sums);
             let odds = weigh(window.map_or(f32::NEG_INFINITY, |window| window.odds), strength);
@@ -102,7 +112,7 @@ impl Finds {
         }
     }
 
-    fn span(&mut self, layer: &Layer, range: std::ops::Range<usize>, offset: usize, rule: &'static str) {
+    fn span(&mut self, layer: &Layer, range: Range<usize>, offset: usize, rule: &'static str) {
         if self.spans.len() >= SPANS {
             return;
         }
@@ -112,11 +122,24 @@ impl Finds {
         }
     }
 
+    fn cut(&mut self, layer: &Layer, range: Range<usize>, offset: usize, rule: &'static str) {
+        let range = layer.view.as_ref().map_or(range.clone(), |view| view.original(range));
+        if range.start < range.end {
+            self.cuts.push((range.start + offset..range.end + offset, rule));
+        }
+    }
+
     fn report(mut self, channel: Channel) -> Report {
         self.spans.sort_unstable();
         self.spans.dedup();
         let score = if self.odds == f32::NEG_INFINITY { 0.0 } else { 1.0 / (1.0 + (-f64::from(self.odds)).exp()) };
-        Report { score, flagged: self.odds >= channel.odds(), strength: self.strength, spans: self.spans }
+        Report {
+            score,
+            flagged: self.odds >= channel.odds(),
+            strength: self.strength,
+            spans: self.spans,
+            cuts: self.cuts,
+        }
     }
 }
 
@@ -130,6 +153,11 @@ pub(crate) fn judge(layer: &Layer, text: &str, hits: &mut Vec<rules::Match>) -> 
         (Origin::Smuggled, Some(Strength::Likely)) => Some(Strength::Sure),
         _ => strength,
     }
+}
+
+/// Whether a rule finds marks of other speakers, not sentences.
+pub(crate) fn is_marker(rule: &str) -> bool {
+    matches!(rule, "injection/role-marker" | "injection/false-turn")
 }
 
 /// What the model's odds are worth beside the rules.

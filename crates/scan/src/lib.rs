@@ -8,5 +8,6 @@
 pub mod injection;
 pub(crate) mod lexicon;
 pub(crate) mod normal;
+pub mod sanitise;
 pub(crate) mod token;
 pub(crate) mod view;
