@@ -12,6 +12,8 @@ use creel::config::Config;
 use creel_guard::{CleanPath, HostName, Target};
 use creel_jail::InitEvent;
 use creel_policy::{HostPattern, PathGlob, closed};
+use creel_scan::injection::Channel;
+use creel_scan::sanitise::{restore, sanitise};
 use creel_scripted_model::ScriptedModel;
 
 /// A target: its name, which is that of its folder in `fuzz/seeds`, and what is driven.
@@ -26,7 +28,19 @@ pub const TARGETS: &[Driven] = &[
     ("init-event", init_event),
     ("ledger-segment", ledger),
     ("scripted-model", scripted_model),
+    ("untrusted-text", untrusted),
 ];
+
+/// A text that was made fit stays as it is, can be turned back, and what was found in it stands in it.
+fn untrusted(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let clean = sanitise(text, Channel::Unknown);
+    assert_eq!(restore(&clean.text, &clean.edits), text, "each change can be undone");
+    assert!(!sanitise(&clean.text, Channel::Unknown).is_changed(), "what is fit stays as it is");
+    for span in &clean.report.spans {
+        assert!(text.get(span.start..span.end).is_some(), "a span stands in the text");
+    }
+}
 
 /// A name has one form, and stays in it.
 fn host(bytes: &[u8]) {

@@ -17,6 +17,7 @@ pub mod origin;
 mod refuse;
 mod relay;
 mod see;
+mod separate;
 mod sse;
 mod stream;
 pub(crate) mod strict;
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use creel_guard::{Deed, Guard, Send as SendDeed, Target, Tenant};
+use creel_guard::{Deed, Facts, Guard, Send as SendDeed, Target, Tenant};
 use creel_secrets::Broker;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -51,6 +52,7 @@ use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNEC
 use enforce::Admitted;
 use flaw::Flaw;
 use see::Endpoint;
+use separate::Separation;
 
 /// Hyper's buffer for a request's head (and a piece of its body).
 const BUFFER: usize = 64 * 1024;
@@ -74,8 +76,13 @@ pub struct Model {
 
 /// Serves `listeners` until `shutdown`.
 pub async fn serve(door: Model, listeners: Vec<TcpListener>, shutdown: Shutdown) {
+    let fence = match Separation::new() {
+        Ok(fence) => Arc::new(fence),
+        Err(error) => return tracing::error!(%error, "the model door stays shut: there is no randomness for its fence"),
+    };
     let door = Arc::new(Open {
-        admission: Admission { guard: door.guard.clone(), tenant: door.tenant.clone() },
+        admission: Admission { guard: door.guard.clone(), tenant: door.tenant.clone(), sign: None },
+        fence,
         door,
         bodies: Semaphore::new(BODY_BUDGET_MIB as usize),
     });
@@ -87,6 +94,8 @@ pub async fn serve(door: Model, listeners: Vec<TcpListener>, shutdown: Shutdown)
 struct Open {
     door: Model,
     admission: Admission,
+    /// Keeps data apart from orders.
+    fence: Arc<Separation>,
     /// MiB of request bodies that may be in memory.
     bodies: Semaphore,
 }
@@ -185,12 +194,19 @@ impl Open {
         let share = u32::try_from(declared >> 20).unwrap_or(BODY_BUDGET_MIB - 1) + 1;
         let Ok(share) = self.bodies.acquire_many(share).await else { return broken() };
         let seen = match read(body).await {
-            Ok(bytes) => see::body(format, &provider.name, &bytes),
+            Ok(bytes) => match self.see(format, &provider.name, bytes).await {
+                Some(seen) => seen,
+                None => {
+                    return self
+                        .refuse(format, Deed::Prompt(prompt), FlawKind::BadRequest.at("reading it failed"))
+                        .await;
+                }
+            },
             Err(Unread::TooLong) => return self.refuse(format, Deed::Prompt(prompt), too_long()).await,
             Err(Unread::Broken) => return broken(),
         };
         drop(share);
-        let reading = match seen.reading {
+        let mut reading = match seen.reading {
             Ok(reading) => reading,
             Err(flaw) => return self.refuse(format, Deed::Prompt(seen.prompt), flaw).await,
         };
@@ -198,7 +214,10 @@ impl Open {
             tracing::warn!(%error, provider = provider.name, "a model provider can't be located");
             Vec::new()
         });
-        let facts = creel_guard::Facts { addresses: addresses.clone(), ..admit::facts(None) };
+        let rewrites = std::mem::take(&mut reading.found.rewrites);
+        let admission = Admission { sign: reading.found.sign.take(), ..self.admission.clone() };
+        let facts =
+            Facts { addresses: addresses.clone(), rewrites, sign: admission.sign.clone(), ..admit::facts(None) };
         match self.admission.ask(Deed::Prompt(seen.prompt), facts).await {
             Err(refusal) => refuse::refusal(format, &refusal, None),
             Ok(permit) => {
@@ -208,11 +227,18 @@ impl Open {
                     addresses,
                     headers: head.headers,
                     broker: Arc::clone(&self.door.broker),
-                    admission: self.admission.clone(),
+                    admission,
                 };
                 enforce::carry_out(permit, admitted).await
             }
         }
+    }
+
+    /// Reads a body and keeps data apart in it, beside the connections: a long one takes a while.
+    async fn see(&self, format: Format, provider: &str, bytes: Bytes) -> Option<see::Seen> {
+        let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
+        let work = move || see::body(format, &provider, &bytes, Some(&fence));
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     /// Has a flawed request recorded and refused.

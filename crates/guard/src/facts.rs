@@ -26,6 +26,12 @@ pub struct Facts {
     /// What is known of a proposed tool call; `None` for every other deed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<CallFacts>>,
+    /// A sign that text from outside gives orders to the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Sign>,
+    /// What was changed in texts from outside before the model reads them; each text once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
     /// The state of the breakers, read by the guard before anything else.
     #[serde(default)]
     pub breakers: BreakerState,
@@ -44,6 +50,33 @@ pub struct Facts {
     /// Who resolved the name, as the operator wrote it; `None` when nobody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolver: Option<String>,
+}
+
+/// A sign of an order in a text from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sign {
+    /// The detector's rule.
+    pub rule: String,
+    /// Whether that rule is enough alone.
+    #[serde(default)]
+    pub sure: bool,
+}
+
+/// One change of a text, with what it takes to undo it: a text's changes are undone pass by pass, the last pass first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// The start of the SHA-256 of the text as it came, in hex.
+    pub text: String,
+    /// The pass that made it.
+    pub pass: u8,
+    /// Where it stands in the text that its pass left, in bytes.
+    pub at: u64,
+    /// What stood there before.
+    pub took: String,
+    /// What stands there now.
+    pub put: String,
+    /// The detector's rule.
+    pub rule: String,
 }
 
 /// What a door must find out before this act can be judged. Said by the policy, gathered by the door, never guessed: what

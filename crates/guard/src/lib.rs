@@ -25,7 +25,7 @@ pub use action::{
 };
 pub use admit::Guard;
 pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};
-pub use facts::{BreakerState, Facts, Needs, RateKey, Spent, Taint};
+pub use facts::{BreakerState, Facts, Needs, RateKey, Rewrite, Sign, Spent, Taint};
 pub use host::{HostName, InvalidHostName};
 pub use path::{CleanPath, Oddities, UnclearPath};
 pub use permit::{Permit, Receipt};

@@ -13,13 +13,14 @@
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
 //! length), `with HEADER=VALUE` (`content-type` for a body in another form than JSON), `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
-//! body itself); behind a call `knows JSON`, what is known of it.
+//! body itself); behind a call `knows JSON`, what is known of it, and `reads RULE`, a sign of an order
+//! in what the model read.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
     Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Mode, Oddities,
-    Prompt, Receive, Resolve, Run, Send, Spent, Target, Tenant, Touch,
+    Prompt, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
 };
 
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
@@ -268,6 +269,10 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
     let mut rest = act.trim();
     if let Some((before, word)) = rest.rsplit_once(" flaw ") {
         facts.flaw = Some(word.to_owned());
+        rest = before;
+    }
+    if let Some((before, rule)) = rest.rsplit_once(" reads ").filter(|_| rest.starts_with("call ")) {
+        facts.sign = Some(Sign { rule: rule.to_owned(), sure: false });
         rest = before;
     }
     if let Some((before, text)) = rest.split_once(" knows ").filter(|_| rest.starts_with("call ")) {

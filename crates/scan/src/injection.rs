@@ -26,7 +26,7 @@ const OVERLAP: usize = 4 << 10;
 /// The most spans in a report.
 const SPANS: usize = 64;
 /// The name under which the model's own window is reported.
-const MODEL: &str = "injection/model";
+pub const MODEL: &str = "injection/model";
 
 /// What was found in a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,15 @@ pub struct Span {
     pub end: usize,
     /// The id of the rule.
     pub rule: &'static str,
+}
+
+impl Report {
+    /// The strongest rule that speaks against the text, the first of equals.
+    #[must_use]
+    pub fn leading(&self) -> Option<&'static str> {
+        let strength = |span: &&Span| rules::strength(span.rule);
+        self.spans.iter().rev().max_by_key(strength).map(|span| span.rule)
+    }
 }
 
 /// Looks at a text that came by `channel`. Never fails, and takes time and memory in proportion to the text.

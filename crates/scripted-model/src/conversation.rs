@@ -77,11 +77,11 @@ impl Conversation {
 
     fn hear(&mut self, message: &Message) {
         match (message.role.as_str(), &message.content) {
-            ("tool", content) => self.results.push(flat(content)),
+            ("tool", content) => self.results.push(unfenced(&flat(content))),
             ("user", Value::Array(blocks)) => {
                 for block in blocks {
                     if block.get("type").and_then(Value::as_str) == Some("tool_result") {
-                        self.results.push(flat(block.get("content").unwrap_or(&Value::Null)));
+                        self.results.push(unfenced(&flat(block.get("content").unwrap_or(&Value::Null))));
                     } else {
                         self.said.push(flat(block));
                     }
@@ -107,6 +107,13 @@ fn flat(content: &Value) -> String {
         Value::Object(block) => block.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
         Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
     }
+}
+
+/// A text from outside without the fence that Creel puts around it: `[[untrusted-TAG`, the text, `untrusted-TAG]]`.
+fn unfenced(text: &str) -> String {
+    let is_fence =
+        |line: &&str| line.starts_with("[[untrusted-") || line.starts_with("untrusted-") && line.ends_with("]]");
+    text.split('\n').filter(|line| !is_fence(line)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "creel-ledger",
             "creel-openclaw",
             "creel-policy",
+            "creel-scan",
             "creel-scripted-model",
         ],
     ),

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use creel_guard::{
-    Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Refusal, RuleId, Tenant,
+    Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Refusal, RuleId, Sign, Tenant,
 };
 
 use super::call::{Proposed, Seen};
@@ -19,6 +19,8 @@ use super::refuse;
 pub(super) struct Admission {
     pub(super) guard: Guard,
     pub(super) tenant: Tenant,
+    /// A sign of an order in what the model read before it answered.
+    pub(super) sign: Option<Sign>,
 }
 
 /// What came of a call.
@@ -50,7 +52,7 @@ impl Admission {
         let tool = call.tool.clone();
         let bytes = call.arguments.len() as u64;
         let refused = |refusal: &Refusal| Ruled::Refused(refuse::call_text(&tool, refusal, flaw.as_ref()));
-        match self.ask(Deed::Call(call), facts(flaw.as_ref())).await {
+        match self.ask(Deed::Call(call), Facts { sign: self.sign.clone(), ..facts(flaw.as_ref()) }).await {
             Err(refusal) => refused(&refusal),
             Ok(permit) => {
                 let record = permit.record();

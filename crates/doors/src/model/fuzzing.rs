@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS};
+use super::separate::Separation;
 use super::sse::{Event, Splitter};
 use super::stream::{Machine, Step};
 use super::whole::Whole;
@@ -80,11 +81,15 @@ pub(crate) fn whole_anthropic(bytes: &[u8]) {
 
 /// What goes to the provider reads as what was judged.
 fn request(format: Format, bytes: &[u8]) {
-    let seen = see::body(format, "fuzz", bytes);
+    let seen = see::body(format, "fuzz", bytes, None);
     let Ok(reading) = seen.reading else { return };
-    let again = see::body(format, "fuzz", &reading.body);
+    let again = see::body(format, "fuzz", &reading.body, None);
     assert_eq!(again.reading.as_ref(), Ok(&reading), "what is sent reads as what was judged");
     assert_eq!(again.prompt, seen.prompt, "and is recorded as such");
+    let Ok(fence) = Separation::new() else { return };
+    let fenced = see::body(format, "fuzz", bytes, Some(&fence));
+    let still = |reading: see::Reading| see::body(format, "fuzz", &reading.body, None).reading.is_ok();
+    assert!(fenced.reading.is_ok_and(still), "what is fenced is a request still");
 }
 
 /// When every call is refused, the agent gets none, by a reading of its own that knows nothing of the machine.

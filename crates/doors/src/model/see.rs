@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of both formats against allow-lists: known endpoints, keys, content blocks and tool types; all else
 //! is a flaw (HARDENING 2). It reads strictly and what is sent is written anew from what was read, so that nobody can
-//! read it otherwise. Never decides and never touches the network.
+//! read it otherwise, with data kept apart by `separate`. Never decides and never touches the network.
 
 mod anthropic;
 mod openai;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::Format;
 use super::flaw::{Flaw, FlawKind, quoted};
+use super::separate::{Found, Separation};
 use super::strict;
 
 /// The endpoints of this door.
@@ -34,6 +35,8 @@ pub(super) struct Reading {
     pub(super) stream: bool,
     /// The names of the tools that it offers.
     pub(super) offered: BTreeSet<String>,
+    /// What was found in texts from outside.
+    pub(super) found: Found,
 }
 
 /// A generating request, seen.
@@ -68,8 +71,8 @@ pub(super) fn guess(uri: &Uri, headers: &HeaderMap) -> Format {
     }
 }
 
-/// Reads a generating request's body. `provider` is who would answer it.
-pub(super) fn body(format: Format, provider: &str, bytes: &[u8]) -> Seen {
+/// Reads a generating request's body. `provider` is who would answer it; `fence` keeps data apart in what is sent.
+pub(super) fn body(format: Format, provider: &str, bytes: &[u8], fence: Option<&Separation>) -> Seen {
     let mut prompt = prompt(format, provider, bytes);
     let reading = strict::parse_object(bytes)
         .map_err(|why| FlawKind::BadRequest.at(format!("the body can't be read: {why}")))
@@ -78,7 +81,7 @@ pub(super) fn body(format: Format, provider: &str, bytes: &[u8]) -> Seen {
             if let Some(Value::String(model)) = map.get("model") {
                 prompt.model = model.chars().take(256).collect();
             }
-            let reading = read(format, map)?;
+            let reading = read(format, map, fence)?;
             prompt.bytes = reading.body.len() as u64;
             prompt.digest = digest(&reading.body);
             Ok(reading)
@@ -101,7 +104,7 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(format: Format, map: Map<String, Value>) -> Result<Reading, Flaw> {
+fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>) -> Result<Reading, Flaw> {
     for (key, value) in &map {
         match format {
             Format::OpenAi => openai::key(key, value)?,
@@ -137,8 +140,9 @@ fn read(format: Format, map: Map<String, Value>) -> Result<Reading, Flaw> {
             }
         }
     }
+    let found = fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;
-    Ok(Reading { body: body.into(), stream, offered })
+    Ok(Reading { body: body.into(), stream, offered, found })
 }
 
 fn list<'a>(value: Option<&'a Value>, what: &str) -> Result<&'a Vec<Value>, Flaw> {

@@ -11,6 +11,7 @@ mod ask_after_refusal;
 mod ask_high_risk;
 mod ask_repetition;
 mod ask_rule_of_two;
+mod ask_sign;
 mod ask_source;
 mod ask_tool;
 mod ask_unordered;
@@ -67,6 +68,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &ask_tool::RULE,
         &ask_repetition::RULE,
         &allow_look_up::RULE,
+        &ask_sign::RULE,
         &ask_source::RULE,
         &ask_rule_of_two::RULE,
         &ask_unordered::RULE,

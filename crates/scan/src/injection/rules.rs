@@ -81,6 +81,11 @@ pub(crate) const RULES: [&Rule; 20] = [
     &decode_and_obey::RULE,
 ];
 
+/// How far a rule of this name may be trusted; `None` for the model's own windows.
+pub(crate) fn strength(id: &str) -> Option<Strength> {
+    RULES.iter().find(|rule| rule.id == id).map(|rule| rule.strength)
+}
+
 /// A rule's hit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Match {

@@ -15,7 +15,7 @@ fn with(mut base: Value, extra: Value) -> Value {
 }
 
 fn check(format: Format, value: &Value, expected: Option<FlawKind>) {
-    let seen = body(format, "p", value.to_string().as_bytes());
+    let seen = body(format, "p", value.to_string().as_bytes(), None);
     assert_eq!(seen.reading.as_ref().err().map(|flaw| flaw.kind), expected, "{value}");
     assert_eq!(seen.prompt.digest.len(), 64);
 }
@@ -117,7 +117,7 @@ fn shapeless_bodies_are_refused() {
         br#"{"model":"m","messages":[],"n":2}"#,
         br#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"a b"}}]}"#,
     ] {
-        let seen = body(Format::OpenAi, "p", bad);
+        let seen = body(Format::OpenAi, "p", bad, None);
         assert_eq!(seen.reading.unwrap_err().kind, FlawKind::BadRequest, "{}", String::from_utf8_lossy(bad));
     }
 }
@@ -150,7 +150,7 @@ fn endpoints() {
 
 #[test]
 fn the_body_that_is_sent_is_written_anew() {
-    let seen = body(Format::OpenAi, "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n");
+    let seen = body(Format::OpenAi, "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n", None);
     assert_eq!(&seen.reading.unwrap().body[..], br#"{"model":"m","messages":[],"seed":7}"#);
     assert_eq!(seen.prompt.bytes, 36);
 }
@@ -158,7 +158,7 @@ fn the_body_that_is_sent_is_written_anew() {
 proptest::proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _seen = body(Format::OpenAi, "p", &bytes);
-        let _seen = body(Format::Anthropic, "p", &bytes);
+        let _seen = body(Format::OpenAi, "p", &bytes, None);
+        let _seen = body(Format::Anthropic, "p", &bytes, None);
     }
 }
