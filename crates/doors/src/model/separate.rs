@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use creel_guard::{Rewrite, Sign};
 use creel_scan::injection::{Channel, Strength};
-use creel_scan::sanitise::{Clean, sanitise};
+use creel_scan::sanitise::{Clean, Edit, sanitise};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,8 @@ use super::config::Format;
 const REMEMBERED: usize = 4096;
 /// Bytes of rewritten texts remembered, twice as many at most.
 const REMEMBERED_BYTES: usize = 16 << 20;
+/// Bytes of changes that one record keeps; the ledger's longest record has a megabyte.
+const RECORDED: usize = 512 << 10;
 /// Blocks inside blocks: no deeper, as the door reads them.
 const MAX_DEPTH: u8 = 6;
 /// What OpenClaw puts before and behind a text from outside (its 2026 releases).
@@ -190,7 +192,8 @@ impl Separation {
             return known;
         }
         let clean = sanitise(text, channel);
-        found.rewrites.extend(rewrites(&clean, &hash));
+        let used: usize = found.rewrites.iter().map(|rewrite| 160 + 6 * rewrite.took.len()).sum();
+        found.rewrites.extend(rewrites(text, &clean, &hash, RECORDED.saturating_sub(used)));
         let sign = sign(&clean);
         let known = Arc::new(Known { text: clean.is_changed().then_some(clean.text), sign });
         self.memory().put(hash, &known);
@@ -266,17 +269,32 @@ fn sign(clean: &Clean) -> Option<Sign> {
     })
 }
 
-/// What was changed in a text, as the ledger keeps it.
-fn rewrites(clean: &Clean, hash: &[u8; 32]) -> impl Iterator<Item = Rewrite> {
+/// What was changed in a text, as the ledger keeps it, within `room` bytes: each change; or, where they are many, the text
+/// as it came; or, where that is too long for a record, its length.
+fn rewrites(given: &str, clean: &Clean, hash: &[u8; 32], room: usize) -> Vec<Rewrite> {
     let text: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    clean.edits.iter().map(move |edit| Rewrite {
-        text: text.clone(),
-        pass: edit.pass,
-        at: edit.at as u64,
-        took: edit.took.clone(),
-        put: edit.put.to_owned(),
-        rule: edit.rule.to_owned(),
-    })
+    let whole =
+        |took: String| Rewrite { text: text.clone(), took, rule: "injection/many".to_owned(), ..Rewrite::default() };
+    if !clean.is_changed() {
+        return Vec::new();
+    }
+    // Escaped as JSON, a control character takes six bytes.
+    let cost: usize = clean.edits.iter().map(|edit| 160 + 6 * edit.took.len()).sum();
+    if cost <= room {
+        let kept = |edit: &Edit| Rewrite {
+            text: text.clone(),
+            pass: edit.pass,
+            at: edit.at as u64,
+            took: edit.took.clone(),
+            put: edit.put.to_owned(),
+            rule: edit.rule.to_owned(),
+        };
+        return clean.edits.iter().map(kept).collect();
+    }
+    if 6 * given.len() <= room {
+        return vec![whole(given.to_owned())];
+    }
+    vec![whole(format!("({} bytes, too long to be kept)", given.len()))]
 }
 
 #[cfg(test)]

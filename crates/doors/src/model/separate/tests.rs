@@ -105,6 +105,24 @@ fn an_order_is_taken_out_recorded_once_and_stays_a_sign() {
 }
 
 #[test]
+fn what_is_recorded_fits_a_record() {
+    for (text, kept) in [
+        ("a\u{200b}b".repeat(100), Some("\u{200b}")),
+        ("a\u{200b}b".repeat(10_000), Some("a\u{200b}ba\u{200b}b")),
+        ("a\u{200b}b".repeat(1_000_000), Some("(5000000 bytes, too long to be kept)")),
+        ("\u{1}".repeat(2_000_000), Some("(2000000 bytes")),
+        ("plain".to_owned(), None),
+    ] {
+        let mut content: Vec<Value> = vec![json!({ "role": "tool", "content": text })];
+        content.push(json!({ "role": "tool", "content": "another\u{200b}" }));
+        let (_, found) = applied(&fence(), Format::OpenAi, &json!({ "messages": content }));
+        let took = &found.rewrites[0].took;
+        assert!(kept.is_none_or(|kept| took.starts_with(kept)), "{took:.60}");
+        assert!(serde_json::to_string(&found.rewrites).unwrap().len() < 900_000);
+    }
+}
+
+#[test]
 fn what_was_seen_is_forgotten_in_time() {
     let fence = fence();
     for at in 0..3 * REMEMBERED {
