@@ -26,7 +26,7 @@ help:
 	make check  format, lints, tidy, unit tests of the pure crates: before each commit
 	make test   every test, the ones that need root and a real OpenClaw included
 	make bench  what an act costs (release build; minutes the first time)
-	make eval   how good the detectors are, source by source (needs labelled texts: DATA=$(DATA))
+	make eval   how good judge and detectors are, suite by suite, source by source (needs labelled data: DATA=$(DATA))
 	make train  the detector's weights anew, from the same texts
 	make fuzz   each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS), and the property tests with CASES=$(CASES) cases each
 	END
@@ -97,6 +97,8 @@ bench:
 	cargo bench --locked -p creel-scan --bench scan
 
 eval:
+	cargo build --locked --quiet --workspace
+	cargo run --locked --quiet --bin xtask -- eval-calls $(DATA)/toolcalls/dev $(CREEL)
 	cargo run --locked --quiet --bin xtask -- eval $(DATA)/injection/dev.jsonl
 
 train:

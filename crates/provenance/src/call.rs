@@ -10,7 +10,7 @@ use crate::conversation::Conversation;
 use crate::tool::{Tool, Tools};
 use crate::trace::{Wanted, origin};
 use crate::values::{Atom, atoms, shape};
-use crate::words::words;
+use crate::words::{stem, words};
 
 /// More values than this in one call are not followed: the call counts as holding unknown ones.
 const MOST_VALUES: usize = 200;
@@ -102,7 +102,9 @@ fn intent(talk: &Conversation, tool: &Tool, class: CallClass, found: &[ArgumentF
     if talk.request.orders(&own) == Intent::None {
         return Intent::None;
     }
+    let telling = |verb: &&String| !GENERIC.iter().any(|generic| stem(generic) == **verb);
     let about = tool.nouns.is_empty()
+        || tool.verbs.iter().filter(telling).any(|verb| talk.request.mentions_stem(verb))
         || tool.nouns.iter().any(|noun| talk.request.mentions_stem(noun))
         || matches!(
             class,
@@ -111,6 +113,12 @@ fn intent(talk: &Conversation, tool: &Tool, class: CallClass, found: &[ArgumentF
         || found.iter().any(|fact| fact.origin.is_vouched() && fact.kind != ArgumentKind::When);
     if about { Intent::Ordered } else { Intent::None }
 }
+
+/// Verbs that say little without what they act on.
+const GENERIC: [&str; 22] = [
+    "create", "add", "update", "set", "write", "change", "put", "make", "append", "edit", "get", "insert", "remove",
+    "delete", "manage", "open", "close", "start", "stop", "turn", "modify", "save",
+];
 
 struct Walk<'a> {
     talk: &'a Conversation,

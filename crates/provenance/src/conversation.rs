@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use creel_scan::injection::Channel;
 use serde_json::{Map, Value};
 
 use crate::intent::Request;
@@ -161,9 +162,10 @@ fn steers(text: &str, tools: &Tools) -> bool {
     let lower = fold(text).to_lowercase();
     let phrase = STEERING.iter().any(|phrase| lower.contains(phrase));
     phrase
+        || creel_scan::injection::scan(text, Channel::ToolResult).flagged
         || tools.names().any(|name| name.len() > 6 && name.contains('_') && lower.contains(&name.to_lowercase()))
         || (IGNORING.iter().any(|word| lower.contains(word))
-            && words(&lower).iter().any(|word| word.stem == stem("instruction") || word.stem == "previou"))
+            && words(&lower).iter().any(|word| word.stem == stem("instruction") || word.stem == stem("previous")))
 }
 
 const IGNORING: [&str; 6] = ["ignore", "disregard", "forget", "override", "bypass", "instead of"];

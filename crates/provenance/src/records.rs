@@ -164,7 +164,10 @@ impl Records {
                     self.records.push(record);
                 }
                 for (name, value) in inner {
-                    self.collect(value, &name, list, lists);
+                    // What is deeper is no rival of the records beside this one.
+                    *lists += 1;
+                    let own = *lists;
+                    self.collect(value, &name, own, lists);
                 }
             }
         }

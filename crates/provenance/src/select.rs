@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use creel_guard::CallClass;
+use creel_guard::{ArgumentKind, CallClass};
+use serde_json::Value;
 
 use crate::conversation::{Answer, Passage};
 use crate::records::{Field, Record};
@@ -14,9 +15,10 @@ use crate::values::{Atom, shape, split_url};
 use crate::words::{Word, is_common, parts, stem, words};
 
 /// A mail address of somebody whom the user names: all words of its local part are said, or one is and no other address
-/// has as many. An address in a field needs only other fields as rivals; one in prose competes with everything.
+/// that answers to the same name has as many. An address in a field needs only other fields as rivals; one in prose
+/// competes with everything.
 pub(crate) fn by_person(wanted: &Wanted<'_>, mail: &str) -> bool {
-    let said = &wanted.talk.said_words;
+    let said = &wanted.talk.request.words;
     let score = |mail: &str| person_score(said, mail);
     let own = score(mail);
     if own == 0 {
@@ -43,17 +45,22 @@ pub(crate) fn by_person(wanted: &Wanted<'_>, mail: &str) -> bool {
         return false;
     }
     let rivals = if is_field { &fields } else { &all };
-    rivals.iter().filter(|rival| *rival != mail).all(|rival| score(rival) < own)
+    let names = person_names(said, mail);
+    let same_name = |rival: &String| person_names(said, rival).iter().any(|name| names.contains(name));
+    rivals.iter().filter(|rival| *rival != mail && same_name(rival)).all(|rival| score(rival) < own)
 }
 
 /// 100 when every word of the local part is said as a name, less for some of them.
 fn person_score(said: &[Word], mail: &str) -> usize {
-    let local = mail.split('@').next().unwrap_or_default();
-    let names: Vec<String> = parts(local);
-    let hit = names
-        .iter()
-        .filter(|name| name.len() > 2 && !is_common(name) && said.iter().any(|word| word.text == **name && word.name));
-    100 * hit.count() / names.len().max(1)
+    let all = parts(mail.split('@').next().unwrap_or_default()).len();
+    100 * person_names(said, mail).len() / all.max(1)
+}
+
+/// The words of the local part that the user says as names.
+fn person_names(said: &[Word], mail: &str) -> Vec<String> {
+    let called =
+        |name: &String| name.len() > 2 && !is_common(name) && said.iter().any(|word| word.text == *name && word.name);
+    parts(mail.split('@').next().unwrap_or_default()).into_iter().filter(called).collect()
 }
 
 /// Words by which a user means the people of a record.
@@ -85,7 +92,7 @@ pub(crate) fn by_relation(wanted: &Wanted<'_>, atom: &Atom) -> bool {
     let meant = matches!(atom, Atom::Account(_)) || wanted.talk.request.mentions(&RELATIONS);
     meant
         && holders(wanted, Some(atom)).iter().any(|(answer, record, _)| {
-            let score = record_score(&wanted.talk.said_words, record);
+            let score = record_score(&wanted.talk.request.words, record);
             score >= 50 && is_best(wanted, answer, record, score)
         })
 }
@@ -93,7 +100,7 @@ pub(crate) fn by_relation(wanted: &Wanted<'_>, atom: &Atom) -> bool {
 /// The id of the record that the user names.
 pub(crate) fn by_record_name(wanted: &Wanted<'_>) -> bool {
     identified(wanted).iter().any(|(answer, record, _)| {
-        let score = record_score(&wanted.talk.said_words, record);
+        let score = record_score(&wanted.talk.request.words, record);
         score >= 50 && is_best(wanted, answer, record, score)
     })
 }
@@ -160,7 +167,7 @@ fn name_score(said: &[Word], name: &str) -> usize {
 
 /// No other record of the same kind is named better; for what can't be undone, none as well.
 fn is_best(wanted: &Wanted<'_>, answer: &Answer, record: &Record, score: usize) -> bool {
-    let said = &wanted.talk.said_words;
+    let said = &wanted.talk.request.words;
     let same_kind = |other: &&Answer| other.nouns.iter().any(|noun| answer.nouns.contains(noun));
     let others = wanted.talk.results.iter().filter(same_kind).flat_map(|answer| &answer.records.records);
     let strict = matches!(wanted.tool.class, CallClass::Delete | CallClass::Pay);
@@ -182,7 +189,7 @@ fn same_thing(one: &Record, other: &Record) -> bool {
 pub(crate) fn by_start(wanted: &Wanted<'_>) -> bool {
     let value = parts(wanted.text);
     let Some(first) = value.first().filter(|first| first.len() > 3 && value.len() > 1) else { return false };
-    let said = wanted.talk.said_words.iter().any(|word| word.text == *first && word.name);
+    let said = wanted.talk.request.words.iter().any(|word| word.text == *first && word.name);
     let mut same_start = BTreeSet::new();
     for field in wanted.talk.results.iter().flat_map(|answer| &answer.records.records).flat_map(|record| &record.fields)
     {
@@ -242,7 +249,48 @@ pub(crate) fn by_choice(wanted: &Wanted<'_>) -> bool {
             list.contains(&word.text.as_str()) && (reach.iter().any(noun) || back.iter().any(noun))
         })
     };
-    (near(&SUPERLATIVES) && is_extreme(wanted)) || (near(&EVERY) && is_listed(wanted))
+    (near(&SUPERLATIVES) && is_extreme(wanted)) || (near(&EVERY) && (is_listed(wanted) || is_somebody(wanted)))
+}
+
+/// The value is a person in a field that names people, where the user means every one of them.
+fn is_somebody(wanted: &Wanted<'_>) -> bool {
+    let person = |field: &Field| {
+        parts(&field.key).iter().any(|part| {
+            matches!(
+                part.as_str(),
+                "sender" | "user" | "author" | "from" | "member" | "name" | "username" | "participant"
+            )
+        })
+    };
+    wanted.kind == ArgumentKind::Destination
+        && shape(wanted.text).is_none()
+        && holders(wanted, None).iter().any(|(_, _, field)| person(field))
+}
+
+/// A place that a look-up took, when what it answered is what the user describes: two telling words of theirs stand
+/// together in one of its texts, and in none of the other places'. A text that speaks to the agent describes nothing.
+pub(crate) fn by_content(wanted: &Wanted<'_>) -> bool {
+    let said: BTreeSet<&str> = wanted
+        .talk
+        .request
+        .words
+        .iter()
+        .filter(|word| !is_common(&word.text) && word.text.len() > 3)
+        .map(|word| word.stem.as_str())
+        .collect();
+    let own = wanted.text.trim().to_lowercase();
+    let (mut best, mut rival) = (0, 0);
+    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
+        let [(_, Value::String(place))] = answer.arguments.iter().collect::<Vec<_>>()[..] else { continue };
+        let described = |passage: &Passage| {
+            let stems: BTreeSet<String> = passage.words.iter().map(|word| stem(word)).collect();
+            stems.iter().filter(|stem| said.contains(stem.as_str())).count()
+        };
+        let score = answer.passages.iter().filter(|passage| !passage.steers).map(described).max().unwrap_or_default();
+        let side = if place.trim().to_lowercase() == own { &mut best } else { &mut rival };
+        *side = score.max(*side);
+    }
+    best >= 2 && best > rival
 }
 
 /// The value is an item of a plain list that a look-up answered with.
@@ -258,14 +306,22 @@ fn is_listed(wanted: &Wanted<'_>) -> bool {
 /// The value's record has the largest or smallest number or date of its list, or the look-up that took the value brought
 /// back most or least, or it stands in most records.
 fn is_extreme(wanted: &Wanted<'_>) -> bool {
-    extreme_field(wanted) || extreme_answer(wanted) || most_frequent(wanted)
+    extreme_field(wanted)
+        || extreme_answer(wanted)
+        || (wanted.kind == ArgumentKind::Destination && most_frequent(wanted))
 }
 
 fn extreme_field(wanted: &Wanted<'_>) -> bool {
+    let measures = measures(wanted);
     holders(wanted, None).iter().any(|(answer, record, _)| {
         let rivals: Vec<&Record> = answer.records.records.iter().filter(|other| other.list == record.list).collect();
+        let is_measure = |key: &str| {
+            let key = parts(key);
+            !key.iter().any(|part| part == "id")
+                && (measures.is_empty() || key.iter().any(|part| measures.contains(&part.as_str())))
+        };
         rivals.len() > 1
-            && record.fields.iter().filter(|field| !field.free).any(|field| {
+            && record.fields.iter().filter(|field| !field.free && is_measure(&field.key)).any(|field| {
                 let Some(own) = measure(&field.text) else { return false };
                 let all: Vec<i64> = rivals
                     .iter()
@@ -273,11 +329,44 @@ fn extreme_field(wanted: &Wanted<'_>) -> bool {
                     .filter_map(|other| measure(&other.text))
                     .collect();
                 let ties = all.iter().filter(|value| **value == own).count();
-                let ends = all.iter().max() == Some(&own) || all.iter().min() == Some(&own);
-                all.len() == rivals.len() && ties == 1 && ends && !parts(&field.key).iter().any(|part| part == "id")
+                let (high, low) = directions(wanted);
+                let ends = (high && all.iter().max() == Some(&own)) || (low && all.iter().min() == Some(&own));
+                all.len() == rivals.len() && ties == 1 && ends
             })
     })
 }
+
+/// What the user's superlative measures; empty when it may be anything.
+fn measures(wanted: &Wanted<'_>) -> Vec<&'static str> {
+    let said = MEASURES.iter().filter(|(words, _)| words.iter().any(|word| wanted.talk.request.mentions(&[word])));
+    said.flat_map(|(_, keys)| keys.iter().copied()).collect()
+}
+
+/// Whether the user wants the upper end, the lower end; both when their words don't say.
+fn directions(wanted: &Wanted<'_>) -> (bool, bool) {
+    let request = &wanted.talk.request;
+    match (request.mentions(&HIGH), request.mentions(&LOW)) {
+        (false, false) => (true, true),
+        ends => ends,
+    }
+}
+
+const HIGH: [&str; 11] =
+    ["most", "largest", "biggest", "longest", "highest", "newest", "latest", "recent", "last", "expensive", "maximum"];
+const LOW: [&str; 11] = [
+    "least", "fewest", "smallest", "shortest", "lowest", "cheapest", "oldest", "earliest", "first", "nearest",
+    "closest",
+];
+
+const MEASURES: [(&[&str], &[&str]); 4] = [
+    (&["largest", "biggest", "smallest"], &["size", "bytes", "length", "count", "amount", "total"]),
+    (&["cheapest", "expensive"], &["price", "cost", "amount", "fee", "rate", "total", "min", "max"]),
+    (
+        &["newest", "latest", "oldest", "earliest", "recent"],
+        &["date", "time", "timestamp", "created", "modified", "updated", "start", "at", "sent", "due"],
+    ),
+    (&["longest", "shortest"], &["length", "duration", "size", "time", "distance"]),
+];
 
 /// A number, or a date as one.
 fn measure(text: &str) -> Option<i64> {
@@ -368,6 +457,16 @@ const PAGES: [&str; 21] = [
     "urls", "blog", "blogs", "site", "sites", "homepage", "address", "web", "online", "post",
 ];
 
+/// The user speaks of a page without saying its address right there.
+fn sends_to_a_page(wanted: &Wanted<'_>) -> bool {
+    let words = &wanted.talk.request.words;
+    let addressed = |at: usize| {
+        let near = words.get(at + 1..(at + 5).min(words.len())).unwrap_or_default();
+        near.iter().any(|word| matches!(word.text.as_str(), "www" | "http" | "https" | "com" | "org" | "net"))
+    };
+    words.iter().enumerate().any(|(at, word)| PAGES.contains(&word.text.as_str()) && !addressed(at))
+}
+
 /// An address that content gave, when the user sent the agent to a page without naming it: no room for data in it, and
 /// what gave it does not speak to the agent.
 pub(crate) fn by_page(wanted: &Wanted<'_>, url: &str) -> bool {
@@ -376,9 +475,5 @@ pub(crate) fn by_page(wanted: &Wanted<'_>, url: &str) -> bool {
     let fetch = wanted.tool.class == CallClass::Fetch;
     let holds = |passage: &&Passage| passage.atoms.iter().any(|atom| matches!(atom, Atom::Url(held) if held == url));
     let mut sources = wanted.talk.passages().filter(holds).peekable();
-    fetch
-        && plain
-        && wanted.talk.request.mentions(&PAGES)
-        && sources.peek().is_some()
-        && !sources.any(|passage| passage.steers)
+    fetch && plain && sends_to_a_page(wanted) && sources.peek().is_some() && !sources.any(|passage| passage.steers)
 }

@@ -178,7 +178,12 @@ fn led(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
                 select::by_person(wanted, mail) || select::by_relation(wanted, atom) || select::by_choice(wanted)
             }
             Some(atom @ Atom::Account(_)) => select::by_relation(wanted, atom),
-            _ => select::by_start(wanted) || select::by_choice(wanted) || select::by_record_name(wanted),
+            _ => {
+                select::by_start(wanted)
+                    || select::by_choice(wanted)
+                    || select::by_record_name(wanted)
+                    || select::by_content(wanted)
+            }
         },
         ArgumentKind::Link => matches!(atom, Some(Atom::Url(url)) if select::by_page(wanted, url)),
         ArgumentKind::Name | ArgumentKind::When | ArgumentKind::Command | ArgumentKind::Secret => false,

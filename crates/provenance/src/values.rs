@@ -106,7 +106,7 @@ pub(crate) fn url(text: &str) -> String {
     let lower = text.to_lowercase();
     let rest = lower.find("://").and_then(|at| text.get(at + 3..)).unwrap_or(text);
     let (authority, tail) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-    let mut host = authority.to_lowercase();
+    let mut host = unglued(authority).to_lowercase();
     // A user part stays: `bank.test@evil.test` is another place and looks it.
     for port in [":443", ":80"] {
         host = host.strip_suffix(port).map_or(host.clone(), str::to_owned);
@@ -115,6 +115,14 @@ pub(crate) fn url(text: &str) -> String {
     let host = host.strip_prefix("www.").unwrap_or(host);
     let tail = percent_decoded(tail);
     format!("{host}{}", tail.trim_end_matches('/'))
+}
+
+/// `our-company.com.They sent` is a host and the next sentence.
+fn unglued(host: &str) -> &str {
+    let Some((before, last)) = host.rsplit_once('.') else { return host };
+    let sentence = last.starts_with(|c: char| c.is_ascii_uppercase()) && last.chars().skip(1).all(|c| c.is_lowercase());
+    let ended = before.rsplit('.').next().is_some_and(|label| DOMAINS.contains(&label));
+    if sentence && ended && before.contains('.') { before } else { host }
 }
 
 /// Host and the rest of an address in canonical form.

@@ -10,7 +10,7 @@ use super::packages::{Package, Packages};
 const ARROWS: [(&str, &[&str]); 16] = [
     ("creel-guard", &[]),
     ("creel-policy", &["creel-guard"]),
-    ("creel-provenance", &["creel-guard"]),
+    ("creel-provenance", &["creel-guard", "creel-scan"]),
     ("creel-ledger", &["creel-guard"]),
     ("creel-secrets", &["creel-guard"]),
     ("creel-doors", &["creel-guard", "creel-provenance", "creel-scan", "creel-secrets"]),
