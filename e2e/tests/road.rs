@@ -52,6 +52,7 @@ fn a_real_openclaw_works_inside() {
     commands_stay_behind_the_inner_wall(&creel);
     a_page_is_fetched(&creel, &origin, port);
     the_log_tells(&creel);
+    a_turn_is_one_story_and_each_step_is_proved(&creel);
     status_and_check(&creel);
     deaths::the_guard_dies_and_comes_back(&creel, port);
     let before = deaths::leftovers(&creel);
@@ -194,6 +195,39 @@ fn the_log_tells(creel: &Creel) {
         &["\"administer\"", "\"up\""],
     ] {
         assert!(has(parts), "{parts:?} in\n{}", log.out);
+    }
+}
+
+fn a_turn_is_one_story_and_each_step_is_proved(creel: &Creel) {
+    let lines = |args: &[&str]| -> Vec<serde_json::Value> {
+        let log = creel.run(args).unwrap();
+        log.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = lines(&["log", "--json"]);
+    let page =
+        all.iter().find(|line| line["deed"] == "send" && line["target"].as_str().unwrap().contains("/page")).unwrap();
+    let trace = page["trace"].as_str().expect("the packet belongs to a turn");
+    let story = lines(&["log", "--json", "--trace", trace]);
+    let deeds: Vec<&str> = story.iter().map(|line| line["deed"].as_str().unwrap()).collect();
+    assert_eq!(deeds[0], "receive", "{story:?}");
+    for deed in ["prompt", "call", "resolve", "send"] {
+        assert!(deeds.contains(&deed), "{deed} in {story:?}");
+    }
+    let claimed = story.iter().find_map(|line| line["claimed_trace"].as_str()).expect("OpenClaw sends a trace id");
+    let same = lines(&["log", "--json", "--trace", claimed]);
+    assert!(story.iter().all(|line| same.contains(line)), "{same:?}");
+    for line in &story {
+        let id = line["id"].to_string();
+        let bundle = creel.state().with_extension(format!("proof-{id}"));
+        let bundle = bundle.to_str().unwrap();
+        // A checkpoint names a record at most a second after it was written.
+        let proved = (0..50).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            creel.run(&["ledger", "prove", &id, "-o", bundle]).unwrap().code == 0
+        });
+        assert!(proved, "{line}");
+        let checked = creel.run(&["ledger", "verify", "--bundle", bundle]).unwrap();
+        assert_eq!(checked.code, 0, "{checked:?}");
     }
 }
 

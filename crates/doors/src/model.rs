@@ -81,7 +81,12 @@ pub async fn serve(door: Model, listeners: Vec<TcpListener>, shutdown: Shutdown)
         Err(error) => return tracing::error!(%error, "the model door stays shut: there is no randomness for its fence"),
     };
     let door = Arc::new(Open {
-        admission: Admission { guard: door.guard.clone(), tenant: door.tenant.clone(), sign: None },
+        admission: Admission {
+            guard: door.guard.clone(),
+            tenant: door.tenant.clone(),
+            sign: None,
+            claimed_trace: None,
+        },
         fence,
         door,
         bodies: Semaphore::new(BODY_BUDGET_MIB as usize),
@@ -215,10 +220,14 @@ impl Open {
             Vec::new()
         });
         let rewrites = std::mem::take(&mut reading.found.rewrites);
-        let admission = Admission { sign: reading.found.sign.take(), ..self.admission.clone() };
+        let admission = Admission {
+            sign: reading.found.sign.take(),
+            claimed_trace: headers::claimed_trace(&head.headers),
+            ..self.admission.clone()
+        };
         let facts =
             Facts { addresses: addresses.clone(), rewrites, sign: admission.sign.clone(), ..admit::facts(None) };
-        match self.admission.ask(Deed::Prompt(seen.prompt), facts).await {
+        match admission.ask(Deed::Prompt(seen.prompt), facts).await {
             Err(refusal) => refuse::refusal(format, &refusal, None),
             Ok(permit) => {
                 let admitted = Admitted {

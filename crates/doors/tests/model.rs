@@ -53,6 +53,18 @@ async fn allowed_calls_are_recorded_and_keep_their_bytes() {
 }
 
 #[tokio::test]
+async fn a_prompt_and_its_calls_bear_the_trace_that_the_agent_claims() {
+    let world = World::new(sse(&openai_call(&["exec"]))).await;
+    let traceparent = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
+    world.post_with(OPENAI, traceparent, &ask(OPENAI, true, &["exec"])).await;
+    let rows = world.book.until("settled", |rows| rows.len() == 2).await;
+    for row in &rows {
+        assert_eq!(row.facts.claimed_trace.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"), "{row:?}");
+        assert_eq!(row.facts.trace, None, "no turn is open, whatever the agent says");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_call_never_reaches_the_agent() {
     for (path, stream) in
         [(OPENAI, openai_call(&["exec", "forbidden"])), (ANTHROPIC, anthropic_call(&["exec", "forbidden"]))]

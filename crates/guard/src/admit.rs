@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::action::{Action, Deed};
+use crate::action::{Action, Actor, Deed};
 use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
 use crate::record::{Durability, Entry};
 use crate::refusal::Refusal;
 use crate::traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, Timer};
+use crate::turns::{Turn, Turns};
 use crate::verdict::{Judgement, Obligations, RuleId, Verdict};
 
 /// How long the ledger may take to record a decision before it counts as unwritable. Far above a slow disk's
@@ -36,6 +37,7 @@ pub struct Guard {
     breakers: Arc<dyn Breakers>,
     timer: Arc<dyn Timer>,
     durable_all: bool,
+    turns: Turns,
 }
 
 impl Guard {
@@ -49,7 +51,7 @@ impl Guard {
         timer: Arc<dyn Timer>,
         durable_all: bool,
     ) -> Self {
-        Self { judge, ledger, asker, breakers, timer, durable_all }
+        Self { judge, ledger, asker, breakers, timer, durable_all, turns: Turns::default() }
     }
 
     /// What a door must find out before it brings `action` to [`Guard::admit`]. When the policy fails over it nothing is
@@ -59,12 +61,20 @@ impl Guard {
         catch_unwind(AssertUnwindSafe(|| self.judge.needs(action))).unwrap_or_default()
     }
 
+    /// A message came in: what the agent does until the turn is dropped is recorded under `id`.
+    pub fn begin_turn(&self, id: String) -> Turn {
+        self.turns.begin(id)
+    }
+
     /// Decides `action`, records the decision, and only then answers.
     ///
     /// # Errors
     /// The [`Refusal`] to render, whenever the answer is not a plain Yes.
     pub async fn admit(&self, action: Action, mut facts: Facts) -> Result<Permit, Refusal> {
         facts.breakers = catch_unwind(AssertUnwindSafe(|| self.breakers.state(&action))).unwrap_or_default();
+        if action.actor == Actor::Agent {
+            facts.trace = self.turns.current();
+        }
         let judgement = self.decide(&action, &facts);
         let answer = match &judgement.verdict {
             Verdict::Ask(question) => Some(self.ask(&action, question).await),

@@ -19,6 +19,13 @@ pub struct Facts {
     /// Whether untrusted content has reached this jail.
     #[serde(default)]
     pub taint: Taint,
+    /// The turn that this act belongs to: an id of Creel's own, given when a message came in ([`crate::Turn`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The trace id that the agent sent along (W3C trace context). Its word alone: it joins records for people to read, and
+    /// no rule reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_trace: Option<String>,
     /// What a door found wrong with the bytes before judging (a stable word such as `sni-mismatch`); policy refuses it
     /// under the rule of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,6 +17,7 @@ mod record;
 mod refusal;
 mod send;
 mod traits;
+mod turns;
 mod urlencoded;
 mod verdict;
 
@@ -33,5 +34,6 @@ pub use record::{Durability, Entry, Outcome, RecordId};
 pub use refusal::Refusal;
 pub use send::{Content, Form, Headers, Mode, Send};
 pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
+pub use turns::Turn;
 pub use urlencoded::{form_decoded, pairs as urlencoded_pairs};
 pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Verdict};

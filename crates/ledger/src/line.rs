@@ -36,6 +36,12 @@ pub struct LogLine {
     pub rule: String,
     /// Why.
     pub why: String,
+    /// The turn that it belongs to, as Creel saw it: joins a message, its prompts, their tool calls and what these did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// The id under which the agent itself said that it did this: its word, never Creel's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_trace: Option<String>,
     /// `open`, `done`, `failed`, `abandoned` or `refused`.
     pub outcome: String,
     /// When it was decided, on the boot clock, in milliseconds.
@@ -73,6 +79,8 @@ impl LogLine {
             verdict: stored.verdict.clone(),
             rule: answered.map_or(&stored.rule, |answer| &answer.rule).to_string(),
             why: answered.map_or_else(|| stored.why.clone(), |answer| format!("{}; {}", stored.why, answer.by)),
+            trace: stored.facts.trace.clone(),
+            claimed_trace: stored.facts.claimed_trace.clone(),
             outcome: if passed { "open" } else { "refused" }.to_owned(),
             boot_ms: stored.boot_ms,
             ended: None,
@@ -97,6 +105,8 @@ impl LogLine {
             verdict: "allow".to_owned(),
             rule: format!("ledger/{}", note.note),
             why: note.why,
+            trace: None,
+            claimed_trace: None,
             outcome: "done".to_owned(),
             boot_ms: note.boot_ms,
             ended: None,

@@ -2,8 +2,8 @@
 //!
 //! Owns the command's words and its line for people. It reads the ledger's files; it needs no running Creel.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +31,9 @@ pub(crate) struct Log {
     /// Only the last N records.
     #[arg(short = 'n', long, value_name = "N")]
     last: Option<usize>,
+    /// Only what belongs to one turn, as one story: an id that a record bears as `trace` or `claimed_trace`.
+    #[arg(long, value_name = "ID", conflicts_with = "follow")]
+    trace: Option<String>,
     #[command(flatten)]
     place: Where,
 }
@@ -61,6 +64,12 @@ impl Log {
                     Ok(line) => lines.push(line),
                     Err(error) => bad.push(error),
                 }
+            }
+        }
+        if let Some(id) = &self.trace {
+            lines = story(lines, id);
+            if lines.is_empty() {
+                return Err(io::Error::other(format!("no record bears the trace `{}`", one_line(id))));
             }
         }
         lines.sort_by(|a: &LogLine, b| (&a.time, a.seq).cmp(&(&b.time, b.seq)));
@@ -107,6 +116,17 @@ impl Log {
             line.seq, line.actor, line.door, line.deed, line.verdict, line.outcome, line.rule
         ));
     }
+}
+
+/// What belongs to the turn `id`. Where the agent claimed that id, the turns of Creel's own in which it did belong to it,
+/// whole: so the story has the steps that it claimed nothing for.
+fn story(lines: Vec<LogLine>, id: &str) -> Vec<LogLine> {
+    let claimed = |line: &LogLine| line.claimed_trace.as_deref() == Some(id);
+    let mut turns: HashSet<String> =
+        lines.iter().filter(|line| claimed(line)).filter_map(|line| line.trace.clone()).collect();
+    turns.insert(id.to_owned());
+    let belongs = |line: &LogLine| claimed(line) || line.trace.as_ref().is_some_and(|trace| turns.contains(trace));
+    lines.into_iter().filter(belongs).collect()
 }
 
 /// The ledgers of an installation.

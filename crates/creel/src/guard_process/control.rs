@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use creel_guard::{Action, Actor, Deed, Door, Guard, Obligations, Outcome, Receive, Tenant};
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Receive, Tenant};
 use tokio::sync::Semaphore;
 
 use crate::guard_process::desk::{Desk, person_facts};
@@ -66,7 +66,12 @@ async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &
         door: Door::Control,
         deed: Deed::Receive(Receive { source: "say".to_owned(), text: text.clone() }),
     };
-    let permit = match guard.admit(action, person_facts()).await {
+    let trace = match new_trace() {
+        Ok(trace) => trace,
+        Err(why) => return link.send(&FromControl::Failed { why }, &[]).await,
+    };
+    let facts = Facts { trace: Some(trace.clone()), ..person_facts() };
+    let permit = match guard.admit(action, facts).await {
         Ok(permit) => permit,
         Err(refusal) => return link.send(&FromControl::Refused { refusal }, &[]).await,
     };
@@ -78,7 +83,10 @@ async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &
     }
     let asked = Duration::from_secs(patience_s.max(1)).min(LONGEST_PATIENCE);
     let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
-    match say(link, desk, &text, patience).await {
+    let turn = guard.begin_turn(trace);
+    let said = say(link, desk, &text, patience).await;
+    drop(turn);
+    match said {
         Ok(answer) => {
             let received = answer.len() as u64;
             receipt.settle(Outcome::Done { sent: text.len() as u64, received, status: None });
@@ -89,6 +97,13 @@ async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &
             link.send(&FromControl::Failed { why }, &[]).await
         }
     }
+}
+
+/// A trace id of Creel's own, in the form of W3C trace context: 16 random bytes, hex. The agent never learns it.
+fn new_trace() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| format!("the system gave no random bytes: {error}"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Who a user id is, as records name people.

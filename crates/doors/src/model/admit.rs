@@ -21,6 +21,8 @@ pub(super) struct Admission {
     pub(super) tenant: Tenant,
     /// A sign of an order in what the model read before it answered.
     pub(super) sign: Option<Sign>,
+    /// The trace id that the agent sent with its prompt.
+    pub(super) claimed_trace: Option<String>,
 }
 
 /// What came of a call.
@@ -39,7 +41,8 @@ pub(super) fn facts(flaw: Option<&Flaw>) -> Facts {
 
 impl Admission {
     /// Asks the guard.
-    pub(super) async fn ask(&self, deed: Deed, facts: Facts) -> Result<Permit, Refusal> {
+    pub(super) async fn ask(&self, deed: Deed, mut facts: Facts) -> Result<Permit, Refusal> {
+        facts.claimed_trace.clone_from(&self.claimed_trace);
         let guard = self.guard.clone();
         let action = Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Model, deed };
         let asked = tokio::spawn(async move { guard.admit(action, facts).await });

@@ -45,6 +45,17 @@ pub(super) fn to_provider(format: Format, agent: &HeaderMap, stream: bool) -> He
     headers
 }
 
+/// The trace id that the agent sent along (W3C trace context, section 3.2.2), when there is one in its one legal form.
+pub(super) fn claimed_trace(agent: &HeaderMap) -> Option<String> {
+    let mut sent = agent.get_all("traceparent").iter();
+    let (Some(parent), None) = (sent.next(), sent.next()) else { return None };
+    let mut parts = parent.to_str().ok()?.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let legal = version.len() == 2 && trace.len() == 32 && is_hex(version) && is_hex(trace) && version != "ff";
+    (legal && trace.bytes().any(|byte| byte != b'0')).then(|| trace.to_owned())
+}
+
 /// What goes on to the agent.
 pub(super) fn to_agent(provider: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     let passes = |name: &str| {
@@ -67,6 +78,25 @@ pub(super) fn essence(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_claimed_trace_is_taken_in_its_legal_form_alone() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let check = |sent: &[&str], claimed: Option<&str>| {
+            let mut agent = HeaderMap::new();
+            sent.iter().for_each(|value| drop(agent.append("traceparent", HeaderValue::from_str(value).unwrap())));
+            assert_eq!(claimed_trace(&agent).as_deref(), claimed, "{sent:?}");
+        };
+        let legal = format!("00-{trace}-00f067aa0ba902b7-01");
+        check(&[&legal], Some(trace));
+        check(&[], None);
+        check(&[&legal, &legal], None);
+        check(&[&legal.to_uppercase()], None);
+        check(&[&legal.replace("00-4", "ff-4")], None);
+        check(&[&legal.replace(trace, &"0".repeat(32))], None);
+        check(&["00-short-00f067aa0ba902b7-01"], None);
+        check(&["attacker"], None);
+    }
 
     #[test]
     fn nothing_of_the_agents_passes() {
