@@ -3,9 +3,9 @@
 //! Owns reading them. The wall clock can be set; the boot clock only counts, and goes on while the host sleeps.
 
 use nix::time::{ClockId, clock_gettime};
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// RFC 3339 in UTC with milliseconds.
 const FORM: &[BorrowedFormatItem<'_>] =
@@ -29,7 +29,12 @@ impl Stamp {
 
 /// Now, for instance `2026-11-22T10:40:05.123Z`.
 fn wall() -> String {
-    OffsetDateTime::now_utc().format(FORM).unwrap_or_else(|_| "unknown".to_owned())
+    text(OffsetDateTime::now_utc()).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// A moment as records bear it.
+pub(crate) fn text(moment: OffsetDateTime) -> Option<String> {
+    moment.to_offset(UtcOffset::UTC).format(FORM).ok()
 }
 
 /// Milliseconds since the host started (`CLOCK_BOOTTIME`, clock_gettime(2)).

@@ -72,6 +72,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Operator: whoever takes an export takes no more.
+    #[error("the export can't be written: {0}")]
+    Output(io::Error),
+    /// Host: no room for temporary files.
+    #[error("can't keep what an export needs in the folder for temporary files: {0}; name another one in TMPDIR")]
+    Spill(io::Error),
     /// Host: no thread for the writer.
     #[error("can't start the ledger's writer: {0}")]
     Thread(io::Error),

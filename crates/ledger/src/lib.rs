@@ -12,6 +12,7 @@ mod canonical;
 mod checkpoint;
 mod clock;
 mod error;
+mod export;
 mod file_ledger;
 mod folder;
 mod frame;
@@ -35,6 +36,7 @@ mod writer;
 
 pub use checkpoint::Checkpoint;
 pub use error::Error;
+pub use export::{Export, Form, NoEdge, Range};
 pub use file_ledger::{FileLedger, OpenOptions, State};
 pub use line::LogLine;
 pub use merkle::{

@@ -175,12 +175,12 @@ fn next_line(walker: &mut Walker) -> Result<Option<Seen>, Error> {
     }))
 }
 
-fn parse<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, Error> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, Error> {
     serde_json::from_slice(&frame.payload)
         .map_err(|error| Error::Unreadable { record: frame.record, why: error.to_string() })
 }
 
-fn existing(dir: &Path) -> Result<Folder, Error> {
+pub(crate) fn existing(dir: &Path) -> Result<Folder, Error> {
     let folder = Folder::at(dir);
     if folder.holds_a_ledger() { Ok(folder) } else { Err(Error::NoLedger(dir.to_path_buf())) }
 }

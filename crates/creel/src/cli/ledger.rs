@@ -2,6 +2,7 @@
 //!
 //! Owns the command's words and exit codes. It needs no running Creel, no secret key and no network.
 
+mod export;
 mod prove;
 pub(crate) mod verify;
 
@@ -25,6 +26,8 @@ enum Task {
     Verify(verify::Verify),
     /// Write a proof that a record is in the ledger, which anybody with the ledger's public key can check.
     Prove(prove::Prove),
+    /// Write records out for other tools, each with how it ended. Exit code 1 when the ledger is damaged.
+    Export(export::Export),
 }
 
 impl LedgerCommand {
@@ -32,6 +35,7 @@ impl LedgerCommand {
         match self.task {
             Task::Verify(command) => command.run(),
             Task::Prove(command) => command.run(),
+            Task::Export(command) => command.run(),
         }
     }
 }

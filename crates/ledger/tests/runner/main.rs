@@ -12,6 +12,7 @@
 mod crash;
 mod crowd;
 mod damage;
+mod export;
 mod full_disk;
 mod planted;
 mod reading;
