@@ -220,11 +220,7 @@ impl Open {
             Vec::new()
         });
         let rewrites = std::mem::take(&mut reading.found.rewrites);
-        let admission = Admission {
-            sign: reading.found.sign.take(),
-            claimed_trace: headers::claimed_trace(&head.headers),
-            ..self.admission.clone()
-        };
+        let admission = self.admission.of(reading.found.sign.take(), headers::claimed_trace(&head.headers));
         let facts =
             Facts { addresses: addresses.clone(), rewrites, sign: admission.sign.clone(), ..admit::facts(None) };
         match admission.ask(Deed::Prompt(seen.prompt), facts).await {

@@ -40,6 +40,11 @@ pub(super) fn facts(flaw: Option<&Flaw>) -> Facts {
 }
 
 impl Admission {
+    /// The same for one prompt and what comes of it.
+    pub(super) fn of(&self, sign: Option<Sign>, claimed_trace: Option<String>) -> Self {
+        Self { sign, claimed_trace, ..self.clone() }
+    }
+
     /// Asks the guard.
     pub(super) async fn ask(&self, deed: Deed, mut facts: Facts) -> Result<Permit, Refusal> {
         facts.claimed_trace.clone_from(&self.claimed_trace);
