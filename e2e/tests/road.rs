@@ -25,6 +25,8 @@ mod provider;
 mod reload;
 #[path = "road/sabotage.rs"]
 mod sabotage;
+#[path = "road/takeover.rs"]
+mod takeover;
 
 /// One at a time: the search for leftovers must meet no other test's processes.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -26,6 +26,7 @@ mod say;
 mod scan;
 mod status;
 mod up;
+mod upgrade;
 mod why;
 mod ws;
 
@@ -56,6 +57,8 @@ enum Command {
     Down(down::Down),
     /// Read the configuration again: new rules hold for the next request, on open connections too.
     Reload(reload::Reload),
+    /// Have a guard of this program take over while the agent goes on.
+    Upgrade(upgrade::Upgrade),
     /// Show what runs, what holds it, and where it may go.
     Status(status::Status),
     /// Send the agent one message and print its answer.
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Command::Up(command) => command.run(),
         Command::Down(command) => command.run(),
         Command::Reload(command) => command.run(),
+        Command::Upgrade(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
         Command::Log(command) => command.run(),

@@ -24,6 +24,9 @@ use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
 /// How long the guard may take to answer a question of the warden before the answer is No.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a guard that retires may take: what is under way gets two seconds, the last records the rest.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// How long OpenClaw may take to say whether it is ready; the warden's other work waits meanwhile.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -55,6 +58,8 @@ pub(crate) struct GuardKit {
     pub(crate) planted: Vec<OwnedFd>,
     /// Who signs the ledger.
     pub(crate) bench: Bench,
+    /// The certificate that the jail trusts, PEM.
+    pub(crate) authority: String,
     /// The token of the gateway that runs, for the next guard.
     pub(crate) token: Option<String>,
 }
@@ -82,6 +87,7 @@ pub(crate) struct Preparing {
     link: Arc<Seq>,
     authority: oneshot::Receiver<io::Result<String>>,
     sealed: oneshot::Receiver<io::Result<()>>,
+    gate: std::sync::mpsc::Sender<()>,
 }
 
 /// A guard's process with its notaries', which end after it.
@@ -99,7 +105,8 @@ impl Drop for Processes {
 }
 
 impl Preparing {
-    /// Starts guard and notaries, on a thread that lives as long as they, and waits for none of them.
+    /// Starts guard and notaries, on a thread that lives as long as they, and waits for none of them. The notaries and the
+    /// ledger are left alone until [`Preparing::unlock`]: one guard at a time writes.
     ///
     /// # Errors
     /// When one can't be started.
@@ -116,11 +123,15 @@ impl Preparing {
         let (link, bench) = (Arc::new(ours), kit.bench.clone());
         let (tell_authority, authority) = oneshot::channel();
         let (tell_sealed, sealed) = oneshot::channel();
+        let (gate, opened) = std::sync::mpsc::channel();
         // Messages alone: the processes live as long as the thread that started them.
         let talk = Arc::clone(&link);
         std::thread::spawn(move || {
             // The notaries first: they get ready beside the guard.
-            let sworn = std::thread::spawn(move || unsworn.swear(&bench));
+            let sworn = std::thread::spawn(move || {
+                opened.recv().map_err(|_| io::Error::other("it is not needed any more"))?;
+                unsworn.swear(&bench)
+            });
             let _ = tell_authority.send(authority_of(&talk));
             let sworn = sworn.join().unwrap_or_else(|_| Err(io::Error::other("a thread failed")));
             let sealed = sworn.and_then(|(seals, links)| {
@@ -131,7 +142,7 @@ impl Preparing {
             drop(talk);
             let _ = tell_sealed.send(sealed);
         });
-        Ok(Self { guard, link, authority, sealed })
+        Ok(Self { guard, link, authority, sealed, gate })
     }
 
     /// The tenant's authority, once the guard is confined.
@@ -140,6 +151,11 @@ impl Preparing {
     /// Why the guard can't start.
     pub(crate) async fn authority(&mut self) -> io::Result<String> {
         (&mut self.authority).await.unwrap_or_else(|_| Err(died()))
+    }
+
+    /// No other guard of this tenant writes: it may open the ledger.
+    pub(crate) fn unlock(&self) {
+        let _ = self.gate.send(());
     }
 
     /// Hands it the planted sockets and waits until all its doors serve.
@@ -197,6 +213,7 @@ impl GuardChild {
     /// When it can't be started, says that it can't, or does not answer in time.
     pub(crate) async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
         let mut preparing = Preparing::start(exe, kit)?;
+        preparing.unlock();
         preparing.authority().await?;
         preparing.serve(&kit.planted, number, wishes).await
     }
@@ -278,7 +295,13 @@ impl GuardChild {
         let _ = rustix::net::shutdown(self.link.seq(), rustix::net::Shutdown::Write);
     }
 
-    /// The same, and waits for its end; kills it when that takes longer than `patience`.
+    /// Has it give its place to the next guard, and waits for its end.
+    pub(crate) async fn retire(self) {
+        let _ = self.link.send(&ToGuard::Retire, &[]).await;
+        self.finish(LAST_WORDS).await;
+    }
+
+    /// Closes it down and waits for its end; kills it when that takes longer than `patience`.
     pub(crate) async fn finish(mut self, patience: Duration) {
         self.say_goodbye();
         let ended = creel_jail_sys::pidfd::open(self.pid()).and_then(crate::link::watch);

@@ -7,6 +7,7 @@ mod control;
 mod desk;
 mod doors;
 mod model;
+mod open_acts;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -152,9 +153,10 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         None => start.clone(),
     };
     let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
+    let acts = open_acts::OpenActs::new(ledger);
     let guard = Guard::new(
         live.judge(),
-        ledger,
+        acts.clone(),
         Arc::new(creel_guard::NoOneToAsk),
         Arc::new(NoBreakers),
         Arc::new(TokioTimer),
@@ -168,7 +170,13 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live);
     let talk = tokio::spawn(control::serve(listener, guard, setup.tenant.clone(), Arc::clone(&desk)));
-    let ended = desk.serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
+    let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
+    if desk.retires() {
+        trigger.close();
+        // who has just been let in gets as far as an act
+        tokio::time::sleep(FIRST_WORDS).await;
+        acts.none(LAST_ACTS).await;
+    }
     trigger.pull();
     talk.abort();
     for task in tasks {
@@ -176,6 +184,12 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     }
     ended
 }
+
+/// How long a connection that was just accepted gets to ask for something.
+const FIRST_WORDS: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// How long what is under way may go on once the next guard waits; new connections wait as long at their sockets.
+const LAST_ACTS: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Becomes `uid` for good; whoever started us takes us along when it dies.
 pub(crate) fn become_user(uid: u32) -> io::Result<()> {

@@ -18,6 +18,11 @@ pub(crate) enum ToWarden {
     Status,
     /// Read the configuration again.
     Reload,
+    /// Have a guard of this program take over.
+    Upgrade {
+        /// Its path.
+        program: PathBuf,
+    },
     /// Stop everything.
     Down {
         /// Without waiting for OpenClaw to drain.
@@ -150,6 +155,12 @@ pub(crate) struct TenantStatus {
     pub(crate) guard_restarts: u32,
     /// How often the agent was restarted since the start.
     pub(crate) agent_restarts: u32,
+    /// The program of the guard, when it is not the warden's own.
+    #[serde(default)]
+    pub(crate) guard_program: Option<PathBuf>,
+    /// How often a guard gave its place to the next one.
+    #[serde(default)]
+    pub(crate) guard_takeovers: u32,
     /// The guard's process, 0 while there is none.
     pub(crate) guard_pid: i32,
     /// The warden's process.
@@ -264,6 +275,8 @@ pub(crate) enum ToGuard {
         /// As which generation.
         generation: u64,
     },
+    /// Give your place to the next guard: take nothing new, let what is under way end, write the last records, end.
+    Retire,
     /// The token of the gateway that runs now.
     Token {
         /// The token.

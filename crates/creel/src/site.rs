@@ -199,6 +199,26 @@ impl Site {
         Ok(kept)
     }
 
+    /// A copy of the program that a new guard is to run: what stands in the file's place may change at any time.
+    ///
+    /// # Errors
+    /// When it is no regular file or can't be copied.
+    pub(crate) fn keep_guards_program(&self, program: &Path) -> io::Result<PathBuf> {
+        let found = std::fs::metadata(program)?;
+        if !found.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let kept = self.run().join(format!("{KEPT}guard-{:x}-{:x}-{:x}", found.dev(), found.ino(), found.mtime_nsec()));
+        if std::fs::metadata(&kept).is_ok_and(|kept| kept.len() == found.len()) {
+            return Ok(kept);
+        }
+        let fresh = self.run().join(format!("new-{}", std::process::id()));
+        std::fs::copy(program, &fresh)?;
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755))?;
+        std::fs::rename(&fresh, &kept)?;
+        Ok(kept)
+    }
+
     /// Of earlier wardens' programs nothing stays.
     pub(crate) fn forget_programs(&self) {
         for entry in std::fs::read_dir(self.run()).into_iter().flatten().flatten() {

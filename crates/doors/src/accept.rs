@@ -17,7 +17,7 @@ use crate::shutdown::Shutdown;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Hands each connection of `listeners` to `work`, at most `most` at a time, until `shutdown`; those under way are then
-/// dropped. `door` is named in the log.
+/// dropped. When it closes, no more are accepted, and those under way go on. `door` is named in the log.
 pub(crate) async fn serve<F, W>(
     door: &'static str,
     listeners: Vec<TcpListener>,
@@ -31,21 +31,36 @@ pub(crate) async fn serve<F, W>(
     let places = Arc::new(Semaphore::new(most));
     let mut loops = JoinSet::new();
     for listener in listeners {
-        loops.spawn(accept(door, listener, Arc::clone(&places), work.clone()));
+        loops.spawn(accept(door, listener, Arc::clone(&places), shutdown.clone(), work.clone()));
     }
     shutdown.wait().await;
 }
 
-async fn accept<F, W>(door: &'static str, listener: TcpListener, places: Arc<Semaphore>, work: F)
-where
+async fn accept<F, W>(
+    door: &'static str,
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    mut shutdown: Shutdown,
+    work: F,
+) where
     F: Fn(TcpStream) -> W + Send,
     W: Future<Output = ()> + Send + 'static,
 {
     let mut at_work = JoinSet::new();
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    loop {
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = shutdown.closing() => break,
+            next = next => next,
+        };
         while at_work.try_join_next().is_some() {}
-        match listener.accept().await {
+        match accepted {
             Ok((stream, _)) => {
+                let Ok(place) = place else { break };
                 let connection = work(stream);
                 at_work.spawn(async move {
                     let _place = place;
@@ -58,4 +73,7 @@ where
             }
         }
     }
+    // What waits at the socket is for whoever serves it next.
+    drop(listener);
+    while at_work.join_next().await.is_some() {}
 }

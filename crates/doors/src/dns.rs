@@ -92,22 +92,27 @@ impl Dns {
 pub async fn serve(door: Dns, sockets: Sockets, mut shutdown: Shutdown) {
     let mut loops = JoinSet::new();
     for socket in sockets.udp {
-        loops.spawn(serve_udp(door.clone(), Arc::new(socket)));
+        loops.spawn(serve_udp(door.clone(), Arc::new(socket), shutdown.clone()));
     }
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     for listener in sockets.tcp {
-        loops.spawn(serve_tcp(door.clone(), listener, Arc::clone(&connections)));
+        loops.spawn(serve_tcp(door.clone(), listener, Arc::clone(&connections), shutdown.clone()));
     }
     shutdown.wait().await;
 }
 
-async fn serve_udp(door: Dns, socket: Arc<UdpSocket>) {
+async fn serve_udp(door: Dns, socket: Arc<UdpSocket>, mut shutdown: Shutdown) {
     let mut at_work = JoinSet::new();
     // One byte more than a message may have, so that a longer one is seen to be longer.
     let mut buffer = vec![0; MAX_MESSAGE + 1];
     while let Ok(turn) = Arc::clone(&door.turns).acquire_owned().await {
         while at_work.try_join_next().is_some() {}
-        let (length, peer) = match socket.recv_from(&mut buffer).await {
+        let received = tokio::select! {
+            biased;
+            () = shutdown.closing() => break,
+            received = socket.recv_from(&mut buffer) => received,
+        };
+        let (length, peer) = match received {
             Ok(received) => received,
             Err(error) => {
                 tracing::warn!(%error, "the DNS socket failed to receive");
@@ -126,13 +131,19 @@ async fn serve_udp(door: Dns, socket: Arc<UdpSocket>) {
             }
         });
     }
+    while at_work.join_next().await.is_some() {}
 }
 
-async fn serve_tcp(door: Dns, listener: TcpListener, connections: Arc<Semaphore>) {
+async fn serve_tcp(door: Dns, listener: TcpListener, connections: Arc<Semaphore>, mut shutdown: Shutdown) {
     let mut at_work = JoinSet::new();
     while let Ok(place) = Arc::clone(&connections).acquire_owned().await {
         while at_work.try_join_next().is_some() {}
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.closing() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((stream, _)) => {
                 at_work.spawn(serve_connection(door.clone(), stream, place));
             }
@@ -142,6 +153,8 @@ async fn serve_tcp(door: Dns, listener: TcpListener, connections: Arc<Semaphore>
             }
         }
     }
+    drop(listener);
+    while at_work.join_next().await.is_some() {}
 }
 
 async fn serve_connection(door: Dns, mut stream: TcpStream, _place: OwnedSemaphorePermit) {

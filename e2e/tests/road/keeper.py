@@ -1,20 +1,23 @@
-"""Asks one URL over one kept connection, again and again, and writes down on which connection and with what result."""
+"""Asks one URL again and again, over one kept connection or a fresh one each time, and writes down which and the result."""
 import http.client, os, ssl, sys, time
 
-host, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+host, port, path, fresh = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:] == ["fresh"]
 told = open(path, "a", buffering=1)
 number, connection = 0, None
 while not os.path.exists(path + ".stop"):
     try:
+        begun = time.monotonic()
         if connection is None:
             number += 1
             connection = http.client.HTTPSConnection(host, port, timeout=10, context=ssl.create_default_context())
-        begun = time.monotonic()
-        connection.request("GET", "/kept")
+        connection.request("GET", "/" + os.path.basename(path))
         answer = connection.getresponse()
         body = answer.read()
         what = "hello" if b"hello from ORIGIN" in body else "other"
         told.write(f"{number} {answer.status} {what} {time.monotonic() - begun:.2f}\n")
+        if fresh:
+            connection.close()
+            connection = None
     except (OSError, http.client.HTTPException) as why:
         told.write(f"{number} broken {type(why).__name__} {time.monotonic() - begun:.2f}\n")
         connection.close()

@@ -15,12 +15,12 @@ const KEEPER: &str = include_str!("keeper.py");
 /// An agent at work, with the file that it was started with.
 pub(crate) struct World {
     pub(crate) creel: Creel,
-    origin: Origin,
+    pub(crate) origin: Origin,
     open: String,
 }
 
 impl World {
-    fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let creel = fresh(name).unwrap();
         let origin = Origin::https("127.0.0.1:0", &["origin.test"]).unwrap();
         let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
@@ -59,11 +59,11 @@ impl World {
     }
 
     /// Starts a keeper behind the inner wall.
-    pub(crate) fn keep(&self, name: &str) {
+    pub(crate) fn keep(&self, name: &str, how: &str) {
         let put = self.creel.run_with(&["ws", "put", "-", "keeper.py"], KEEPER.as_bytes()).unwrap();
         assert_eq!(put.code, 0, "{put:?}");
         let port = self.origin.address().port();
-        let start = format!("RUN: python3 keeper.py origin.test {port} {name} >{name}.log 2>&1 & echo started");
+        let start = format!("RUN: python3 keeper.py origin.test {port} {name} {how} >{name}.log 2>&1 & echo started");
         assert_eq!(self.creel.run(&["say", &start]).unwrap().code, 0);
     }
 
@@ -86,7 +86,7 @@ impl World {
     }
 }
 
-fn signal(name: &str, pid: i64) {
+pub(crate) fn signal(name: &str, pid: i64) {
     assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
 }
 
@@ -94,7 +94,7 @@ fn signal(name: &str, pid: i64) {
 fn rules_change_under_a_running_agent() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let world = World::start("reload");
-    world.keep("kept");
+    world.keep("kept", "");
     let kept = world.until("kept", 0, "1 200 hello");
     a_file_with_a_fault_changes_nothing(&world);
     let kept = world.until("kept", kept.len(), "1 200 hello");

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(crate) struct Desk {
     guard: Guard,
     start: Config,
     live: Live,
+    retires: AtomicBool,
     token: Mutex<String>,
     next: AtomicU64,
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
@@ -40,6 +41,7 @@ impl Desk {
             guard,
             start,
             live,
+            retires: AtomicBool::new(false),
             token: Mutex::default(),
             next: AtomicU64::new(1),
             streams: Mutex::default(),
@@ -51,11 +53,20 @@ impl Desk {
     pub(crate) async fn serve(self: Arc<Self>) -> io::Result<()> {
         self.link.send(&FromGuard::Ready, &[]).await?;
         while let Some((message, fds)) = self.link.recv::<ToGuard>().await? {
+            if let ToGuard::Retire = message {
+                self.retires.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
             Arc::clone(&self).hear(message, fds);
         }
         // Acts of people that nobody settled any more are abandoned by the drop of their receipts.
         lock(&self.receipts).clear();
         Ok(())
+    }
+
+    /// Whether the next guard waits for this one's end.
+    pub(crate) fn retires(&self) -> bool {
+        self.retires.load(Ordering::Relaxed)
     }
 
     fn hear(self: Arc<Self>, message: ToGuard, mut fds: Vec<OwnedFd>) {
@@ -97,7 +108,7 @@ impl Desk {
                 });
             }
             ToGuard::Token { token } => *lock(&self.token) = token,
-            ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve => {
+            ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve | ToGuard::Retire => {
                 tracing::warn!("whoever started us spoke out of turn");
             }
         }

@@ -5,6 +5,7 @@
 //! the guard finds out, over a stream that is lent to it.
 
 mod rules;
+mod takeover;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -71,6 +72,9 @@ pub(super) struct Agent {
     host_pid: i32,
     restarts: u32,
     guard_restarts: u32,
+    guard_takeovers: u32,
+    /// What a guard runs that took over; none for the warden's own.
+    guard_program: Option<std::path::PathBuf>,
     told: Vec<String>,
     failure: Option<String>,
     wishes: Wishes,
@@ -105,6 +109,8 @@ impl Agent {
             host_pid: 0,
             restarts: 0,
             guard_restarts: 0,
+            guard_takeovers: 0,
+            guard_program: None,
             told: Vec::new(),
             failure: None,
             wishes,
@@ -175,6 +181,7 @@ impl Agent {
         };
         let running = run::start(order, self.guard_number, self.wishes.clone()).await?;
         run::listen(&running.jail, self.run_number, self.news.clone(), None).map_err(Failure::host)?;
+        self.guard_program = None;
         self.running = Some(running);
         self.record_start().await?;
         self.tell("the jail stands, the doors serve; starting OpenClaw");
@@ -410,7 +417,8 @@ impl Agent {
         running.guard = None;
         self.guard_restarts += 1;
         self.guard_number += 1;
-        let exe = match run::own_exe(&self.site) {
+        // One that took over is followed by its like; one that can't be started, by one of the warden's own program.
+        let exe = match self.guard_program.take().map_or_else(|| run::own_exe(&self.site), Ok) {
             Ok(exe) => exe,
             Err(failure) => return tracing::error!("{}", failure.why),
         };
@@ -420,6 +428,7 @@ impl Agent {
                     let _ = guard.tell(&ToGuard::Token { token: token.clone() }, &[]).await;
                 }
                 running.guard = Some(guard);
+                self.guard_program = run::own_exe(&self.site).is_ok_and(|own| own != exe).then_some(exe);
             }
             Err(error) => {
                 tracing::error!(%error, "the guard can't be started; trying again");
@@ -495,6 +504,8 @@ impl Agent {
             leaks_possible: self.config.leaks(),
             policy: self.rules.status(),
             guard_restarts: self.guard_restarts,
+            guard_takeovers: self.guard_takeovers,
+            guard_program: self.guard_program.clone(),
             agent_restarts: self.restarts,
             guard_pid,
             warden_pid: i32::try_from(std::process::id()).unwrap_or_default(),

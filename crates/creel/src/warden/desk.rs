@@ -175,6 +175,14 @@ impl Desk {
                 let _ = link.send(&FromWarden::Status(Box::new(status)), &[]).await;
             }
             ToWarden::Reload => self.want_reload(Wanted::by(link, uid)).await,
+            ToWarden::Upgrade { program } => {
+                let actor = Actor::Person { name: crate::guard_process::person(uid) };
+                let answer = match self.agent.take_over(&program, actor).await {
+                    Ok(()) => FromWarden::Done,
+                    Err(why) => FromWarden::Failed { code: 1, why },
+                };
+                let _ = link.send(&answer, &[]).await;
+            }
             ToWarden::Down { now } => {
                 let ticket = self.admit(uid, "down", if now { "now" } else { "" }).await;
                 match ticket {
