@@ -29,7 +29,13 @@ pub fn root() -> PathBuf {
 /// # Errors
 /// When its folder can't be made.
 pub fn fresh(name: &str) -> std::io::Result<Creel> {
-    Creel::fresh(&program(), &Path::new("/var/lib/creel-e2e").join(name))
+    Creel::fresh(&program(), &states().join(name))
+}
+
+/// Where state folders are made: `CREEL_E2E`, so that two checkouts can be tested at once, or one place.
+#[must_use]
+pub fn states() -> PathBuf {
+    std::env::var_os("CREEL_E2E").map_or_else(|| "/var/lib/creel-e2e".into(), PathBuf::from)
 }
 
 /// The prepared runtime that the tests share with `make up`: preparing one takes a minute.

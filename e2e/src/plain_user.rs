@@ -29,7 +29,7 @@ impl PlainUser {
     /// # Errors
     /// When the home can't be made.
     pub fn new(name: &str) -> io::Result<Self> {
-        let user = Self { home: Path::new("/var/lib/creel-e2e").join(name) };
+        let user = Self { home: crate::states().join(name) };
         if user.home.exists() {
             std::fs::remove_dir_all(&user.home)?;
         }

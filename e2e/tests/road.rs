@@ -21,6 +21,8 @@ mod deaths;
 mod plain_user;
 #[path = "road/provider.rs"]
 mod provider;
+#[path = "road/races.rs"]
+mod races;
 #[path = "road/reload.rs"]
 mod reload;
 #[path = "road/sabotage.rs"]

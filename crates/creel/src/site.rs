@@ -5,7 +5,7 @@
 //! command line use it.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::lock::Held;
@@ -199,31 +199,47 @@ impl Site {
         Ok(kept)
     }
 
-    /// A copy of the program that a new guard is to run: what stands in the file's place may change at any time.
+    /// A copy of the program that guard `number` is to run: what stands in the file's place may change at any time.
     ///
     /// # Errors
-    /// When it is no regular file or can't be copied.
-    pub(crate) fn keep_guards_program(&self, program: &Path) -> io::Result<PathBuf> {
-        let found = std::fs::metadata(program)?;
-        if !found.is_file() {
+    /// When it is no regular file, too large, or can't be copied.
+    pub(crate) fn keep_guards_program(&self, program: &Path, number: u64) -> io::Result<PathBuf> {
+        use std::io::Read as _;
+        let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let found = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(program)?;
+        if !found.metadata()?.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        let kept = self.run().join(format!("{KEPT}guard-{:x}-{:x}-{:x}", found.dev(), found.ino(), found.mtime_nsec()));
-        if std::fs::metadata(&kept).is_ok_and(|kept| kept.len() == found.len()) {
-            return Ok(kept);
+        let kept = self.run().join(format!("{KEPT_GUARD}{number}"));
+        let mut copy = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&kept)?;
+        let copied = io::copy(&mut found.take(LONGEST_PROGRAM + 1), &mut copy).and_then(|length| match length {
+            0..=LONGEST_PROGRAM => copy.set_permissions(PermissionsExt::from_mode(0o755)),
+            _ => Err(io::Error::other("it is longer than a program of ours can be")),
+        });
+        match copied {
+            Ok(()) => Ok(kept),
+            Err(error) => {
+                let _ = std::fs::remove_file(&kept);
+                Err(error)
+            }
         }
-        let fresh = self.run().join(format!("new-{}", std::process::id()));
-        std::fs::copy(program, &fresh)?;
-        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::rename(&fresh, &kept)?;
-        Ok(kept)
+    }
+
+    /// Of the programs of guards that took over only this one stays.
+    pub(crate) fn forget_guards_programs(&self, but: Option<&Path>) {
+        self.forget(KEPT_GUARD, but);
     }
 
     /// Of earlier wardens' programs nothing stays.
     pub(crate) fn forget_programs(&self) {
+        self.forget(KEPT, None);
+    }
+
+    fn forget(&self, prefix: &str, but: Option<&Path>) {
         for entry in std::fs::read_dir(self.run()).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(KEPT) {
-                let _ = std::fs::remove_file(entry.path());
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with(prefix) && Some(path.as_path()) != but {
+                let _ = std::fs::remove_file(path);
             }
         }
     }
@@ -237,6 +253,10 @@ impl Site {
 
 /// What the names of kept programs begin with.
 const KEPT: &str = "program-";
+/// Those of guards that took over.
+const KEPT_GUARD: &str = "program-guard-";
+/// No program of ours comes near this, debug information included.
+const LONGEST_PROGRAM: u64 = 1 << 30;
 
 /// Leads to the program that runs, even when its file has no name any more (proc_pid_exe(5)).
 const RUNNING: &str = "/proc/self/exe";

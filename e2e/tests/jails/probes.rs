@@ -16,8 +16,12 @@ use host::Host;
 pub(crate) use host::Marker;
 
 /// The program; the facts about the host are put before it.
-const PROGRAM: [&str; 3] =
-    [include_str!("probes/kit.py"), include_str!("probes/calls.py"), include_str!("probes/files.py")];
+const PROGRAM: [&str; 4] = [
+    include_str!("probes/kit.py"),
+    include_str!("probes/calls.py"),
+    include_str!("probes/gaps.py"),
+    include_str!("probes/files.py"),
+];
 
 /// What the control may skip, or find absent from this kernel, by the beginning of its name. Whatever else is refused
 /// outside too is a blunt probe.
@@ -36,6 +40,8 @@ const HOST_MAY_LACK: &[&str] = &[
     "file: write /sys/fs/cgroup/",
     "file: a lower oom score",
     "file: write creel's own program",
+    "loader: a link in /creel",
+    "program: reopen /creel/creel for writing",
     "info: interfaces",
 ];
 
@@ -74,11 +80,14 @@ fn every_probe_is_refused_inside_and_the_host_stays_as_it_was() {
     let secret = creel.file("secret.txt", "of the host").unwrap();
     let program = host::facts(&marker, &secret, false) + &PROGRAM.concat();
     let config = creel.file("creel.toml", "[limits]\ndisk = \"1GiB\"\n").unwrap().display().to_string();
+    let careless = host::Careless::start(&creel).unwrap();
+    let given = format!("{}:/mnt/given", careless.folder().display());
     let before = Host::seen(&creel);
     let mut counts = Vec::new();
     let engine = ["--runtime", "runc", "--config", &config];
     for options in [["--config", &config].as_slice(), &["--no-disk-limit"], &engine] {
-        let args: Vec<&str> = ["jail"].iter().chain(options).chain(&["--", "python3", "-"]).copied().collect();
+        let args: Vec<&str> =
+            ["jail", "--bind", &given].iter().chain(options).chain(&["--", "python3", "-"]).copied().collect();
         let ran = creel.run_with(&args, program.as_bytes()).unwrap();
         assert_eq!(ran.code, 0, "{}", ran.err);
         let all = verdicts(ran.out.as_bytes());
@@ -89,12 +98,13 @@ fn every_probe_is_refused_inside_and_the_host_stays_as_it_was() {
     let after = Host::seen(&creel);
     assert_eq!(before, after);
     assert_eq!(host::leftovers(&creel), Vec::<String>::new());
-    assert!(marker.lives(), "a process of the host is gone");
+    assert!(marker.lives() && careless.lets_in(), "a process of the host is gone");
 }
 
 #[test]
 fn every_probe_goes_through_outside() {
     let creel = fresh("probes-outside").unwrap();
+    assert_eq!(creel.jail(&["--no-disk-limit"], "true").unwrap().code, 0);
     let marker = Marker::start("creel-probes-outside").unwrap();
     let secret = creel.file("secret.txt", "of the host").unwrap();
     let program = host::facts(&marker, &secret, true) + &PROGRAM.concat();

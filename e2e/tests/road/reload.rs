@@ -7,7 +7,7 @@ use std::time::Duration;
 use creel_e2e::fresh;
 use creel_testkit::{Creel, Origin, Ran};
 
-use super::{ALONE, deaths, up};
+use super::{ALONE, deaths, races, up};
 
 /// Keeps a connection of the agent's side to an origin and writes down what comes back.
 const KEEPER: &str = include_str!("keeper.py");
@@ -73,6 +73,17 @@ impl World {
         got.out.lines().map(str::to_owned).collect()
     }
 
+    /// Waits until a file is in the workspace.
+    pub(crate) fn until_there(&self, name: &str) {
+        for _ in 0..200 {
+            if self.creel.run(&["ws", "get", name]).unwrap().code == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("`{name}` never came");
+    }
+
     /// Waits until a line that is new since `seen` holds this; gives back all lines.
     pub(crate) fn until(&self, name: &str, seen: usize, what: &str) -> Vec<String> {
         for _ in 0..200 {
@@ -103,6 +114,7 @@ fn rules_change_under_a_running_agent() {
     reloads_that_race_come_one_after_the_other(&world);
     a_reload_between_two_guards_holds_for_the_next_one(&world);
     the_ledger_and_the_log_tell(&world);
+    races::links_and_renames_lead_nowhere(&world);
     assert_eq!(world.creel.run(&["down", "--now"]).unwrap().code, 0);
     deaths::nothing_is_left(&world.creel);
 }

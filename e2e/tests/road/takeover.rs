@@ -50,7 +50,7 @@ fn a_new_guard_takes_over_under_load_and_the_jail_goes_on() {
         }
     }
     for name in ["kept", "fresh"] {
-        hardly_anything_broke(&world.kept(name));
+        hardly_anything_broke(&world, name);
     }
     the_next_one_after_a_death_is_of_the_same_program(&world);
     let after = world.tenant();
@@ -90,11 +90,12 @@ fn the_next_one_after_a_death_is_of_the_same_program(world: &World) {
 }
 
 /// Each of two take-overs may break what was just being said; nobody waits longer than a slow machine needs.
-fn hardly_anything_broke(kept: &[String]) {
+fn hardly_anything_broke(world: &World, name: &str) {
+    let kept = world.kept(name);
     let broken = kept.iter().filter(|line| line.contains("broken")).count();
     let longest = kept.iter().filter_map(|line| line.split(' ').nth(3)?.parse::<f64>().ok()).fold(0.0, f64::max);
     let figures = format!("{} asked, {broken} broken, the longest took {longest} s", kept.len());
-    writeln!(std::io::stderr(), "{figures}").unwrap();
+    world.creel.file(&format!("{name}.figures"), &figures).unwrap();
     assert!(broken <= 2 && longest < 9.0, "{figures}");
 }
 

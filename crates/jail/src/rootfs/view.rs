@@ -7,10 +7,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
@@ -91,8 +91,9 @@ pub(super) fn make(view: &View) -> rustix::io::Result<()> {
     attach_at(&made, &point)
 }
 
-/// A single file is taken from an overlay of its folder; where the file system can't lie under an overlay, where we can't
-/// read the file, and for a folder, the thing itself is taken. Submounts are left out.
+/// A folder is taken from an overlay, in which a host's socket is nobody's, and a single file from an overlay of its folder;
+/// where the file system can't lie under an overlay, and where we can't read it, the thing itself is taken. Submounts are left
+/// out.
 fn bound(source: &Path) -> rustix::io::Result<OwnedFd> {
     let kind = FileType::from_raw_mode(rustix::fs::stat(source)?.st_mode);
     let copy = match (kind, source.parent(), source.file_name()) {
@@ -100,6 +101,14 @@ fn bound(source: &Path) -> rustix::io::Result<OwnedFd> {
             Ok(copy) => copy,
             Err(_) => copy_of(source)?,
         },
+        (FileType::Directory, ..) if is_readable(source) => {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let held = rustix::fs::openat(CWD, source, flags, Mode::empty())?;
+            crate::plan::source::check_opened(&held).map_err(|_| Errno::PERM)?;
+            // by its descriptor: what the path leads to may change
+            let itself = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+            overlay(&[&Path::new(STAGING).join("empty"), &itself]).or_else(|_| copy_of(&itself))?
+        }
         _ => copy_of(source)?,
     };
     // it may have been changed since the plan was checked

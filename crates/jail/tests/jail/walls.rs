@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::the_kernel_ends_programs_before_pid_1", the_kernel_ends_programs_before_pid_1),
     ("walls::places_in_memory_take_half_of_it", places_in_memory_take_half_of_it),
     ("walls::binds_are_read_only", binds_are_read_only),
+    ("walls::a_hosts_socket_in_a_bound_folder_is_nobodys", a_hosts_socket_in_a_bound_folder_is_nobodys),
     ("walls::usr_is_an_instance_of_its_own", usr_is_an_instance_of_its_own),
     ("walls::a_guard_is_confined", a_guard_is_confined),
     ("walls::a_warden_is_confined", a_warden_is_confined),
@@ -302,6 +303,28 @@ fn binds_are_read_only() {
     assert_eq!(jail.sh("touch /data/deep/sub/x 2>&1 | grep -c 'Read-only\\|denied'"), "1");
     jail.launched.jail.kill().unwrap();
     assert_eq!(std::fs::read_to_string(source.join("file")).unwrap(), "hello");
+}
+
+fn a_hosts_socket_in_a_bound_folder_is_nobodys() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let source = state_dir().join("with-socket");
+    std::fs::create_dir_all(&source).unwrap();
+    let path = source.join("host.sock");
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (mut plan, lock) = plan();
+    plan.binds = vec![Bind { src: source, dst: "/mnt/given".into() }];
+    let mut jail = launch_plan(&plan, lock);
+    let ask = "import os,socket,stat\ns=socket.socket(socket.AF_UNIX)\n\
+               print(stat.S_ISSOCK(os.stat('/mnt/given/host.sock').st_mode), s.connect_ex('/mnt/given/host.sock') != 0)";
+    assert_eq!(jail.python(ask), "True True");
+    assert!(listener.accept().is_err());
+    jail.launched.jail.kill().unwrap();
+    // whoever is let in could be handed any descriptor (SCM_RIGHTS); outside, the same socket lets one in
+    UnixStream::connect(&path).unwrap();
+    assert!(listener.accept().is_ok());
 }
 
 fn usr_is_an_instance_of_its_own() {

@@ -1,6 +1,6 @@
 //! The host, as the probes must leave it, and what of it they must not see.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use creel_testkit::Creel;
@@ -36,6 +36,56 @@ impl Drop for Marker {
         for pid in std::fs::read_to_string(of_it).unwrap_or_default().split_whitespace() {
             let _ = Command::new("kill").arg(pid).status();
         }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A service of the host's that hands a descriptor to whoever connects, in a folder that is bound into the jail.
+pub(super) struct Careless {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Careless {
+    pub(super) fn start(creel: &Creel) -> std::io::Result<Self> {
+        let folder = creel.file("given.txt", "")?.with_file_name("given");
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder)?;
+        let program = "import os, socket\n\
+                       listener = socket.socket(socket.AF_UNIX)\n\
+                       listener.bind('service')\n\
+                       os.chmod('service', 0o777)\n\
+                       listener.listen()\n\
+                       while True:\n    \
+                           try: socket.send_fds(listener.accept()[0], [b'x'], [0])\n    \
+                           except OSError: pass\n";
+        let mut command = Command::new("/usr/bin/python3");
+        let child = command.args(["-c", program]).current_dir(&folder).stdin(Stdio::null()).spawn()?;
+        let service = Self { child, folder };
+        for _ in 0..100 {
+            if service.lets_in() {
+                return Ok(service);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Err(std::io::Error::other("the careless service does not listen"))
+    }
+
+    /// Whether it serves whoever is outside.
+    pub(super) fn lets_in(&self) -> bool {
+        let mut byte = [0];
+        let connected = std::os::unix::net::UnixStream::connect(self.folder.join("service"));
+        connected.is_ok_and(|mut peer| std::io::Read::read(&mut peer, &mut byte).is_ok_and(|count| count == 1))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Careless {
+    fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

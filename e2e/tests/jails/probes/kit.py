@@ -2,7 +2,7 @@
 # A probe returns normally when the act went through and raises OSError when it did not. `open` also means "the kernel got
 # past its question of permission": a call with a bad pointer that answers EFAULT was not refused.
 # Before this text the test puts `HOST` (what the host knows) and `CONTROL` (true in the positive control).
-import ctypes, errno, json, mmap, os, signal, struct, subprocess, sys, tempfile
+import ctypes, errno, json, mmap, os, signal, socket, struct, subprocess, sys, tempfile
 
 NAME = os.uname().nodename
 FDS = sorted(int(n) for n in os.listdir("/proc/self/fd"))
@@ -80,6 +80,24 @@ def ready():
     os.chdir("/tmp")
     with open("/proc/sys/net/ipv4/ping_group_range", "w") as file:
         file.write("0 0")
+    # what is written there must not reach the host's own
+    for place in ["etc", "usr"]:
+        for layer in ["upper", "work"]:
+            os.makedirs(f"/tmp/{place}/{layer}")
+        layers = f"lowerdir=/{place},upperdir=/tmp/{place}/upper,workdir=/tmp/{place}/work"
+        call(165, b"none", f"/{place}".encode(), b"overlay", 0, layers.encode())
+    if os.fork() == 0:
+        hand_out("/tmp/hands-out")
+
+
+def hand_out(path):
+    """A service of the host's that is careless with its descriptors."""
+    with socket.socket(socket.AF_UNIX) as listener, open(os.devnull) as given:
+        listener.bind(path)
+        listener.listen()
+        while True:
+            with listener.accept()[0] as peer:
+                socket.send_fds(peer, [b"x"], [given.fileno()])
 
 
 def main():

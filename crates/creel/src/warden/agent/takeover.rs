@@ -24,7 +24,7 @@ impl Agent {
         let act = crate::guard_process::administer(&self.tenant, actor, "upgrade", &program.display().to_string());
         let ticket =
             self.admit(act).await.map_err(|refusal| format!("refused by `{}`: {}", refusal.rule, refusal.to_ledger))?;
-        let ready = match self.site.keep_guards_program(program) {
+        let ready = match self.site.keep_guards_program(program, self.guard_number + 1) {
             Ok(kept) => self.prepared(&kept).await.map(|preparing| (kept, preparing)),
             Err(error) => Err(format!("`{}` can't be kept: {error}", program.display())),
         };
@@ -35,6 +35,7 @@ impl Agent {
                 self.exchange_guards(kept, preparing).await
             }
             Err(why) => {
+                self.site.forget_guards_programs(self.guard_program.as_deref());
                 ticket.settle(Outcome::failed(why.clone())).await;
                 Err(format!("the guard stays as it was: {why}"))
             }
@@ -69,12 +70,15 @@ impl Agent {
                 running.guard = Some(guard);
                 self.guard_takeovers += 1;
                 tracing::info!(program = %program.display(), "the next guard serves");
+                self.site.forget_guards_programs(Some(&program));
                 self.guard_program = Some(program);
                 self.record_takeover().await;
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "the new guard does not serve; starting one of the warden's own program");
+                self.guard_program = None;
+                self.site.forget_guards_programs(None);
                 self.revive_guard().await;
                 Err(format!("the new guard did not serve, so the next one is of the warden's own program: {error}"))
             }
