@@ -11,7 +11,7 @@ const LATIN: &str = "aeopcyxijshdqwvrnkmtbhABEKMHOPCTYXIJSGaBeiKvoptuxABEZHIKMNO
 
 /// The text with disguised words in Latin letters. `None`: there is none.
 pub(crate) fn undo(text: &str) -> Option<View> {
-    if text.is_ascii() || !words(text).any(|(_, word)| is_mixed(word)) {
+    if !may_hold_one(text) || !words(text).any(|(_, word)| is_mixed(word)) {
         return None;
     }
     let mut view = View::with_capacity(text.len());
@@ -31,6 +31,14 @@ pub(crate) fn undo(text: &str) -> Option<View> {
     }
     view.keep(text.get(kept..).unwrap_or_default(), kept);
     Some(view)
+}
+
+/// Whether a byte stands there that opens one of them in UTF-8: IPA, Greek, Cyrillic and Armenian, `ı`, and the numeral `ⅼ`.
+fn may_hold_one(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().any(|byte| matches!(byte, 0xc9 | 0xca | 0xcd..=0xd6))
+        || memchr::memmem::find(bytes, b"\xc4\xb1").is_some()
+        || memchr::memmem::find(bytes, b"\xe2\x85").is_some()
 }
 
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
@@ -65,6 +73,14 @@ fn latin(c: char) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_lookalike_is_looked_for() {
+        for c in OTHERS.chars() {
+            assert!(may_hold_one(&c.to_string()), "{c}");
+        }
+        assert!(!may_hold_one("plain, Größe, “naïve” 日本"));
+    }
 
     #[test]
     fn disguised_words_are_read_and_honest_ones_left() {

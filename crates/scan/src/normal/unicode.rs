@@ -46,7 +46,7 @@ fn byte(c: char) -> Option<u8> {
 
 /// The text as read, and what stands in it in invisible letters. `None`: nothing to change.
 pub(crate) fn clean(text: &str) -> Option<(View, View)> {
-    if text.is_ascii() && !text.bytes().any(is_control) {
+    if is_settled(text) {
         return None;
     }
     let nfkc = ComposingNormalizerBorrowed::new_nfkc();
@@ -54,9 +54,13 @@ pub(crate) fn clean(text: &str) -> Option<(View, View)> {
     let mut secret = View::default();
     let mut rest = text.char_indices().peekable();
     while let Some((at, c)) = rest.next() {
-        let end = at + c.len_utf8();
+        let mut end = at + c.len_utf8();
         if c.is_ascii() {
             if !u8::try_from(c).is_ok_and(is_control) {
+                // A run at a time: most of most texts is ASCII.
+                while let Some((next, _)) = rest.next_if(|(_, c)| matches!(c, ' '..='~' | '\n')) {
+                    end = next + 1;
+                }
                 view.keep(text.get(at..end).unwrap_or_default(), at);
             }
         } else if is_tag(c) || is_selector(c) {
@@ -79,6 +83,14 @@ pub(crate) fn clean(text: &str) -> Option<(View, View)> {
         }
     }
     Some((view, secret))
+}
+
+/// Whether every character is its own compatibility form, and is seen.
+fn is_settled(text: &str) -> bool {
+    if text.is_ascii() {
+        return !text.bytes().any(is_control);
+    }
+    text.chars().all(|c| if c.is_ascii() { !u8::try_from(c).is_ok_and(is_control) } else { is_stable(c) })
 }
 
 /// Compatibility form of a piece. A mark is joined with the letter before it.
