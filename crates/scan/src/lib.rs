@@ -9,5 +9,6 @@ pub mod injection;
 pub(crate) mod lexicon;
 pub(crate) mod normal;
 pub mod sanitise;
+pub mod secrets;
 pub(crate) mod token;
 pub(crate) mod view;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 mod injection;
+mod secrets;
 
 /// Look into texts off-line.
 #[derive(Debug, Args)]
@@ -20,12 +21,15 @@ pub(crate) struct Scan {
 enum What {
     /// Score texts that may give orders to a model: JSON lines `{id, text, channel}` in, `{id, score, flagged, spans}` out.
     Injection(injection::Injection),
+    /// Find secrets: credentials, card and account numbers, seed phrases, and the values of `--known`.
+    Secrets(secrets::Secrets),
 }
 
 impl Scan {
     pub(crate) fn run(self) -> ExitCode {
         match self.what {
             What::Injection(command) => command.run(),
+            What::Secrets(command) => command.run(),
         }
     }
 }

@@ -1,0 +1,165 @@
+//! Texts that hold a value in pieces with other text in between.
+//!
+//! Owns [`views`]: a text read as its quoted strings alone, as its JSON values without their keys, as what stands behind
+//! `=` and `:`, as its lines without numbering, as those lines that are one word. A value that was cut over fields,
+//! parameters, headers, parts or list items is whole again in one of them. Known values alone are looked for there.
+
+use super::ladder::Decoded;
+
+/// Longer texts are read as they are: whoever splits a value does so in reach of one reader.
+const LONGEST: usize = 1024 * 1024;
+
+/// All views that differ from the text.
+pub(super) fn views(text: &[u8]) -> Vec<Decoded> {
+    if text.len() > LONGEST || text.len() < 16 {
+        return Vec::new();
+    }
+    let mut views = Vec::new();
+    if memchr::memchr2(b'"', b'\'', text).is_some() {
+        views.push(quoted(text, true));
+        views.push(quoted(text, false));
+    }
+    if memchr::memchr2(b'=', b':', text).is_some() {
+        views.push(assigned(text));
+    }
+    if memchr::memchr(b'\n', text).is_some() || text.first().is_some_and(u8::is_ascii_digit) {
+        views.push(lines(text));
+        views.push(lone_words(text));
+    }
+    views.push(unnumbered(text));
+    views.into_iter().filter(|view| view.bytes.len() >= 8).collect()
+}
+
+/// Takes the bytes of `text` that `keep` says, with their places.
+fn kept(text: &[u8], spans: impl IntoIterator<Item = (usize, usize)>) -> Decoded {
+    let mut bytes = Vec::new();
+    let mut places = Vec::new();
+    for (from, to) in spans {
+        for (at, byte) in text.iter().enumerate().take(to).skip(from) {
+            bytes.push(*byte);
+            places.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+    }
+    Decoded { bytes, from: 0, to: text.len(), places: Some(places) }
+}
+
+/// What stands in quotes; without what is followed by a colon, when `keys` is not asked for.
+fn quoted(text: &[u8], keys: bool) -> Decoded {
+    let mut spans = Vec::new();
+    let mut open: Option<(u8, usize)> = None;
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match open {
+            None if matches!(byte, b'"' | b'\'' | b'`') => open = Some((*byte, at + 1)),
+            Some(_) if escaped => escaped = false,
+            Some(_) if *byte == b'\\' => escaped = true,
+            Some((mark, from)) if mark == *byte => {
+                let after = text.get(at + 1..).unwrap_or_default();
+                let is_key = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+                if keys || !is_key {
+                    spans.push((from, at));
+                }
+                open = None;
+            }
+            // A quote that never closes is an apostrophe.
+            Some((_, _)) if *byte == b'\n' => open = None,
+            _ => {}
+        }
+    }
+    kept(text, spans)
+}
+
+/// What stands behind `=` or `:`, up to the end of the field.
+fn assigned(text: &[u8]) -> Decoded {
+    let mut spans = Vec::new();
+    let mut from = None;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'=' | b':' => from = Some(at + 1),
+            b'&' | b'\n' | b',' | b';' | b'}' | b')' | b'<' => {
+                spans.extend(from.take().map(|from| (from, at)));
+            }
+            _ => {}
+        }
+    }
+    spans.extend(from.map(|from| (from, text.len())));
+    kept(text, spans)
+}
+
+/// Lines without what numbers or lists them: `1. `, `part 2) `, `- `, `> `.
+fn lines(text: &[u8]) -> Decoded {
+    kept(text, line_spans(text).map(|(from, to)| {
+        let line = text.get(from..to).unwrap_or_default();
+        let head = line.get(..line.len().min(24)).unwrap_or_default();
+        let mark = head.iter().rposition(|byte| matches!(byte, b'.' | b')' | b']' | b'>' | b'|' | b'*'));
+        (from + mark.map_or(0, |mark| mark + 1), to)
+    }))
+}
+
+/// Lines that are one word: parts of a form, items of a list.
+fn lone_words(text: &[u8]) -> Decoded {
+    kept(text, line_spans(text).filter(|(from, to)| {
+        let line = text.get(*from..*to).unwrap_or_default().trim_ascii();
+        !line.is_empty() && !line.starts_with(b"--") && !line.iter().any(|byte| matches!(byte, b' ' | b':' | b'='))
+    }))
+}
+
+/// The text without words that are numbers of at most two digits.
+fn unnumbered(text: &[u8]) -> Decoded {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    for word in text.split_inclusive(|byte| byte.is_ascii_whitespace()) {
+        let plain = word.trim_ascii();
+        let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
+        let signs = plain.iter().filter(|byte| byte.is_ascii_punctuation()).count();
+        if !((1..=2).contains(&digits) && digits + signs == plain.len()) {
+            spans.push((at, at + word.len()));
+        }
+        at += word.len();
+    }
+    kept(text, spans)
+}
+
+fn line_spans(text: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut at = 0;
+    text.split(|byte| *byte == b'\n').map(move |line| {
+        let from = at;
+        at += line.len() + 1;
+        (from, from + line.len())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::skeleton::skeleton;
+    use super::*;
+
+    fn check(text: &str) {
+        let found = views(text.as_bytes());
+        let whole = |view: &Decoded| skeleton(&view.bytes).windows(16).any(|part| part == b"abcdefgh12345678");
+        assert!(found.iter().any(whole), "{text}");
+    }
+
+    #[test]
+    fn a_value_in_pieces_is_whole_in_some_view() {
+        check(r#"{"p1":"abcd","p2":"efgh","p3":"1234","p4":"5678"}"#);
+        check(r#"let a = "abcd" + "efgh" + x("1234") + "5678";"#);
+        check("p1=abcd&p2=efgh&p3=1234&p4=5678");
+        check("X-A: abcd\r\nX-B: efgh\r\nX-C: 1234\r\nX-D: 5678\r\n");
+        check("1. abcd\n2. efgh\n3. 1234\n4. 5678");
+        check("part one: abcd\npart two: efgh\npart three: 1234\npart four: 5678");
+        check("--b\nContent: x\n\nabcdefgh\n--b\nContent: x\n\n12345678\n--b--");
+        check("1) abcd 2) efgh 3) 1234 4) 5678");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn places_stay_in_the_text(text in "[a-z0-9\"'=:&\\\\\n .]{0,120}") {
+            for view in views(text.as_bytes()) {
+                let places = view.places.unwrap();
+                proptest::prop_assert_eq!(places.len(), view.bytes.len());
+                proptest::prop_assert!(places.iter().all(|place| (*place as usize) < text.len()));
+            }
+        }
+    }
+}
