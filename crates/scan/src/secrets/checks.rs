@@ -9,7 +9,9 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// Whether the last six characters are the CRC-32 of those between the prefix and them.
 pub(super) fn crc62(token: &[u8]) -> bool {
-    let Some(body) = token.iter().position(|byte| *byte == b'_').and_then(|at| token.get(at + 1..)) else { return false };
+    let Some(body) = token.iter().position(|byte| *byte == b'_').and_then(|at| token.get(at + 1..)) else {
+        return false;
+    };
     let Some(at) = body.len().checked_sub(6) else { return false };
     let (text, sum) = body.split_at(at);
     sum == base62(crc32fast::hash(text))
@@ -135,7 +137,9 @@ pub(super) mod tests {
         assert!(bech32(b"A12UEL5L") && !bech32(b"A12UEL5M"));
         let wif = ["5HueCGU8rMjxEXxiPuD5BDku4", "MkFqeZyd4dZ1jvhTVqvbTLvyTJ"].concat();
         assert!(base58check(wif.as_bytes()) && !base58check(wif.replace('J', "K").as_bytes()));
-        assert!(aws_account(b"QYLPMN5HHHFPZAM2") && !aws_account(b"QYLPMN5HHHFPZAM0") && !aws_account(b"7777777777777777"));
+        assert!(
+            aws_account(b"QYLPMN5HHHFPZAM2") && !aws_account(b"QYLPMN5HHHFPZAM0") && !aws_account(b"7777777777777777")
+        );
         assert_eq!(base64url(b"YWI-").unwrap(), [b'a', b'b', 62]);
     }
 }

@@ -7,16 +7,56 @@ use sha2::{Digest, Sha256};
 
 /// Parts of a value that nobody's real key has.
 const WORDS: [&str; 26] = [
-    "example", "sample", "placeholder", "dummy", "redacted", "changeme", "change_me", "change-me", "replace", "insert",
-    "yourkey", "your_", "your-", "yourapi", "yourtoken", "yoursecret", "xxxx", "foobar", "12345678", "abcdefgh",
-    "deadbeef", "notreal", "not_real", "fake", "...", "****",
+    "example",
+    "sample",
+    "placeholder",
+    "dummy",
+    "redacted",
+    "changeme",
+    "change_me",
+    "change-me",
+    "replace",
+    "insert",
+    "yourkey",
+    "your_",
+    "your-",
+    "yourapi",
+    "yourtoken",
+    "yoursecret",
+    "xxxx",
+    "foobar",
+    "12345678",
+    "abcdefgh",
+    "deadbeef",
+    "notreal",
+    "not_real",
+    "fake",
+    "...",
+    "****",
 ];
 
 /// What a text says before an example.
 const CALLED: [&str; 20] = [
-    "example", "e.g.", "for instance", "such as", "looks like", "look like", "starts with", "start with", "begins with",
-    "prefix", "format", "dummy", "fake", "sample", "placeholder", "not a real", "test vector", "documentation",
-    "pattern", "fixture",
+    "example",
+    "e.g.",
+    "for instance",
+    "such as",
+    "looks like",
+    "look like",
+    "starts with",
+    "start with",
+    "begins with",
+    "prefix",
+    "format",
+    "dummy",
+    "fake",
+    "sample",
+    "placeholder",
+    "not a real",
+    "test vector",
+    "documentation",
+    "pattern",
+    "fixture",
 ];
 
 /// How far before a value such words count.
@@ -29,7 +69,7 @@ const PUBLISHED: &[u64] = include!("excused/published.in");
 pub(super) fn is_example(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &&str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
-    WORDS.iter().any(|word| has(word)) || is_regular(&lower) || is_published(value)
+    WORDS.iter().any(has) || is_regular(&lower) || is_published(value)
 }
 
 /// Whether the words before a place call what follows an example.
@@ -100,7 +140,9 @@ mod tests {
 
     #[test]
     fn examples_are_told() {
-        for value in ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here", "abcdef0987", "aaaaaaaaaa", "sk-xxxxxxxx", "9876543210"] {
+        for value in
+            ["AKIAIOSFODNN7EXAMPLE", "your_api_key_here", "abcdef0987", "aaaaaaaaaa", "sk-xxxxxxxx", "9876543210"]
+        {
             assert!(is_example(value.as_bytes()), "{value}");
         }
         assert!(!is_example(b"q8Zr1LmWx0Yb7Kc3Nd5P"));

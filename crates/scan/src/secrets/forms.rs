@@ -70,30 +70,41 @@ impl Made {
 /// Texts in which some characters are escaped and others not.
 fn escaped(made: &mut Made, value: &[u8]) {
     for safe in ["-_.~", "-_.~/", "-_.!~*'()", ""] {
-        let text = each(value, |byte| if byte.is_ascii_alphanumeric() || safe.as_bytes().contains(&byte) {
-            vec![byte]
-        } else {
-            format!("%{byte:02x}").into_bytes()
+        let text = each(value, |byte| {
+            if byte.is_ascii_alphanumeric() || safe.as_bytes().contains(&byte) {
+                vec![byte]
+            } else {
+                format!("%{byte:02x}").into_bytes()
+            }
         });
         made.add("url", &text);
         made.add("url", &each(&text, |byte| if byte == b'%' { b"%25".to_vec() } else { vec![byte] }));
     }
-    made.add("quoted-printable", &each(value, |byte| match byte {
-        b'=' | 0..=31 | 127.. => format!("={byte:02x}").into_bytes(),
-        _ => vec![byte],
-    }));
-    made.add("html", &each(value, |byte| match byte {
-        b'&' => b"&amp;".to_vec(),
-        b'<' => b"&lt;".to_vec(),
-        b'>' => b"&gt;".to_vec(),
-        b'"' => b"&quot;".to_vec(),
-        b'\'' => b"&#39;".to_vec(),
-        _ => vec![byte],
-    }));
-    made.add("json", &each(value, |byte| match byte {
-        b'&' | b'<' | b'>' | b'\'' | b'+' | 127.. => format!("\\u{byte:04x}").into_bytes(),
-        _ => vec![byte],
-    }));
+    made.add(
+        "quoted-printable",
+        &each(value, |byte| match byte {
+            b'=' | 0..=31 | 127.. => format!("={byte:02x}").into_bytes(),
+            _ => vec![byte],
+        }),
+    );
+    made.add(
+        "html",
+        &each(value, |byte| match byte {
+            b'&' => b"&amp;".to_vec(),
+            b'<' => b"&lt;".to_vec(),
+            b'>' => b"&gt;".to_vec(),
+            b'"' => b"&quot;".to_vec(),
+            b'\'' => b"&#39;".to_vec(),
+            _ => vec![byte],
+        }),
+    );
+    made.add(
+        "json",
+        &each(value, |byte| match byte {
+            b'&' | b'<' | b'>' | b'\'' | b'+' | 127.. => format!("\\u{byte:04x}").into_bytes(),
+            _ => vec![byte],
+        }),
+    );
 }
 
 /// Texts in which every byte is a number.
@@ -166,7 +177,13 @@ fn aligned(value: &[u8], skip: usize, bytes: usize, chars: usize, encode: &dyn F
         let tail = encode(&tail);
         text.extend_from_slice(tail.get(..rest * chars / bytes).unwrap_or_default());
     }
-    let lost = if skip == 0 { 0 } else if is_bitwise(chars) { (skip * chars).div_ceil(bytes) } else { chars };
+    let lost = if skip == 0 {
+        0
+    } else if is_bitwise(chars) {
+        (skip * chars).div_ceil(bytes)
+    } else {
+        chars
+    };
     text.get(lost..).unwrap_or_default().to_vec()
 }
 

@@ -12,8 +12,8 @@ mod kind;
 mod label;
 mod operations;
 mod payment;
-mod prefilter;
 mod people;
+mod prefilter;
 #[cfg(test)]
 mod tests;
 
@@ -108,9 +108,9 @@ fn begins(text: &[u8], at: usize) -> bool {
 
 /// Whether an escaped sign stands before a place: `%3D`.
 fn is_percent(text: &[u8], at: usize) -> bool {
-    at.checked_sub(3).and_then(|from| text.get(from..at)).is_some_and(|before| {
-        matches!(before, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    })
+    at.checked_sub(3).and_then(|from| text.get(from..at)).is_some_and(
+        |before| matches!(before, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()),
+    )
 }
 
 fn ends(text: &[u8], at: usize) -> bool {

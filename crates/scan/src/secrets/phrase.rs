@@ -58,7 +58,8 @@ fn take(text: &[u8], run: &mut Vec<(usize, usize)>, findings: &mut Vec<Finding>)
     while at + 12 <= in_list.len() && findings.len() < MOST {
         let ahead = in_list.get(at..).unwrap_or_default();
         let reach = ahead.iter().take(24).take_while(|word| word.is_some()).count();
-        let found = LENGTHS.iter().find(|length| reach >= **length && is_phrase(ahead.get(..**length).unwrap_or_default()));
+        let found =
+            LENGTHS.iter().find(|length| reach >= **length && is_phrase(ahead.get(..**length).unwrap_or_default()));
         if let (Some(length), Some((start, _))) = (found, words.get(at))
             && let Some((_, end)) = words.get(at + length - 1)
         {
@@ -83,7 +84,9 @@ fn is_phrase(words: &[Option<String>]) -> bool {
     different.dedup();
     // The list itself, and parts of it, stand in the order of the alphabet.
     let in_order = words.is_sorted();
-    !in_order && different.len() * 2 > words.len() && Mnemonic::parse_in_normalized(Language::English, &words.join(" ")).is_ok()
+    !in_order
+        && different.len() * 6 >= words.len() * 5
+        && Mnemonic::parse_in_normalized(Language::English, &words.join(" ")).is_ok()
 }
 
 #[cfg(test)]

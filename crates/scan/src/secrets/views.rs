@@ -88,20 +88,26 @@ fn assigned(text: &[u8]) -> Decoded {
 
 /// Lines without what numbers or lists them: `1. `, `part 2) `, `- `, `> `.
 fn lines(text: &[u8]) -> Decoded {
-    kept(text, line_spans(text).map(|(from, to)| {
-        let line = text.get(from..to).unwrap_or_default();
-        let head = line.get(..line.len().min(24)).unwrap_or_default();
-        let mark = head.iter().rposition(|byte| matches!(byte, b'.' | b')' | b']' | b'>' | b'|' | b'*'));
-        (from + mark.map_or(0, |mark| mark + 1), to)
-    }))
+    kept(
+        text,
+        line_spans(text).map(|(from, to)| {
+            let line = text.get(from..to).unwrap_or_default();
+            let head = line.get(..line.len().min(24)).unwrap_or_default();
+            let mark = head.iter().rposition(|byte| matches!(byte, b'.' | b')' | b']' | b'>' | b'|' | b'*'));
+            (from + mark.map_or(0, |mark| mark + 1), to)
+        }),
+    )
 }
 
 /// Lines that are one word: parts of a form, items of a list.
 fn lone_words(text: &[u8]) -> Decoded {
-    kept(text, line_spans(text).filter(|(from, to)| {
-        let line = text.get(*from..*to).unwrap_or_default().trim_ascii();
-        !line.is_empty() && !line.starts_with(b"--") && !line.iter().any(|byte| matches!(byte, b' ' | b':' | b'='))
-    }))
+    kept(
+        text,
+        line_spans(text).filter(|(from, to)| {
+            let line = text.get(*from..*to).unwrap_or_default().trim_ascii();
+            !line.is_empty() && !line.starts_with(b"--") && !line.iter().any(|byte| matches!(byte, b' ' | b':' | b'='))
+        }),
+    )
 }
 
 /// The text without words that are numbers of at most two digits.

@@ -6,17 +6,36 @@ use super::kind::{Row, Seen, named, plain};
 use crate::secrets::{checks, excused};
 
 pub(super) static KINDS: &[Row] = &[
-    Row::token("aws-access-key", &["AKIA", "ASIA", "ABIA", "ACCA"], r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}").check(access_key),
-    Row::labelled("aws-secret-key", &["aws", "secret_access_key", "secretaccesskey", "secret access key", "secret_key"], r"[A-Za-z0-9/+]{40}").check(mixed),
-    Row::labelled("aws-session-token", &["session_token", "sessiontoken", "security_token"], r"(?:FwoG|IQoJ|FQoG)[A-Za-z0-9/+]{100,2000}={0,2}"),
-    Row::token("aws-mws-token", &["amzn.mws."], r"amzn\.mws\.[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"),
+    Row::token("aws-access-key", &["AKIA", "ASIA", "ABIA", "ACCA"], r"A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}")
+        .check(access_key),
+    Row::labelled(
+        "aws-secret-key",
+        &["aws", "secret_access_key", "secretaccesskey", "secret access key", "secret_key"],
+        r"[A-Za-z0-9/+]{40}",
+    )
+    .check(mixed),
+    Row::labelled(
+        "aws-session-token",
+        &["session_token", "sessiontoken", "security_token"],
+        r"(?:FwoG|IQoJ|FQoG)[A-Za-z0-9/+]{100,2000}={0,2}",
+    ),
+    Row::token(
+        "aws-mws-token",
+        &["amzn.mws."],
+        r"amzn\.mws\.[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
+    ),
     Row::token("google-api-key", &["AIza"], r"AIza[A-Za-z0-9_-]{35}").check(google_key),
     Row::token("google-oauth-token", &["ya29."], r"ya29\.[A-Za-z0-9_-]{30,400}"),
     Row::token("google-oauth-secret", &["GOCSPX-"], r"GOCSPX-[A-Za-z0-9_-]{28}"),
     Row::token("google-refresh-token", &["1//0"], r"1//0[A-Za-z0-9_-]{40,110}"),
     Row::token("azure-storage-key", &["AccountKey="], r"AccountKey=[A-Za-z0-9+/]{86}=="),
     Row::token("azure-shared-access-key", &["SharedAccessKey="], r"SharedAccessKey=[A-Za-z0-9+/]{43}="),
-    Row::token("azure-client-secret", &["0Q~", "1Q~", "2Q~", "3Q~", "4Q~", "5Q~", "6Q~", "7Q~", "8Q~", "9Q~"], r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}").back(3),
+    Row::token(
+        "azure-client-secret",
+        &["0Q~", "1Q~", "2Q~", "3Q~", "4Q~", "5Q~", "6Q~", "7Q~", "8Q~", "9Q~"],
+        r"[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}",
+    )
+    .back(3),
     Row::token("azure-devops-token", &["AZDO"], r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}").back(76),
     Row::token("azure-ai-key", &["JQQJ9"], r"[A-Za-z0-9]{52}JQQJ9[A-Z0-9]{6,12}[A-Za-z0-9]{14,22}").back(52),
     Row::token("azure-storage-account-key", &["+ASt"], r"[A-Za-z0-9/+]{76}\+ASt[A-Za-z0-9/+]{6}==").back(76),
@@ -32,7 +51,11 @@ pub(super) static KINDS: &[Row] = &[
     Row::labelled("hetzner-token", &["hetzner", "hcloud"], r"[A-Za-z0-9]{64}"),
     Row::labelled("vultr-key", &["vultr"], r"[A-Z0-9]{36}"),
     Row::token("scaleway-access-key", &["SCW"], r"SCW[A-Z0-9]{17}"),
-    Row::labelled("scaleway-secret-key", &["scaleway", "scw_"], r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"),
+    Row::labelled(
+        "scaleway-secret-key",
+        &["scaleway", "scw_"],
+        r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}",
+    ),
     Row::labelled("ibm-cloud-key", &["ibm"], r"[A-Za-z0-9_-]{44}").check(mixed),
     Row::token("alibaba-access-key", &["LTAI"], r"LTAI[A-Za-z0-9]{16,20}"),
     Row::labelled("alibaba-secret-key", &["alibaba", "aliyun", "alicloud"], r"[A-Za-z0-9]{30}").check(mixed),
@@ -46,7 +69,11 @@ pub(super) static KINDS: &[Row] = &[
     Row::labelled("fastly-token", &["fastly"], r"[A-Za-z0-9_-]{32}").check(mixed),
     Row::token("heroku-key", &["HRKU-"], r"HRKU-[A-Za-z0-9_-]{36,70}"),
     Row::labelled("heroku-old-key", &["heroku"], r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}"),
-    Row::token("fly-token", &["FlyV1 ", "fm1r_", "fm1a_", "fm2_"], r"(?:FlyV1 )?fm(?:1[ra]|2)_[A-Za-z0-9+/=,_]{80,1500}"),
+    Row::token(
+        "fly-token",
+        &["FlyV1 ", "fm1r_", "fm1a_", "fm2_"],
+        r"(?:FlyV1 )?fm(?:1[ra]|2)_[A-Za-z0-9+/=,_]{80,1500}",
+    ),
     Row::token("fly-access-token", &["fo1_"], r"fo1_[A-Za-z0-9_-]{43}"),
     Row::token("vercel-token", &["vcp_", "vci_", "vca_", "vcr_", "vck_"], r"vc[piark]_[A-Za-z0-9]{24,60}"),
     Row::labelled("vercel-old-token", &["vercel"], r"[A-Za-z0-9]{24}").check(mixed),

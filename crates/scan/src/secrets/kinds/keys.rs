@@ -36,7 +36,8 @@ pub(super) static KINDS: &[Row] = &[
 /// A block with a body of its own: documents show the first line alone, or dots.
 fn pem(seen: &Seen<'_>) -> Option<f32> {
     let body = seen.value.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-    (body >= 80 && !excused::is_example(seen.value.get(30..).unwrap_or_default().get(..400).unwrap_or_default())).then_some(0.97)
+    (body >= 80 && !excused::is_example(seen.value.get(30..).unwrap_or_default().get(..400).unwrap_or_default()))
+        .then_some(0.97)
 }
 
 fn sure(_: &Seen<'_>) -> Option<f32> {
@@ -55,5 +56,7 @@ fn base58(seen: &Seen<'_>) -> Option<f32> {
 fn private_hex(seen: &Seen<'_>) -> Option<f32> {
     let name = seen.text.get(seen.label.saturating_sub(24)..seen.start)?.to_ascii_lowercase();
     let has = |part: &[u8]| memchr::memmem::find(&name, part).is_some();
-    ((has(b"priv") || has(b"secret") || has(b"_pk") || has(b"mnemonic")) && has(b"key") || has(b"_pk")).then(|| named(seen)).flatten()
+    ((has(b"priv") || has(b"secret") || has(b"_pk") || has(b"mnemonic")) && has(b"key") || has(b"_pk"))
+        .then(|| named(seen))
+        .flatten()
 }

@@ -70,7 +70,6 @@ impl Row {
         self.check = check;
         self
     }
-
 }
 
 impl Kind {

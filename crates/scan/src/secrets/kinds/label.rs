@@ -14,16 +14,50 @@ const BEFORE: usize = 32;
 
 /// Parts of a name that say that a secret follows.
 const SECRET: [&str; 15] = [
-    "key", "token", "secret", "pass", "pwd", "auth", "cred", "pat", "api", "dsn", "bearer", "sig", "private", "license",
-    "cookie",
+    "key", "token", "secret", "pass", "pwd", "auth", "cred", "pat", "api", "dsn", "bearer", "sig", "private",
+    "license", "cookie",
 ];
 
 /// Parts of a name that say that none does.
 const HARMLESS: [&str; 38] = [
-    "sha1", "sha256", "sha512", "hash", "commit", "digest", "checksum", "md5", "uuid", "guid", "etag", "fingerprint",
-    "integrity", "public", "pubkey", "publishable", "csrf", "xsrf", "nonce", "next_page", "nextpage", "next_token", "nexttoken", "cursor", "page_token", "pagetoken", "sitekey",
-    "site_key", "site-key", "tokenizer", "revision", "version", "thumbprint", "request_id", "trace", "captcha",
-    "authenticity", "verification",
+    "sha1",
+    "sha256",
+    "sha512",
+    "hash",
+    "commit",
+    "digest",
+    "checksum",
+    "md5",
+    "uuid",
+    "guid",
+    "etag",
+    "fingerprint",
+    "integrity",
+    "public",
+    "pubkey",
+    "publishable",
+    "csrf",
+    "xsrf",
+    "nonce",
+    "next_page",
+    "nextpage",
+    "next_token",
+    "nexttoken",
+    "cursor",
+    "page_token",
+    "pagetoken",
+    "sitekey",
+    "site_key",
+    "site-key",
+    "tokenizer",
+    "revision",
+    "version",
+    "thumbprint",
+    "request_id",
+    "trace",
+    "captcha",
+    "authenticity",
+    "verification",
 ];
 
 /// The span of the value that a keyword of length `word` at `at` names.
@@ -64,8 +98,9 @@ fn is_lead(byte: u8) -> bool {
 fn names_a_secret(text: &[u8], at: usize, start: usize) -> bool {
     let from = at.saturating_sub(BEFORE);
     let ahead = text.get(from..at).unwrap_or_default();
-    let joined = ahead.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+    let joined =
+        ahead.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
     let name = text.get(at - joined..start).unwrap_or_default().to_ascii_lowercase();
     let has = |part: &&str| memchr::memmem::find(&name, part.as_bytes()).is_some();
-    SECRET.iter().any(|part| has(part)) && !HARMLESS.iter().any(|part| has(part))
+    SECRET.iter().any(has) && !HARMLESS.iter().any(has)
 }

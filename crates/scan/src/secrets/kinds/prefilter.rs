@@ -90,7 +90,6 @@ fn fold(gram: u32) -> u32 {
     gram | 0x2020_2020
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "17 bits fit everywhere")]
 #[inline]
 fn place(gram: u32) -> usize {
     (gram.wrapping_mul(0x9e37_79b1) >> (32 - WIDTH)) as usize

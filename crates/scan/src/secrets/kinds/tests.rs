@@ -56,16 +56,29 @@ impl Draw {
 
 /// Kinds whose pattern alone does not make an example: their own tests are below.
 const BUILT: [&str; 14] = [
-    "json-web-token", "url-password", "basic-authorization", "docker-auth", "netrc-password", "connection-password",
-    "bitcoin-extended-key", "bitcoin-wif", "discord-bot-token", "private-key", "putty-key", "npm-auth",
-    "twitter-bearer-token", "jwk-private",
+    "json-web-token",
+    "url-password",
+    "basic-authorization",
+    "docker-auth",
+    "netrc-password",
+    "connection-password",
+    "bitcoin-extended-key",
+    "bitcoin-wif",
+    "discord-bot-token",
+    "private-key",
+    "putty-key",
+    "npm-auth",
+    "twitter-bearer-token",
+    "jwk-private",
 ];
 
 fn example(kind: &Kind, seed: u64) -> String {
     let token = Draw(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).example(kind.source);
     match kind.shape {
         Shape::Token { .. } => token,
-        Shape::Labelled => format!("{}_private_key_secret = \"{token}\"", kind.words[0].trim_end_matches(['_', '-', ' '])),
+        Shape::Labelled => {
+            format!("{}_private_key_secret = \"{token}\"", kind.words[0].trim_end_matches(['_', '-', ' ']))
+        }
     }
 }
 
@@ -77,12 +90,15 @@ fn is_found(text: &str, id: &str) -> bool {
 fn each_kind_finds_its_example_wherever_it_stands() {
     let mut missed = Vec::new();
     for kind in all().filter(|kind| !BUILT.contains(&kind.id)) {
-        for around in [("", ""), ("export X='", "'\n"), ("{\"a\":\"", "\"}"), ("key: ", ", next"), ("https://h/x?t=", "&b=1")] {
+        for around in
+            [("", ""), ("export X='", "'\n"), ("{\"a\":\"", "\"}"), ("key: ", ", next"), ("https://h/x?t=", "&b=1")]
+        {
             if around.0.starts_with("https") && matches!(kind.shape, Shape::Labelled) {
                 continue;
             }
             // One of three: chance makes an example that looks made up.
-            let found = (1..4).any(|seed| is_found(&format!("{}{}{}", around.0, example(kind, seed), around.1), kind.id));
+            let found =
+                (1..4).any(|seed| is_found(&format!("{}{}{}", around.0, example(kind, seed), around.1), kind.id));
             if !found {
                 missed.push(format!("{} in {around:?}: {}", kind.id, example(kind, 1)));
             }

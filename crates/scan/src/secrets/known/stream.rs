@@ -117,10 +117,7 @@ impl<'k> Stream<'k> {
             let Some(needle) = self.known.needles.get(place.needle as usize) else { continue };
             let offset = place.offset as usize;
             let back = common_end(text.get(..at).unwrap_or_default(), needle.text.get(..offset).unwrap_or_default());
-            let ahead = common_start(
-                text.get(at..).unwrap_or_default(),
-                needle.text.get(offset..).unwrap_or_default(),
-            );
+            let ahead = common_start(text.get(at..).unwrap_or_default(), needle.text.get(offset..).unwrap_or_default());
             let start = self.origin + (at - back) as u64;
             if back == offset && offset + ahead == needle.text.len() {
                 let end = start + needle.text.len() as u64;
@@ -147,7 +144,14 @@ impl<'k> Stream<'k> {
         self.reported.push((needle, key));
         let (start, skip) = self.raw_place(span.0);
         let (end, rest) = self.raw_place(span.1.saturating_sub(1));
-        hits.push(Hit { value: found.value as usize, form: found.form, start, end, confidence, ahead: Some((skip, rest)) });
+        hits.push(Hit {
+            value: found.value as usize,
+            form: found.form,
+            start,
+            end,
+            confidence,
+            ahead: Some((skip, rest)),
+        });
     }
 
     fn remember(&mut self, piece: Piece) {
@@ -194,9 +198,7 @@ impl<'k> Stream<'k> {
         }
         // A stream of nothing but signs adds no character and must add no mark either.
         if self.marks.len() > 4 * BLOCK / MARK {
-            let skeleton = |mark: &(u64, u64)| mark.0;
-            let mut last = None;
-            self.marks.retain(|mark| std::mem::replace(&mut last, Some(skeleton(mark))) != Some(skeleton(mark)));
+            self.marks.dedup_by_key(|(place, _)| *place);
         }
     }
 
@@ -215,7 +217,14 @@ impl<'k> Stream<'k> {
                 if at + short.len() > kept {
                     let start = (self.came + at as u64).saturating_sub(kept as u64);
                     let end = start + short.len() as u64;
-                    hits.push(Hit { value: short.value as usize, form: short.form, start, end, confidence: 0.9, ahead: None });
+                    hits.push(Hit {
+                        value: short.value as usize,
+                        form: short.form,
+                        start,
+                        end,
+                        confidence: 0.9,
+                        ahead: None,
+                    });
                 }
             }
         }

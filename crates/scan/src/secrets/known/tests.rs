@@ -64,8 +64,10 @@ fn other_text_holds_none() {
 
 #[test]
 fn short_values_are_found_by_themselves() {
-    let known = Known::new([("pin", b"x7!Qp".as_slice()), ("signs", "пароль-№5".as_bytes()), ("word", b"password".as_slice())]);
-    let found = |text: &str| known.find(text.as_bytes()).iter().map(|hit| known.id(hit.value).to_owned()).collect::<Vec<_>>();
+    let known =
+        Known::new([("pin", b"x7!Qp".as_slice()), ("signs", "пароль-№5".as_bytes()), ("word", b"password".as_slice())]);
+    let found =
+        |text: &str| known.find(text.as_bytes()).iter().map(|hit| known.id(hit.value).to_owned()).collect::<Vec<_>>();
     assert_eq!(found("the pin is x7!Qp."), ["pin"]);
     assert_eq!(found("ax7!Qpa"), Vec::<String>::new());
     assert_eq!(found("мой пароль-№5 такой"), ["signs"]);

@@ -200,7 +200,11 @@ fn pairs(text: &[u8], from: usize) -> (Vec<u8>, usize) {
         bytes.push(byte);
         at += 2;
         let tail = text.get(at..).unwrap_or_default();
-        let gap = tail.iter().take(4).take_while(|byte| matches!(byte, b' ' | b':' | b',' | b'-' | b'\n' | b'\\' | b'%' | b'|')).count();
+        let gap = tail
+            .iter()
+            .take(4)
+            .take_while(|byte| matches!(byte, b' ' | b':' | b',' | b'-' | b'\n' | b'\\' | b'%' | b'|'))
+            .count();
         let mark = match tail.get(gap..).unwrap_or_default() {
             [b'0', b'x' | b'X', ..] => 2,
             [b'x', ..] => 1,
