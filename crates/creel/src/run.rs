@@ -204,10 +204,10 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let Hands { alive, secrets, control, seat } = hands;
     let mut kit =
         GuardKit { setup, secrets, control, planted: Vec::new(), bench, authority: String::new(), token: None };
-    // Side by side: the guard gets small, makes or reads the authority and opens the ledger while the jail is built.
+    // Side by side: the jail is built while the guard gets small, makes or reads the authority and opens the ledger.
+    let begun = Begun::begin(&plan)?;
     let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;
     preparing.unlock();
-    let begun = Begun::begin(&plan)?;
     let authority = preparing.authority().await.map_err(Failure::host)?;
     let launched = begun.finish(trust(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);

@@ -31,14 +31,42 @@ pub enum Fork {
 /// # Errors
 /// `Other` when there is more than one thread; else what the kernel says.
 pub fn fork() -> io::Result<Fork> {
-    if thread_count()? != 1 {
-        return Err(io::Error::other("fork needs a process with one thread"));
-    }
+    lone_thread()?;
     // SAFETY: this is the only thread, as checked above, so no lock is held by a thread that the child lacks.
-    let result = unsafe { libc::fork() };
-    match result {
-        0 => Ok(Fork::Child),
-        pid => Pid::from_raw(pid).filter(|_| pid > 0).map(Fork::Parent).ok_or_else(io::Error::last_os_error),
+    sides(i64::from(unsafe { libc::fork() }))
+}
+
+/// The same, with the child in this control group of version 2 from its first instruction on (`CLONE_INTO_CGROUP`): to move
+/// it there later waits for every processor of the host.
+///
+/// # Errors
+/// As [`fork`]; `ENOSYS` before 5.3, `EINVAL` before 5.7, `EACCES` or `EBUSY` when the group can't take it.
+pub fn fork_into(group: impl AsFd) -> io::Result<Fork> {
+    lone_thread()?;
+    let raw = |number: i32| u64::try_from(number).unwrap_or_default();
+    // SAFETY: a structure of integers, for which all zero means that nothing is asked for (clone3(2)).
+    let mut asked: libc::clone_args = unsafe { std::mem::zeroed() };
+    asked.flags = CLONE_INTO_CGROUP;
+    asked.exit_signal = raw(libc::SIGCHLD);
+    asked.cgroup = raw(group.as_fd().as_raw_fd());
+    // SAFETY: without CLONE_VM the child has memory of its own, as after fork. This is the only thread, as checked above; the
+    // C library's note of the child's number stays the parent's, which nothing of ours reads before the next execve.
+    sides(unsafe { libc::syscall(libc::SYS_clone3, &raw const asked, size_of::<libc::clone_args>()) })
+}
+
+/// `linux/sched.h`; the C library's crate has it in too narrow a type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+fn lone_thread() -> io::Result<()> {
+    if thread_count()? == 1 { Ok(()) } else { Err(io::Error::other("fork needs a process with one thread")) }
+}
+
+/// What the kernel gave back, at once: it may be an error number's companion.
+fn sides(result: i64) -> io::Result<Fork> {
+    match i32::try_from(result) {
+        Ok(0) => Ok(Fork::Child),
+        Ok(pid) if pid > 0 => Pid::from_raw(pid).map(Fork::Parent).ok_or_else(io::Error::last_os_error),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

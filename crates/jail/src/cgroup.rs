@@ -46,8 +46,18 @@ pub struct Usage {
     pub oom_kills: Option<u64>,
 }
 
+/// Where a process goes to be in a jail's groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Groups {
+    /// The folders of version 1.
+    pub(crate) v1: Vec<PathBuf>,
+    /// The one of version 2.
+    pub(crate) unified: Option<PathBuf>,
+}
+
 /// A jail's groups. They stay until [`remove`](Self::remove), also when this is dropped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cgroup {
     name: String,
     memory: Option<Place>,
@@ -131,10 +141,23 @@ impl Cgroup {
         dirs.into_iter().collect()
     }
 
-    /// Moves the process `pid`, with all its threads, into every group. What it starts from then on is in them as well.
+    /// The groups' folders, by version.
+    pub(crate) fn groups(&self) -> Groups {
+        let places = [&self.memory, &self.cpu, &self.cpuacct, &self.pids];
+        let v1: BTreeSet<PathBuf> =
+            places.into_iter().flatten().filter(|place| !place.is_v2()).map(|place| place.dir().to_owned()).collect();
+        Groups { v1: v1.into_iter().collect(), unified: self.unified.as_ref().map(|place| place.dir().to_owned()) }
+    }
+
+    /// Moves the process `pid`, with all its threads, into every group that it is not in yet. What it starts from then on is in
+    /// them as well.
     pub fn add(&self, pid: i32) -> Result<(), Error> {
         for dir in self.dirs() {
             let path = dir.join("cgroup.procs");
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if text.lines().any(|line| line.parse() == Ok(pid)) {
+                continue;
+            }
             std::fs::write(&path, pid.to_string()).map_err(Error::host(
                 format!("move process `{pid}` into `{}`", dir.display()),
                 "run Creel as root, outside of a container that owns the cgroups",
@@ -164,17 +187,22 @@ impl Cgroup {
         all.into_iter().collect()
     }
 
-    /// Kills every process of the jail, and returns when there is none left: within two seconds, or it is an error.
-    pub fn kill_all(&self) -> Result<(), Error> {
-        // First no new ones, so that a fork bomb doesn't outrun us; where this isn't possible the rounds must do.
+    /// Lets no new processes begin, so that a fork bomb doesn't outrun us, and kills those that are there, as far as one word to
+    /// the kernel does it; where this isn't possible the rounds of [`kill_all`](Self::kill_all) must do.
+    pub(crate) fn condemn(&self) {
         if let Some(pids) = &self.pids {
             std::fs::write(pids.dir().join("pids.max"), "0").ok();
         }
+        if let Some(unified) = &self.unified {
+            // From Linux 5.14 on, also for a hierarchy without controllers.
+            std::fs::write(unified.dir().join("cgroup.kill"), "1").ok();
+        }
+    }
+
+    /// Kills every process of the jail, and returns when there is none left: within two seconds, or it is an error.
+    pub fn kill_all(&self) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            if let Some(unified) = &self.unified {
-                // From Linux 5.14 on, also for a hierarchy without controllers.
-                std::fs::write(unified.dir().join("cgroup.kill"), "1").ok();
-            }
+            self.condemn();
             let left = self.processes();
             if left.is_empty() {
                 return Ok(());

@@ -18,26 +18,38 @@ pub(crate) enum Entry {
     File { path: PathBuf, bytes: Bytes, mode: u32, agents: bool },
 }
 
-/// Bytes that are mostly text, so that the order to the stage stays small as JSON.
+/// Bytes that are mostly text, so that the order to the stage is short as JSON and read at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
 pub(crate) enum Bytes {
+    #[serde(rename = "t")]
     Text(String),
-    Raw(Vec<u8>),
+    /// Two hexadecimal digits a byte.
+    #[serde(rename = "x")]
+    Raw(String),
 }
 
 impl Bytes {
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let digit = |digit: u8| (digit as char).to_digit(16).and_then(|value| u8::try_from(value).ok()).unwrap_or(0);
         match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Raw(raw) => raw,
+            Self::Text(text) => text.as_bytes().to_vec(),
+            Self::Raw(digits) => digits
+                .as_bytes()
+                .chunks_exact(2)
+                .map(|pair| pair.iter().fold(0, |byte, one| byte << 4 | digit(*one)))
+                .collect(),
         }
     }
 }
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        String::from_utf8(bytes).map_or_else(|error| Self::Raw(error.into_bytes()), Self::Text)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |value: u8| DIGITS.get(usize::from(value)).map_or('0', |digit| char::from(*digit));
+        String::from_utf8(bytes).map_or_else(
+            |error| Self::Raw(error.as_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()),
+            Self::Text,
+        )
     }
 }
 

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use creel_jail_sys::caps::landlock_version;
@@ -31,7 +32,7 @@ use crate::net::PlantedSockets;
 use crate::plan::{BEHIND, Disk, Engine, Limits, MadeFile, OciRuntime, Plan, Users, WRITABLE};
 use crate::rootfs::view;
 use crate::spec::spec;
-use crate::stage::{Answer, Fault, Order, Owner, Word, write_order};
+use crate::stage::{Answer, Fault, Order, Owner, Word, write};
 use crate::{etc, seccomp};
 use disk::AttachedDisk;
 
@@ -96,14 +97,25 @@ pub struct Launched {
     pub layers: Vec<Layer>,
 }
 
-/// A jail whose limits and disk stand; its stage waits for the order.
+/// A jail that is being built: its stage waits for nothing but the last files.
 #[derive(Debug)]
 pub struct Begun<'a> {
     plan: &'a Plan,
     lacking: Vec<&'static str>,
     order: Order,
-    stage: Seq,
+    link: Seq,
+    behind: Seq,
+    early: JoinHandle<Result<Early, Error>>,
     parts: Parts,
+}
+
+/// What the stage has done while the warden did something else.
+#[derive(Debug)]
+struct Early {
+    stage: Seq,
+    planted: PlantedSockets,
+    /// PID 1 with its descriptor; an engine starts it later.
+    first: Option<(i32, OwnedFd)>,
 }
 
 /// A running jail. Dropping it takes it down.
@@ -131,9 +143,11 @@ struct Parts {
 const STEP: Duration = Duration::from_secs(20);
 /// How long the kernel may take to clear each kind of thing.
 const END: Duration = Duration::from_secs(2);
+/// How long the stage may take to end by itself.
+const ITS_OWN_END: Duration = Duration::from_millis(50);
 
 impl<'a> Begun<'a> {
-    /// The first half of [`Jail::launch`], on the same thread.
+    /// The first half of [`Jail::launch`], on the same thread. The jail is built while the caller does something else.
     ///
     /// # Errors
     /// As there.
@@ -141,14 +155,17 @@ impl<'a> Begun<'a> {
         let description = spec(plan)?;
         merged_usr()?;
         let engine = engine(plan)?;
-        let cgroup = Cgroup::create(&plan.name, &cgroup_limits(&plan.limits))?;
-        let lacking = known_lacks(&cgroup, plan.users, plan.disk != Disk::Memory);
-        let mut parts = Parts { first: None, stage: None, cgroup: Some(cgroup), disk: None };
-        tolerate(plan, &lacking)?;
+        let mut parts = Parts { first: None, stage: None, cgroup: None, disk: None };
+        // First of all, for it gets ready meanwhile.
         let (stage, theirs) = Seq::pair().map_err(told)?;
         let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
         parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
         drop(theirs);
+        let cgroup = Cgroup::create(&plan.name, &cgroup_limits(&plan.limits))?;
+        let lacking = known_lacks(&cgroup, plan.users, plan.disk != Disk::Memory);
+        let groups = cgroup.groups();
+        parts.cgroup = Some(cgroup.clone());
+        tolerate(plan, &lacking)?;
         if !lacking.contains(&"limit.disk") {
             parts.disk = AttachedDisk::attach(&plan.disk)?;
         }
@@ -161,8 +178,17 @@ impl<'a> Begun<'a> {
             inner_wall: plan.inner_wall,
             own_user: plan.users.is_own(),
             engine,
+            groups,
         };
-        Ok(Self { plan, lacking, order, stage, parts })
+        let (link, first_link) = Seq::pair().map_err(told)?;
+        let (behind, behind_link) = Seq::pair().map_err(told)?;
+        let memory = write(&order)?;
+        let mut fds = vec![memory.as_fd(), first_link.as_fd()];
+        fds.extend(plan.inner_wall.map(|_| behind_link.as_fd()));
+        fds.extend(parts.disk.as_ref().and_then(AttachedDisk::mounted));
+        send(&stage, &Word::Build, &fds).map_err(told)?;
+        let early = std::thread::spawn(move || follow_early(stage, &cgroup, engine.is_some()));
+        Ok(Self { plan, lacking, order, link, behind, early, parts })
     }
 
     /// The second half, with `files` besides those of the plan.
@@ -170,18 +196,12 @@ impl<'a> Begun<'a> {
     /// # Errors
     /// As there.
     pub fn finish(self, files: Vec<MadeFile>) -> Result<Launched, Error> {
-        let Self { plan, lacking, mut order, stage, mut parts } = self;
-        order.skeleton.extend(etc::files(&files));
-        let (link, first_link) = Seq::pair().map_err(told)?;
-        let (behind, behind_link) = Seq::pair().map_err(told)?;
-        let memory = write_order(&order)?;
-        let mut fds = vec![memory.as_fd(), first_link.as_fd()];
-        fds.extend(plan.inner_wall.map(|_| behind_link.as_fd()));
-        fds.extend(parts.disk.as_ref().and_then(AttachedDisk::mounted));
-        send(&stage, &Word::Build, &fds).map_err(told)?;
-        drop((memory, first_link, behind_link));
-
-        let born = follow(&stage, &mut parts, plan.inner_wall.is_some())?;
+        let Self { plan, lacking, order, link, behind, early, mut parts } = self;
+        let late = write(&etc::files(&files))?;
+        let Early { stage, planted, first } = early.join().map_err(|_| Error::bug("a thread failed"))??;
+        send(&stage, &Word::Files, &[late.as_fd()]).map_err(told)?;
+        drop(late);
+        let born = follow(&stage, &mut parts, (planted, first), plan.inner_wall.is_some())?;
         if let Some(disk) = &mut parts.disk {
             disk.let_go();
         }
@@ -334,42 +354,67 @@ struct Born {
     secrets: Option<OwnedFd>,
 }
 
-/// Follows the stage to `Running`, and puts PID 1 into its cgroup on the way.
-fn follow(stage: &Seq, parts: &mut Parts, inner_wall: bool) -> Result<Born, Error> {
-    let mut planted = None;
+/// Follows the stage until PID 1 is in its cgroup, or until an engine waits for the last files.
+fn follow_early(stage: Seq, cgroup: &Cgroup, engine: bool) -> Result<Early, Error> {
+    let planted = match next(&stage)? {
+        (Answer::Planted, fds) => PlantedSockets::from_fds(fds)?,
+        (Answer::Failed(fault), _) => return Err(from_fault(fault)),
+        (other, _) => return Err(Error::bug(format!("the stage said {other:?}"))),
+    };
+    if engine {
+        return Ok(Early { stage, planted, first: None });
+    }
+    match next(&stage)? {
+        (Answer::Forked { pid }, fds) => {
+            let pidfd = fds.into_iter().next().ok_or_else(|| Error::bug("PID 1 without a descriptor"))?;
+            admit(&stage, cgroup, pid)?;
+            Ok(Early { stage, planted, first: Some((pid, pidfd)) })
+        }
+        (Answer::Failed(fault), _) => Err(from_fault(fault)),
+        (other, _) => Err(Error::bug(format!("the stage said {other:?}"))),
+    }
+}
+
+/// Follows it from there to `Running`, and to the inner wall if there is to be one.
+fn follow(
+    stage: &Seq,
+    parts: &mut Parts,
+    (planted, first): (PlantedSockets, Option<(i32, OwnedFd)>),
+    inner_wall: bool,
+) -> Result<Born, Error> {
+    let cgroup = parts.cgroup.clone().ok_or_else(|| Error::bug("a jail without a cgroup"))?;
     let mut secrets = None;
     let (mut pid, mut wall) = (None, None);
+    if let Some((number, pidfd)) = first {
+        (pid, parts.first) = (Some(number), Some(pidfd));
+    }
     loop {
         match next(stage)? {
-            (Answer::Planted, fds) => planted = Some(PlantedSockets::from_fds(fds)?),
             (Answer::Forked { pid: number }, fds) => {
                 parts.first = fds.into_iter().next();
-                admit(stage, parts, number)?;
+                admit(stage, &cgroup, number)?;
                 pid = Some(number);
             }
             (Answer::Built, fds) => secrets = fds.into_iter().next(),
             (Answer::Running, _) if !inner_wall => break,
             (Answer::Running, _) => {}
             (Answer::Walled { pid: number }, _) => {
-                admit(stage, parts, number)?;
+                admit(stage, &cgroup, number)?;
                 wall = Some(number);
             }
             (Answer::WallStands, _) => break,
             (Answer::Failed(fault), _) => return Err(from_fault(fault)),
-            (other @ (Answer::Connected | Answer::Refused { .. }), _) => {
+            (other @ (Answer::Planted | Answer::Connected | Answer::Refused { .. }), _) => {
                 return Err(Error::bug(format!("the stage said {other:?}")));
             }
         }
     }
-    match (pid, planted) {
-        (Some(pid), Some(planted)) => Ok(Born { pid, wall, planted, secrets }),
-        _ => Err(Error::bug("the stage left out a step")),
-    }
+    let pid = pid.ok_or_else(|| Error::bug("the stage left out a step"))?;
+    Ok(Born { pid, wall, planted, secrets })
 }
 
 /// Puts a waiting process into the jail's cgroup and lets it go on.
-fn admit(stage: &Seq, parts: &Parts, pid: i32) -> Result<(), Error> {
-    let cgroup = parts.cgroup.as_ref().ok_or_else(|| Error::bug("a jail without a cgroup"))?;
+fn admit(stage: &Seq, cgroup: &Cgroup, pid: i32) -> Result<(), Error> {
     cgroup.add(pid)?;
     send(stage, &Word::Go, &[]).map_err(|error| Error::stage(format!("the stage's link: {error}")))
 }
@@ -472,26 +517,26 @@ impl Parts {
     /// Ends everything, each part whatever became of the others; names what is left.
     fn take_down(&mut self) -> Result<(), Error> {
         let mut left = Vec::new();
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.condemn();
+        }
+        if let Some(first) = self.first.take() {
+            // no such process: it has ended already
+            let _sent = pidfd::kill(&first);
+            // PID 1 ends as the last of its namespace (pid_namespaces(7))
+            if !pidfd::wait_ended(&first, END).unwrap_or(false) {
+                left.push("PID 1".to_owned());
+            }
+        }
         if let Some(cgroup) = &self.cgroup
             && let Err(error) = cgroup.kill_all()
         {
             left.push(error.to_string());
         }
-        if let Some(first) = self.first.take() {
-            // no such process: it has ended already
-            let _sent = pidfd::kill(&first);
-            if !pidfd::wait_ended(&first, END).unwrap_or(false) {
-                left.push("PID 1".to_owned());
-            }
-        }
         if let Some(mut stage) = self.stage.take() {
             // it collects PID 1 and ends by itself
-            for _ in 0..20 {
-                if !matches!(stage.try_wait(), Ok(None)) {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            let ended = i32::try_from(stage.id()).map_err(io::Error::other).and_then(pidfd::open);
+            let _ended = ended.and_then(|ended| pidfd::wait_ended(ended, ITS_OWN_END));
             let _sent = stage.kill();
             if stage.wait().is_err() {
                 left.push("the stage".to_owned());

@@ -41,11 +41,15 @@ pub(crate) struct Gathered {
 }
 
 /// Gathers below the staging folder all that the jail is made of. `volume` is a mounted disk in no place yet; without one
-/// the writable places lie in memory.
+/// the writable places lie in memory. `late` gives the files that were not known when the order was written.
 ///
 /// # Errors
 /// `Host` with what was tried; nothing has to be undone, for the mount namespace ends with its process.
-pub(crate) fn gather(order: &Order, volume: Option<OwnedFd>) -> Result<Gathered, Error> {
+pub(crate) fn gather(
+    order: &Order,
+    volume: Option<OwnedFd>,
+    late: impl FnOnce() -> Result<Vec<Entry>, Error>,
+) -> Result<Gathered, Error> {
     let (root, agent) = builders_ids(&order.spec)?;
     let tree = stage(order, volume, agent)?;
     write_skeleton(&tree, &order.skeleton, (root, agent))?;
@@ -58,6 +62,7 @@ pub(crate) fn gather(order: &Order, volume: Option<OwnedFd>) -> Result<Gathered,
         inner::make_links().map_err(Error::host("make the links to the launcher", HINT))?;
         handed.extend(inner::take(agent)?);
     }
+    write_skeleton(&tree, &late()?, (root, agent))?;
     Ok(Gathered { tree, handed })
 }
 
@@ -175,7 +180,7 @@ fn write_skeleton(tree: &Tree, skeleton: &[Entry], (root, agent): (u32, u32)) ->
             Entry::Link { path, target } => tree.link(path, target),
             Entry::File { path, bytes, mode, agents } => {
                 let owner = if *agents { agent } else { root };
-                tree.file(path, bytes.as_slice(), Mode::from_raw_mode(*mode), owner)
+                tree.file(path, &bytes.to_vec(), Mode::from_raw_mode(*mode), owner)
             }
         };
         written.map_err(Error::host(format!("make `/{}` of the jail", entry.path().display()), HINT))?;

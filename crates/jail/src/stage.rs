@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use creel_jail_sys::process::{Fork, exit_now, fork};
+use creel_jail_sys::process::{Fork, exit_now};
 use creel_jail_sys::seqpacket::Seq;
 use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::{LinuxIdMapping, Spec};
@@ -28,6 +28,7 @@ use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Groups;
 use crate::error::Error;
 use crate::etc::Entry;
 use crate::init::protocol::{recv, send};
@@ -52,16 +53,20 @@ pub(crate) struct Order {
     pub(crate) own_user: bool,
     /// Who mounts and starts it, if not we.
     pub(crate) engine: Option<OciRuntime>,
+    /// The jail's control groups.
+    pub(crate) groups: Groups,
 }
 
 /// What the warden says. Descriptors: `Build` brings the order, PID 1's link, that of the process behind the inner wall if
-/// there is to be one, and the volume if there is one.
+/// there is to be one, and the volume if there is one; `Files` the files that were not known by then.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Word {
     Build,
     /// PID 1, or the process behind the inner wall, is in its cgroup.
     Go,
+    /// After the `Go` of PID 1; with an engine, which needs them all first, before it.
+    Files,
     Connect {
         port: u16,
         owner: watch::Owner,
@@ -152,7 +157,7 @@ fn build(warden: &Seq) -> Result<Option<Built>, Error> {
     let Some((Word::Build, fds)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
     let mut fds = fds.into_iter();
     let (Some(order), Some(link)) = (fds.next(), fds.next()) else { return Err(Error::bug("an order without a link")) };
-    let order = read_order(order)?;
+    let mut order: Order = read(order)?;
     let behind = if order.inner_wall.is_some() { fds.next() } else { None };
     let volume = fds.next();
 
@@ -167,7 +172,11 @@ fn build(warden: &Seq) -> Result<Option<Built>, Error> {
     drop(planted);
 
     let born = match order.engine {
-        Some(runtime) => engine::start(warden, &order, runtime, (link, volume))?,
+        Some(runtime) => {
+            let Some(files) = files(warden)? else { return Ok(None) };
+            order.skeleton.extend(read_files(files)?);
+            engine::start(warden, &order, runtime, (link, volume))?
+        }
         None => bear(warden, &order, (link, volume))?,
     };
     let Some((first, bricks)) = born else { return Ok(None) };
@@ -192,7 +201,7 @@ fn bear(
     let told = |error: io::Error| Error::stage(format!("the warden's link: {error}"));
     let (ours, theirs) = Seq::pair().map_err(told)?;
     unshare(CloneFlags::CLONE_NEWPID).map_err(|error| Error::missing("ns.pid", error))?;
-    let pid = match fork().map_err(Error::host("start PID 1", "free some processes or memory"))? {
+    let pid = match birth::fork_child(order).map_err(Error::host("start PID 1", "free some processes or memory"))? {
         Fork::Child => {
             drop(ours);
             exit_now(birth::child(&theirs, order, link, volume))
@@ -200,10 +209,14 @@ fn bear(
         Fork::Parent(pid) => pid,
     };
     drop((theirs, link, volume));
+    birth::wait_settled(&ours)?;
     let pidfd = creel_jail_sys::pidfd::open(pid.as_raw_nonzero().get()).map_err(told)?;
     send(warden, &Answer::Forked { pid: pid.as_raw_nonzero().get() }, &[pidfd.as_fd()]).map_err(told)?;
     let Some((Word::Go, _)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
     send(&ours, &birth::Step::Go, &[]).map_err(told)?;
+    let Some(files) = files(warden)? else { return Ok(None) };
+    let handles: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+    send(&ours, &birth::Step::Files, &handles).map_err(told)?;
     let bricks = attend(warden, &ours, order, pid)?;
     Ok(Some((First { pid, pidfd }, bricks)))
 }
@@ -231,7 +244,9 @@ fn attend(warden: &Seq, child: &Seq, order: &Order, pid: Pid) -> Result<Vec<Owne
                 send(warden, &Answer::Failed(fault), &[]).map_err(told)?;
                 return Err(Error::stage("PID 1 gave up"));
             }
-            birth::Step::Go | birth::Step::Started { .. } => return Err(Error::bug("PID 1 gives orders")),
+            birth::Step::Go | birth::Step::Files | birth::Step::Settled | birth::Step::Started { .. } => {
+                return Err(Error::bug("PID 1 gives orders"));
+            }
         }
     }
     send(warden, &Answer::Running, &[]).map_err(told)?;
@@ -250,8 +265,21 @@ fn map_ids(spec: &Spec, pid: Pid) -> Result<(), Error> {
     Ok(())
 }
 
-/// The order as a sealed memory file.
-pub(crate) fn write_order(order: &Order) -> Result<OwnedFd, Error> {
+/// The files that came late; none when the warden went away meanwhile.
+fn files(warden: &Seq) -> Result<Option<Vec<OwnedFd>>, Error> {
+    match recv::<Word>(warden).map_err(|error| Error::stage(format!("the warden's link: {error}")))? {
+        Some((Word::Files, fds)) => Ok(Some(fds)),
+        Some(_) => Err(Error::bug("the warden spoke out of turn")),
+        None => Ok(None),
+    }
+}
+
+fn read_files(fds: Vec<OwnedFd>) -> Result<Vec<Entry>, Error> {
+    read(fds.into_iter().next().ok_or_else(|| Error::bug("no files came"))?)
+}
+
+/// An order, or files that come late, as a sealed memory file.
+pub(crate) fn write(order: &impl Serialize) -> Result<OwnedFd, Error> {
     let told = |error: io::Error| Error::stage(format!("the order can't be written: {error}"));
     let fd = memfd_create("creel-order", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
         .map_err(Error::host("make a memory file", "use a kernel with memfd_create"))?;
@@ -266,7 +294,7 @@ pub(crate) fn write_order(order: &Order) -> Result<OwnedFd, Error> {
 /// The largest order that is read: the made files and the spec, with room.
 const LARGEST_ORDER: u64 = 32 << 20;
 
-fn read_order(fd: OwnedFd) -> Result<Order, Error> {
+fn read<T: serde::de::DeserializeOwned>(fd: OwnedFd) -> Result<T, Error> {
     let mut bytes = Vec::new();
     File::from(fd)
         .take(LARGEST_ORDER)

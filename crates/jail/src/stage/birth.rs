@@ -8,11 +8,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use creel_jail_sys::caps;
-use creel_jail_sys::process::{LINK_FD, close_on_exec_from, empty_streams, place};
+use creel_jail_sys::process::{Fork, LINK_FD, close_on_exec_from, empty_streams, fork, fork_into, place};
 use creel_jail_sys::seqpacket::Seq;
 use nix::sched::{CloneFlags, unshare};
 use oci_spec::runtime::{PosixRlimitType, Process, Spec};
-use rustix::fs::{Gid, Mode, Uid};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit, setsid, umask};
 use rustix::system::{setdomainname, sethostname};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -20,16 +20,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fault, Order};
 use crate::error::Error;
+use crate::etc::Entry;
 use crate::init::protocol::{recv, send};
 use crate::rootfs;
 use crate::spec::builders_ids;
 
-/// Between the stage and its child. `Go` comes from the stage, the rest from the child; `Built` brings what
+/// Between the stage and its child. `Go` and `Files` come from the stage, the rest from the child; `Built` brings what
 /// [`crate::rootfs::Gathered`] hands over.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Step {
+    /// From the child: it has moved into its control groups, as far as it could.
+    Settled,
     Go,
+    /// Brings the files that were not known when the order was written.
+    Files,
     Built,
     MapMe,
     /// From the helper that calls an engine: PID 1 as the host numbers it, with what comes with `Built`.
@@ -51,12 +56,13 @@ pub(super) const HINT: &str = "use a kernel of 5.17 or newer";
 
 fn become_first(stage: &Seq, order: &Order, link: OwnedFd, volume: Option<OwnedFd>) -> Result<(), Error> {
     die_with_stage()?;
+    settle(stage, order)?;
     wait_for_go(stage)?;
     be_no_favourite().map_err(Error::host("set its oom_score_adj", HINT))?;
     separate(&order.spec)?;
     let process = order.spec.process().as_ref().ok_or_else(|| Error::bug("the spec has no process"))?;
     umask(Mode::from_raw_mode(process.user().umask().unwrap_or(0o022)));
-    let gathered = rootfs::gather(order, volume)?;
+    let gathered = rootfs::gather(order, volume, || late_files(stage))?;
     let handles: Vec<_> = gathered.handed.iter().map(AsFd::as_fd).collect();
     send(stage, &Step::Built, &handles).map_err(broken)?;
     gathered.enter(order)?;
@@ -91,6 +97,42 @@ pub(super) fn fall(process: &Process, id: u32, own_user: bool) -> Result<(), Err
 
 pub(super) fn die_with_stage() -> Result<(), Error> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(Error::host("ask to die with the stage", HINT))
+}
+
+/// Forks a child of one thread, in the jail's group of version 2 if the kernel can.
+pub(super) fn fork_child(order: &Order) -> io::Result<Fork> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let group = order.groups.unified.as_ref().and_then(|dir| rustix::fs::open(dir, flags, Mode::empty()).ok());
+    match group.map(fork_into) {
+        Some(Ok(side)) => Ok(side),
+        // the warden moves it
+        Some(Err(_)) | None => fork(),
+    }
+}
+
+/// Moves this process into the jail's groups of version 1. By itself, for the kernel lets others do that only when every
+/// processor has come to rest once (kernel/cgroup/cgroup.c, `cgroup_procs_write_start`), which takes 10 ms. What fails here the
+/// warden does, which looks at each group before it says go.
+pub(super) fn settle(stage: &Seq, order: &Order) -> Result<(), Error> {
+    for dir in &order.groups.v1 {
+        let _moved = std::fs::write(dir.join("tasks"), "0");
+    }
+    send(stage, &Step::Settled, &[]).map_err(broken)
+}
+
+/// Waits until a child has done its part of [`settle`].
+pub(super) fn wait_settled(child: &Seq) -> Result<(), Error> {
+    match recv::<Step>(child).map_err(broken)? {
+        Some((Step::Settled, _)) => Ok(()),
+        _ => Err(Error::stage("a child ended before it began")),
+    }
+}
+
+fn late_files(stage: &Seq) -> Result<Vec<Entry>, Error> {
+    match recv::<Step>(stage).map_err(broken)? {
+        Some((Step::Files, fds)) => super::read_files(fds),
+        _ => Err(Error::stage("the stage is gone")),
+    }
 }
 
 pub(super) fn wait_for_go(stage: &Seq) -> Result<(), Error> {

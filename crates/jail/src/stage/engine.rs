@@ -100,7 +100,7 @@ fn hand_over(
     be_no_favourite().map_err(Error::host("set its oom_score_adj", HINT))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(|error| Error::missing("ns.mnt", error))?;
     umask(rustix::fs::Mode::from_raw_mode(0o022));
-    let mut gathered = rootfs::gather(order, volume)?;
+    let mut gathered = rootfs::gather(order, volume, || Ok(Vec::new()))?;
     gathered.make_points(&order.spec)?;
     let bundle = Path::new(STAGING).join("bundle");
     let made = Error::host::<io::Error>(format!("make `{}`", bundle.display()), HINT);

@@ -14,7 +14,9 @@ use oci_spec::runtime::{Process, Spec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use super::birth::{HINT, Step, be_no_favourite, die_with_stage, execute, fall, wait_for_go};
+use super::birth::{
+    HINT, Step, be_no_favourite, die_with_stage, execute, fall, fork_child, settle, wait_for_go, wait_settled,
+};
 use super::{Answer, First, Order, Word};
 use crate::error::Error;
 use crate::init::protocol::{recv, send};
@@ -36,7 +38,7 @@ pub(super) fn build(
     let (ours, theirs) = Seq::pair().map_err(told)?;
     let host = |doing: &'static str| move |error: io::Error| Error::host(doing, HINT)(error);
     setns(&first.pidfd, CloneFlags::CLONE_NEWPID).map_err(|error| host("enter the jail's processes")(error.into()))?;
-    let pid = match fork().map_err(host("start the process behind the inner wall"))? {
+    let pid = match fork_child(order).map_err(host("start the process behind the inner wall"))? {
         Fork::Child => {
             drop(ours);
             exit_now(child(&theirs, order, first, Bricks { link, bricks, owners }))
@@ -44,6 +46,7 @@ pub(super) fn build(
         Fork::Parent(pid) => pid,
     };
     drop((theirs, link, bricks, owners));
+    wait_settled(&ours)?;
     let pidfd = creel_jail_sys::pidfd::open(pid.as_raw_nonzero().get()).map_err(told)?;
     send(warden, &Answer::Walled { pid: pid.as_raw_nonzero().get() }, &[]).map_err(told)?;
     let Some((Word::Go, _)) = recv::<Word>(warden).map_err(told)? else { return Ok(None) };
@@ -78,6 +81,7 @@ fn go_behind(stage: &Seq, order: &Order, first: &First, bricks: Bricks) -> Resul
     let listener = bricks.next().ok_or_else(|| Error::bug("an inner wall without a listener"))?;
     let mounts: Vec<OwnedFd> = bricks.collect();
     die_with_stage()?;
+    settle(stage, order)?;
     wait_for_go(stage)?;
     be_no_favourite().map_err(Error::host("set its oom_score_adj", HINT))?;
     let entered = |error: nix::Error| Error::host("enter the jail's namespaces", HINT)(error);
