@@ -94,7 +94,7 @@ pub(crate) struct Preparing {
 #[derive(Debug)]
 struct Processes {
     child: Child,
-    _office: Office,
+    _office: Option<Office>,
 }
 
 impl Drop for Processes {
@@ -112,14 +112,16 @@ impl Preparing {
     /// When one can't be started.
     pub(crate) fn start(exe: &Path, kit: &GuardKit) -> io::Result<Self> {
         let (ours, theirs) = Seq::pair()?;
-        let (office, unsworn) = Office::open(exe)?;
-        let guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, _office: office };
+        // The guard first: the jail waits for its authority, and nobody yet for the notaries.
+        let mut guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, _office: None };
         drop(theirs);
         set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
         let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
         let secrets = memory_file("creel-secrets", &kit.secrets)?;
         ours.send(&serde_json::to_vec(&ToGuard::Prepare)?, &[setup.as_fd(), secrets.as_fd(), kit.control.as_fd()])?;
+        let (office, unsworn) = Office::open(exe)?;
+        guard._office = Some(office);
         let (link, bench) = (Arc::new(ours), kit.bench.clone());
         let (tell_authority, authority) = oneshot::channel();
         let (tell_sealed, sealed) = oneshot::channel();
@@ -127,7 +129,7 @@ impl Preparing {
         // Messages alone: the processes live as long as the thread that started them.
         let talk = Arc::clone(&link);
         std::thread::spawn(move || {
-            // The notaries first: they get ready beside the guard.
+            // The notaries get ready beside the guard.
             let sworn = std::thread::spawn(move || {
                 opened.recv().map_err(|_| io::Error::other("it is not needed any more"))?;
                 unsworn.swear(&bench)

@@ -3,6 +3,7 @@
 //! Owns the OCI `seccomp` section, its translation to BPF, and its installation. It never weakens a filter: what the
 //! section does not allow is refused. `spec` embeds the section, `init` and `confine` install it.
 
+mod program;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,7 @@ use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder,
     LinuxSeccompOperator, LinuxSyscall, LinuxSyscallBuilder,
 };
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, sock_filter,
-};
+use seccompiler::{BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule, sock_filter};
 
 use crate::error::Error;
 
@@ -67,9 +65,9 @@ pub(crate) fn guard_profile() -> Result<LinuxSeccomp, Error> {
 pub(crate) fn warden_filters() -> Result<Filters, Error> {
     let refused: BTreeMap<i64, Vec<SeccompRule>> =
         table::warden_never().map(|(_, number)| (*number, Vec::new())).collect();
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let filter = SeccompFilter::new(refused, SeccompAction::Allow, refuse, TARGET).map_err(bug)?;
-    Ok(Filters { allowed: filter.try_into().map_err(bug)?, feigned: None, absent: absent_program(&[]) })
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    let allowed = program::program(refused, refuse, libc::SECCOMP_RET_ALLOW)?;
+    Ok(Filters { allowed, feigned: None, absent: absent_program(&[]) })
 }
 
 /// Limits of oneself only. RLIMIT_CORE stays as it was set: 1 stops a core pattern that is a pipe, and 0 would open it
@@ -264,9 +262,9 @@ pub(crate) fn compile(section: &LinuxSeccomp) -> Result<Filters, Error> {
             }
         }
     }
-    let refuse = SeccompAction::Errno(section.default_errno_ret().unwrap_or(libc::EPERM.unsigned_abs()));
-    let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, TARGET).map_err(bug)?;
-    let allowed = filter.try_into().map_err(bug)?;
+    let errno = section.default_errno_ret().unwrap_or(libc::EPERM.unsigned_abs());
+    let refuse = libc::SECCOMP_RET_ERRNO | (errno & libc::SECCOMP_RET_DATA);
+    let allowed = program::program(rules, libc::SECCOMP_RET_ALLOW, refuse)?;
     Ok(Filters { allowed, feigned: feigned_program(feigned)?, absent: absent_program(&absent) })
 }
 
@@ -275,8 +273,7 @@ fn feigned_program(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<Option<BpfP
     if rules.is_empty() {
         return Ok(None);
     }
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(0), TARGET).map_err(bug)?;
-    filter.try_into().map(Some).map_err(bug)
+    program::program(rules, libc::SECCOMP_RET_ERRNO, libc::SECCOMP_RET_ALLOW).map(Some)
 }
 
 fn rule(args: &[LinuxSeccompArg]) -> Result<SeccompRule, Error> {
@@ -294,7 +291,7 @@ fn condition(arg: &LinuxSeccompArg) -> Result<SeccompCondition, Error> {
 }
 
 /// ENOSYS for the numbers given and for all above the table, ALLOW for the rest; another architecture is killed.
-/// Written out because `seccompiler` compares no call numbers. Offsets: `struct seccomp_data`, `seccomp(2)`.
+/// A program of its own, for it is the newer of two that answer with an errno. Offsets: `struct seccomp_data`, `seccomp(2)`.
 fn absent_program(numbers: &[u32]) -> BpfProgram {
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
@@ -321,16 +318,12 @@ fn absent_program(numbers: &[u32]) -> BpfProgram {
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: Arch = Arch::ScmpArchX86_64;
-#[cfg(target_arch = "x86_64")]
-const TARGET: TargetArch = TargetArch::x86_64;
 /// `AUDIT_ARCH_X86_64`, `linux/audit.h`.
 #[cfg(target_arch = "x86_64")]
 const AUDIT_ARCH: u32 = 0xc000_003e;
 
 #[cfg(target_arch = "aarch64")]
 const ARCH: Arch = Arch::ScmpArchAarch64;
-#[cfg(target_arch = "aarch64")]
-const TARGET: TargetArch = TargetArch::aarch64;
 /// `AUDIT_ARCH_AARCH64`, `linux/audit.h`.
 #[cfg(target_arch = "aarch64")]
 const AUDIT_ARCH: u32 = 0xc000_00b7;

@@ -20,6 +20,109 @@ fn both_profiles_compile_and_fit() {
     assert!(compile(&guard_profile().unwrap()).unwrap().feigned.is_none(), "a guard gets what it asks for");
 }
 
+/// What a filter answers, by running its program.
+fn run(program: &BpfProgram, arch: u32, number: u32, args: [u64; 6]) -> u32 {
+    let mut data = number.to_ne_bytes().to_vec();
+    data.extend(arch.to_ne_bytes());
+    data.extend([0; 8]);
+    data.extend(args.iter().flat_map(|arg| arg.to_ne_bytes()));
+    let (mut at, mut a) = (0, 0);
+    for _ in 0..program.len() {
+        let sock_filter { code, jt, jf, k } = program[at].clone();
+        let on = |holds: bool| usize::from(if holds { jt } else { jf });
+        at += 1;
+        match code {
+            0x20 => a = u32::from_ne_bytes(data[k as usize..][..4].try_into().unwrap()),
+            0x05 => at += k as usize,
+            0x15 => at += on(a == k),
+            0x25 => at += on(a > k),
+            0x35 => at += on(a >= k),
+            0x54 => a &= k,
+            0x06 => return k,
+            other => panic!("an instruction that is not known: {other:#x}"),
+        }
+    }
+    panic!("a program without an end")
+}
+
+/// The rules of a section, as a program of the crate's own making.
+fn chained(section: &LinuxSeccomp) -> BpfProgram {
+    use seccompiler::{SeccompAction, SeccompFilter};
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for call in section.syscalls().iter().flatten() {
+        if call.action() == LinuxSeccompAction::ScmpActAllow {
+            for name in call.names() {
+                let of_it = rules.entry(table::number(name).unwrap()).or_default();
+                of_it.extend(call.args().as_ref().map(|args| rule(args).unwrap()));
+            }
+        }
+    }
+    let target = std::env::consts::ARCH.try_into().unwrap();
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    SeccompFilter::new(rules, refuse, SeccompAction::Allow, target).unwrap().try_into().unwrap()
+}
+
+/// Arguments of interest: those that some rule names, their neighbours, and halves that the kernel ignores.
+fn interesting(section: &LinuxSeccomp) -> Vec<u64> {
+    let args = section.syscalls().iter().flatten().filter_map(|call| call.args().as_ref()).flatten();
+    let named: std::collections::BTreeSet<u64> =
+        args.flat_map(|arg| [arg.value(), arg.value_two().unwrap_or(0)]).collect();
+    named.into_iter().flat_map(|one| [one, one ^ 1, one | 1 << 32, one | 1 << 63]).collect()
+}
+
+#[test]
+fn the_tree_answers_as_the_chain_does() {
+    for section in [agent_profile().unwrap(), guard_profile().unwrap()] {
+        let (tree, chain) = (compile(&section).unwrap().allowed, chained(&section));
+        let mut answers = std::collections::BTreeSet::new();
+        let values = interesting(&section);
+        let judged: std::collections::BTreeSet<i64> = section
+            .syscalls()
+            .iter()
+            .flatten()
+            .filter(|call| call.args().is_some())
+            .flat_map(|call| call.names().iter().map(|name| table::number(name).unwrap()))
+            .collect();
+        for number in (0..1024).chain([0x4000_0000, 0x4000_0001, 0x7fff_ffff, u32::MAX]) {
+            let mut check = |args| {
+                let got = run(&tree, AUDIT_ARCH, number, args);
+                assert_eq!(got, run(&chain, AUDIT_ARCH, number, args), "call {number} with {args:x?}");
+                answers.insert(got);
+            };
+            [[0; 6], [1; 6], [u64::MAX; 6]].into_iter().for_each(&mut check);
+            if judged.contains(&i64::from(number)) {
+                for (at, value) in (0..3).flat_map(|at| values.iter().map(move |value| (at, *value))) {
+                    let mut args = [0; 6];
+                    args[at] = value;
+                    check(args);
+                    args[0] = 1;
+                    check(args);
+                }
+            }
+        }
+        let socket = u32::try_from(table::number("socket").unwrap()).unwrap();
+        for (family, kind) in (0..20).flat_map(|family| (0..12).map(move |kind| (family, kind))) {
+            for protocol in 0..20 {
+                let args = [family, kind | 0x800, protocol, 0, 0, 0];
+                assert_eq!(run(&tree, AUDIT_ARCH, socket, args), run(&chain, AUDIT_ARCH, socket, args), "{args:?}");
+            }
+        }
+        let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+        assert_eq!(answers, [libc::SECCOMP_RET_ALLOW, refuse].into());
+        assert_eq!(run(&tree, AUDIT_ARCH ^ 1, 0, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+    }
+}
+
+#[test]
+fn the_wardens_filter_refuses_what_is_listed_and_nothing_else() {
+    let program = warden_filters().unwrap().allowed;
+    for number in 0..1024 {
+        let listed = table::warden_never().any(|(_, one)| *one == i64::from(number));
+        let wanted = if listed { libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs() } else { libc::SECCOMP_RET_ALLOW };
+        assert_eq!(run(&program, AUDIT_ARCH, number, [7; 6]), wanted, "call {number}");
+    }
+}
+
 #[test]
 fn what_must_never_be_allowed_is_not() {
     let allowed = names(table::agent());
