@@ -118,7 +118,8 @@ fn the_wardens_filter_refuses_what_is_listed_and_nothing_else() {
     let program = warden_filters().unwrap().allowed;
     for number in 0..1024 {
         let listed = table::warden_never().any(|(_, one)| *one == i64::from(number));
-        let wanted = if listed { libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs() } else { libc::SECCOMP_RET_ALLOW };
+        let wanted =
+            if listed { libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs() } else { libc::SECCOMP_RET_ALLOW };
         assert_eq!(run(&program, AUDIT_ARCH, number, [7; 6]), wanted, "call {number}");
     }
 }
