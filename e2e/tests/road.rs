@@ -230,7 +230,8 @@ fn a_turn_is_one_story_and_each_step_is_proved(creel: &Creel) {
             creel.run(&["ledger", "prove", &id, "-o", bundle]).unwrap().code == 0
         });
         assert!(proved, "{line}");
-        let checked = creel.run(&["ledger", "verify", "--bundle", bundle]).unwrap();
+        let key = creel.state().join("tenants/default/signer/vkey").display().to_string();
+        let checked = creel.run(&["ledger", "verify", "--bundle", bundle, "--key", &key]).unwrap();
         assert_eq!(checked.code, 0, "{checked:?}");
     }
 }
