@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::link::{Link, memory_file};
-use crate::notary::{Bench, Office};
+use crate::notary::{Bench, Office, Unsworn};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
@@ -87,51 +87,50 @@ pub(crate) struct Preparing {
     link: Arc<Seq>,
     authority: oneshot::Receiver<io::Result<String>>,
     sealed: oneshot::Receiver<io::Result<()>>,
-    gate: std::sync::mpsc::Sender<()>,
+    exe: PathBuf,
+    gate: std::sync::mpsc::Sender<Unsworn>,
 }
 
 /// A guard's process with its notaries', which end after it.
 #[derive(Debug)]
 struct Processes {
     child: Child,
-    _office: Option<Office>,
+    office: Option<Office>,
 }
 
 impl Drop for Processes {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.office.take());
     }
 }
 
 impl Preparing {
-    /// Starts guard and notaries, on a thread that lives as long as they, and waits for none of them. The notaries and the
-    /// ledger are left alone until [`Preparing::unlock`]: one guard at a time writes.
+    /// Starts the guard, on a thread that lives as long as it, and does not wait for it. The ledger is left alone until
+    /// [`Preparing::unlock`]: one guard at a time writes.
     ///
     /// # Errors
-    /// When one can't be started.
+    /// When it can't be started.
     pub(crate) fn start(exe: &Path, kit: &GuardKit) -> io::Result<Self> {
         let (ours, theirs) = Seq::pair()?;
-        // The guard first: the jail waits for its authority, and nobody yet for the notaries.
-        let mut guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, _office: None };
+        let guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, office: None };
         drop(theirs);
         set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
         let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
         let secrets = memory_file("creel-secrets", &kit.secrets)?;
         ours.send(&serde_json::to_vec(&ToGuard::Prepare)?, &[setup.as_fd(), secrets.as_fd(), kit.control.as_fd()])?;
-        let (office, unsworn) = Office::open(exe)?;
-        guard._office = Some(office);
         let (link, bench) = (Arc::new(ours), kit.bench.clone());
         let (tell_authority, authority) = oneshot::channel();
         let (tell_sealed, sealed) = oneshot::channel();
-        let (gate, opened) = std::sync::mpsc::channel();
+        let (gate, opened) = std::sync::mpsc::channel::<Unsworn>();
         // Messages alone: the processes live as long as the thread that started them.
         let talk = Arc::clone(&link);
         std::thread::spawn(move || {
             // The notaries get ready beside the guard.
             let sworn = std::thread::spawn(move || {
-                opened.recv().map_err(|_| io::Error::other("it is not needed any more"))?;
+                let unsworn = opened.recv().map_err(|_| io::Error::other("it is not needed any more"))?;
                 unsworn.swear(&bench)
             });
             let _ = tell_authority.send(authority_of(&talk));
@@ -144,7 +143,7 @@ impl Preparing {
             drop(talk);
             let _ = tell_sealed.send(sealed);
         });
-        Ok(Self { guard, link, authority, sealed, gate })
+        Ok(Self { guard, link, authority, sealed, exe: exe.to_owned(), gate })
     }
 
     /// The tenant's authority, once the guard is confined.
@@ -155,9 +154,14 @@ impl Preparing {
         (&mut self.authority).await.unwrap_or_else(|_| Err(died()))
     }
 
-    /// No other guard of this tenant writes: it may open the ledger.
-    pub(crate) fn unlock(&self) {
-        let _ = self.gate.send(());
+    /// No other guard of this tenant writes: starts its notaries, on the same thread as it, and has it open the ledger.
+    ///
+    /// # Errors
+    /// When one can't be started.
+    pub(crate) fn unlock(&mut self) -> io::Result<()> {
+        let (office, unsworn) = Office::open(&self.exe)?;
+        self.guard.office = Some(office);
+        self.gate.send(unsworn).map_err(|_| died())
     }
 
     /// Hands it the planted sockets and waits until all its doors serve.
@@ -215,7 +219,7 @@ impl GuardChild {
     /// When it can't be started, says that it can't, or does not answer in time.
     pub(crate) async fn start(exe: &Path, kit: &GuardKit, number: u64, wishes: Wishes) -> io::Result<Self> {
         let mut preparing = Preparing::start(exe, kit)?;
-        preparing.unlock();
+        preparing.unlock()?;
         preparing.authority().await?;
         preparing.serve(&kit.planted, number, wishes).await
     }

@@ -114,7 +114,8 @@ fn run(handed: Handed) -> Result<(), String> {
     let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
     let told = |error: io::Error| format!("the link to whoever started us: {error}");
-    let ca = Ca::open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
+    let open = if setup.fleeting { Ca::open_fleeting } else { Ca::open };
+    let ca = open(&setup.home, &setup.tenant).map_err(|error| error.to_string())?;
     let prepared = FromGuard::Prepared { authority: ca.certificate_pem().to_owned() };
     let bytes = serde_json::to_vec(&prepared).map_err(|error| error.to_string())?;
     link.send(&bytes, &[]).map_err(told)?;

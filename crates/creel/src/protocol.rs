@@ -364,6 +364,9 @@ pub(crate) struct GuardSetup {
     pub(crate) uid: u32,
     /// Addresses of this host, closed whatever the rules say.
     pub(crate) own_addresses: Vec<std::net::IpAddr>,
+    /// Whether all but the ledger goes with the jail.
+    #[serde(default)]
+    pub(crate) fleeting: bool,
 }
 
 /// A configuration file that was read while Creel ran.

@@ -138,6 +138,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         life: life()?,
         uid: order.seat.users().guard_id(),
         own_addresses: own_addresses(),
+        fleeting: order.tenant.as_str().starts_with(crate::site::JAIL_PREFIX),
     })
 }
 
@@ -204,10 +205,11 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let Hands { alive, secrets, control, seat } = hands;
     let mut kit =
         GuardKit { setup, secrets, control, planted: Vec::new(), bench, authority: String::new(), token: None };
-    // Side by side: the jail is built while the guard gets small, makes or reads the authority and opens the ledger.
-    let begun = Begun::begin(&plan)?;
+    // Side by side: the jail is built while the guard gets small, makes or reads the authority, for which the jail waits, and
+    // opens the ledger.
     let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;
-    preparing.unlock();
+    let begun = Begun::begin(&plan)?;
+    preparing.unlock().map_err(Failure::host)?;
     let authority = preparing.authority().await.map_err(Failure::host)?;
     let launched = begun.finish(trust(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);

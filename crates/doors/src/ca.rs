@@ -53,6 +53,13 @@ struct Leaf {
     not_after: OffsetDateTime,
 }
 
+/// Whether a CA outlives its jail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasts {
+    Longer,
+    NoLonger,
+}
+
 impl Ca {
     /// The CA kept in `folder`, made there if the folder holds none. `folder` must exist and be closed to everybody
     /// else.
@@ -60,6 +67,18 @@ impl Ca {
     /// # Errors
     /// [`Error::Host`] when files can't be read or written, [`Error::Operator`] when they are no CA of this tenant.
     pub fn open(folder: &Path, tenant: &Tenant) -> Result<Self, Error> {
+        Self::open_or_make(folder, tenant, Lasts::Longer)
+    }
+
+    /// The same for a CA that goes with its jail: a new one is not waited for until it is on disk.
+    ///
+    /// # Errors
+    /// As [`Ca::open`].
+    pub fn open_fleeting(folder: &Path, tenant: &Tenant) -> Result<Self, Error> {
+        Self::open_or_make(folder, tenant, Lasts::NoLonger)
+    }
+
+    fn open_or_make(folder: &Path, tenant: &Tenant, lasts: Lasts) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let ca = match files::read(folder)? {
             Some(kept) => {
@@ -69,7 +88,7 @@ impl Ca {
             None => {
                 let key = KeyPair::generate().map_err(|error| bug(&error))?;
                 let certificate = params(tenant, &provider)?.self_signed(&key).map_err(|error| bug(&error))?.pem();
-                files::write(folder, &key.serialize_pem(), &certificate)?;
+                files::write(folder, &key.serialize_pem(), &certificate, lasts)?;
                 Self::assemble(tenant, key, certificate, provider)?
             }
         };

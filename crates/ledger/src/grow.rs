@@ -123,21 +123,12 @@ impl Grow {
 
     /// Puts what was written on disk.
     fn sync(&mut self) -> Result<(), Error> {
-        let mut synced: Vec<Name> = Vec::new();
+        let mut names = Vec::new();
         for (name, file) in std::mem::take(&mut self.unsynced) {
             file.sync_all().map_err(Error::io("sync", std::path::Path::new(&name.path())))?;
-            // Tiles of one level and thousand share their folders.
-            if !synced.iter().any(|other| {
-                other.level == name.level
-                    && other.index / 1000 == name.index / 1000
-                    && other.width / WIDTH == name.width / WIDTH
-                    && name.width == WIDTH
-            }) {
-                self.shelf.sync_folders(name)?;
-                synced.push(name);
-            }
+            names.push(name);
         }
-        Ok(())
+        self.shelf.sync_folders(&names)
     }
 
     fn place(&mut self, name: Name, bytes: &[u8]) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 //! Owns their reading and writing. What stands in a file is whole or not there at all, and nothing is rewritten once a
 //! checkpoint names it. Knows nothing of segments. Used by the publisher, by proofs and by the check.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -57,15 +58,18 @@ impl Shelf {
         write().map_err(Error::io("write", &path))
     }
 
-    /// Puts the folders of `name` on disk, up to the log's own.
-    pub(crate) fn sync_folders(&self, name: Name) -> Result<(), Error> {
-        let path = self.path.join(name.path());
-        for folder in path.ancestors().skip(1) {
+    /// Puts the folders of all `names` on disk, each once, up to the log's own.
+    pub(crate) fn sync_folders(&self, names: &[Name]) -> Result<(), Error> {
+        let mut folders = BTreeSet::new();
+        for name in names {
+            let path = self.path.join(name.path());
+            folders
+                .extend(path.ancestors().skip(1).take_while(|one| one.starts_with(&self.path)).map(Path::to_path_buf));
+        }
+        // what lies in a folder before the folder
+        for folder in folders.iter().rev() {
             let synced = fs::OpenOptions::new().read(true).open(folder).and_then(|folder| folder.sync_all());
             synced.map_err(Error::io("sync", folder))?;
-            if folder == self.path {
-                break;
-            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use super::Lasts;
 use crate::Error;
 
 const KEY: &str = "ca.key";
@@ -31,21 +32,23 @@ pub(super) fn read(folder: &Path) -> Result<Option<Kept>, Error> {
 }
 
 /// Writes a CA, key first.
-pub(super) fn write(folder: &Path, key: &str, certificate: &str) -> Result<(), Error> {
+pub(super) fn write(folder: &Path, key: &str, certificate: &str, lasts: Lasts) -> Result<(), Error> {
     for (name, text, mode) in [(KEY, key, 0o600), (CERTIFICATE, certificate, 0o644)] {
-        replace(folder, name, text, mode).map_err(|error| host("write", folder, name, error))?;
+        replace(folder, name, (text, mode), lasts).map_err(|error| host("write", folder, name, error))?;
     }
     Ok(())
 }
 
 /// All of the new text or nothing of it.
-fn replace(folder: &Path, name: &str, text: &str, mode: u32) -> io::Result<()> {
+fn replace(folder: &Path, name: &str, (text, mode): (&str, u32), lasts: Lasts) -> io::Result<()> {
     let fresh = folder.join(format!("{name}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
     // A file left by a crash keeps its mode on `open`.
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
+    if lasts == Lasts::Longer {
+        file.sync_all()?;
+    }
     std::fs::rename(&fresh, folder.join(name))
 }
 

@@ -54,15 +54,18 @@ impl Agent {
         }
     }
 
-    async fn exchange_guards(&mut self, program: PathBuf, preparing: Preparing) -> Result<(), String> {
+    async fn exchange_guards(&mut self, program: PathBuf, mut preparing: Preparing) -> Result<(), String> {
         let Some(running) = &mut self.running else { return Err("no jail runs".to_owned()) };
         // From here on what the old guard still says is not heard.
         self.guard_number += 1;
         if let Some(old) = running.guard.take() {
             old.retire().await;
         }
-        preparing.unlock();
-        match preparing.serve(&running.kit.planted, self.guard_number, self.wishes.clone()).await {
+        let served = match preparing.unlock() {
+            Ok(()) => preparing.serve(&running.kit.planted, self.guard_number, self.wishes.clone()).await,
+            Err(error) => Err(error),
+        };
+        match served {
             Ok(guard) => {
                 if let Some(token) = &running.kit.token {
                     let _ = guard.tell(&ToGuard::Token { token: token.clone() }, &[]).await;
