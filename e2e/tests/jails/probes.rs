@@ -83,6 +83,7 @@ fn every_probe_is_refused_inside_and_the_host_stays_as_it_was() {
     let careless = host::Careless::start(&creel).unwrap();
     let given = format!("{}:/mnt/given", careless.folder().display());
     let before = Host::seen(&creel);
+    let bytes = std::fs::read(creel_e2e::program()).unwrap();
     let mut counts = Vec::new();
     let engine = ["--runtime", "runc", "--config", &config];
     for options in [["--config", &config].as_slice(), &["--no-disk-limit"], &engine] {
@@ -97,6 +98,7 @@ fn every_probe_is_refused_inside_and_the_host_stays_as_it_was() {
     assert!(counts[0] > 300 && counts.iter().all(|count| *count == counts[0]), "{counts:?} probes ran");
     let after = Host::seen(&creel);
     assert_eq!(before, after);
+    assert!(std::fs::read(creel_e2e::program()).unwrap() == bytes, "creel's own program was overwritten");
     assert_eq!(host::leftovers(&creel), Vec::<String>::new());
     assert!(marker.lives() && careless.lets_in(), "a process of the host is gone");
 }

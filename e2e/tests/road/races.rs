@@ -29,6 +29,9 @@ pub(crate) fn links_and_renames_lead_nowhere(world: &World) {
     }
     creel.run_with(&["ws", "put", "-", "race/swapper.stop"], b"").unwrap();
     assert!(read > 0 && refused > 0 && wrote > 0, "the race was none: {read} read, {refused} refused, {wrote} written");
+    // git ran one of them when the swapper asked it, behind the wall; nothing of ours ran any
+    let ran = creel.run(&["ws", "get", "ran"]).unwrap();
+    assert!(!ran.out.is_empty() && ran.out.lines().all(|line| line == "1001"), "{ran:?}");
     let init = world.tenant()["init_pid"].as_i64().unwrap();
     let inside = Path::new("/proc").join(init.to_string()).join("root");
     for folder in ["var/lib/openclaw", "etc", "tmp"] {

