@@ -54,7 +54,7 @@ use aim::Aim;
 use config::MAX_CONNECTIONS;
 use enforce::{Admitted, Bodily};
 use head::Switch;
-use refuse::Ground;
+use refuse::{Ground, Voice};
 use see::Seen;
 use serve::Asked;
 use splice::Standing;
@@ -113,6 +113,7 @@ impl Egress {
         let wants = ruling.as_ref().is_ok_and(|head| head.switch == Switch::WebSocket);
         let on = wants.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
+        let voice = Voice::of(parts.version, &parts.headers);
         let aim = &*aim;
         let Seen { send, mut flaw, head } =
             see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
@@ -163,7 +164,7 @@ impl Egress {
                 }
             }
             (Ok(permit), _, _, _) => enforce::decline(permit),
-            (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground),
+            (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground, voice),
         }
     }
 

@@ -9,7 +9,8 @@ use creel_doors::Shutdown;
 use creel_doors::dns::{self, Dns, Sockets};
 use creel_doors::names::Names;
 use creel_guard::{Deed, HostName, Needs, Outcome};
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -71,6 +72,28 @@ async fn everything_else_does_not_exist_and_is_recorded() {
     let Deed::Resolve(resolve) = &book.rows()[9].action.deed else { panic!("no look-up") };
     assert_eq!((resolve.name.as_str(), resolve.host.is_none()), ("_dmarc.origin.test.", true));
     assert_eq!(names.journal(), "", "a refused name takes no place");
+}
+
+/// RFC 8914: an option whose code is 15, with the reason's code and a text.
+#[tokio::test]
+async fn a_refusal_names_its_rule_to_whom_speaks_edns() {
+    let (door, _, _) = door(approving("origin.test"));
+    let plain = ask(&door, &question("evil.test.", RecordType::A)).await;
+    assert!(plain.edns.is_none());
+    let mut asked = question("evil.test.", RecordType::A);
+    asked.set_edns(Edns::new());
+    let answer = ask(&door, &asked).await;
+    assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+    let Some(EdnsOption::Unknown(15, data)) = answer.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Unknown(15)))
+    else {
+        panic!("no explanation: {answer:?}");
+    };
+    let text = std::str::from_utf8(&data[2..]).unwrap();
+    assert_eq!(&data[..2], [0, 15]);
+    assert!(text.ends_with("`creel why 2`") && !text.contains("not for the agent"), "{text}");
+    let mut known = question("origin.test.", RecordType::A);
+    known.set_edns(Edns::new());
+    assert!(ask(&door, &known).await.edns.unwrap().option(EdnsCode::Unknown(15)).is_none());
 }
 
 #[tokio::test]

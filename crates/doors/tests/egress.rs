@@ -133,7 +133,7 @@ async fn a_reload_reaches_the_next_request_on_an_open_connection() {
     assert_eq!(&head, b"HTTP/1.1 200 OK");
     world.config.send_replace(Arc::new(Config::default()));
     let answer = exchange(stream, get("/2", port)).await;
-    assert!(answer.contains("HTTP/1.1 403 Forbidden"), "{answer}");
+    assert!(answer.contains("HTTP/1.1 403 refused by Creel: "), "{answer}");
     assert_eq!(origin.got().len(), 1);
     assert_eq!(world.resolver.asked.load(Ordering::SeqCst), 0, "a name that is no longer approved is not resolved");
 }
@@ -143,7 +143,7 @@ async fn a_refusal_can_be_read_and_names_its_rule() {
     let origin = Origin::new(true).await;
     let world = World::new(Rules::default(), vec![pinned("origin.test", &origin)]).await;
     let answer = world.https(origin.port, get("/secret", origin.port)).await;
-    assert!(answer.starts_with("HTTP/1.1 403 Forbidden"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 403 refused by Creel: egress/not-approved"), "{answer}");
     assert!(answer.contains("content-type: application/problem+json"), "{answer}");
     let problem: serde_json::Value = serde_json::from_str(answer.rsplit("\r\n\r\n").next().unwrap()).unwrap();
     assert_eq!(problem["rule"], "egress/not-approved");

@@ -1,15 +1,19 @@
-//! A refusal in the words of HTTP: `application/problem+json` (RFC 9457).
+//! A refusal in the words of whom it is for: `application/problem+json` (RFC 9457), a gRPC status, or text for git.
 //!
 //! Owns the answers of this door that are not an upstream's. They name the rule and what to do next, and never what the
 //! ledger keeps. Called by [`super::enforce`].
 
+mod voice;
+
 use creel_guard::{RecordId, Refusal};
 use http::{HeaderValue, Response, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 use serde::Serialize;
 
 use super::see::Flaw;
 use crate::Error;
 use crate::stream::{self, Body};
+pub(super) use voice::Voice;
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -22,6 +26,8 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     next: &'a str,
+    /// `detail` and `next` once more, where npm and other clients look for a text to show.
+    error: String,
 }
 
 /// Why an answer is a refusal, as far as its status goes.
@@ -37,8 +43,8 @@ pub(super) enum Ground {
     Unresolved,
 }
 
-/// Renders a refusal. What can't be read, or may not stay open, closes the connection.
-pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
+/// Renders a refusal for whoever speaks like this. What can't be read, or may not stay open, closes the connection.
+pub(super) fn refusal(refusal: &Refusal, ground: Ground, voice: Voice) -> Response<Body> {
     let status = match ground {
         Ground::TwoPlaces | Ground::Flaw(Flaw::BadBody | Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => {
             StatusCode::BAD_REQUEST
@@ -64,8 +70,18 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground) -> Response<Body> {
         instance: (refusal.record != 0).then(|| format!("creel:record:{}", refusal.record)),
         rule: Some(refusal.rule.as_str()),
         next: &next,
+        error: format!("{}; {next}", refusal.to_agent),
     };
-    let mut response = render(status, &problem, matches!(ground, Ground::Flaw(_) | Ground::TwoPlaces));
+    let close = matches!(ground, Ground::Flaw(_) | Ground::TwoPlaces);
+    let mut response = match voice {
+        Voice::Problem => render(status, &problem, close),
+        Voice::Grpc => voice::grpc(status, &problem.error),
+        Voice::Text => voice::text(status, &problem.error, close),
+    };
+    // What clients print who show nothing else of an answer, such as Python's to a refused `CONNECT`.
+    if let Ok(phrase) = ReasonPhrase::try_from(format!("refused by Creel: {}", refusal.rule)) {
+        response.extensions_mut().insert(phrase);
+    }
     if matches!(ground, Ground::Flaw(Flaw::BadRequest | Flaw::NotHttp)) {
         response.extensions_mut().insert(Malformed);
     }
@@ -114,6 +130,7 @@ pub(super) fn failure(error: &Error, record: RecordId) -> Response<Body> {
         instance: Some(format!("creel:record:{record}")),
         rule: None,
         next: "try again later",
+        error: detail.to_owned(),
     };
     render(status, &problem, matches!(error, Error::Agent(_) | Error::AgentTooMuch(_)))
 }

@@ -23,7 +23,7 @@ use super::config::{HANDSHAKE_LIMIT, HEAD_LIMIT, IDLE_LIMIT};
 use super::gate::{Gate, Ruling, Rulings};
 use super::head::{self, Switch, Wrong};
 use super::http2::{self, Resets, Watched};
-use super::refuse::{self, Ground, Malformed};
+use super::refuse::{self, Ground, Malformed, Voice};
 use super::{Egress, Flaw, enforce, tunnel};
 use crate::stream::{self, Body, Idle, Io, Prefixed};
 use crate::upstream::Scheme;
@@ -325,7 +325,7 @@ impl Egress {
                     Some(flaw) => Ground::Flaw(flaw),
                     None => Ground::Rule,
                 };
-                let mut response = refuse::refusal(&refusal, ground);
+                let mut response = refuse::refusal(&refusal, ground, Voice::Problem);
                 // What the client sent behind the request is held and never read.
                 response.headers_mut().insert(http::header::CONNECTION, CLOSE);
                 return response;
