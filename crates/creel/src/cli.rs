@@ -20,6 +20,7 @@ mod ledger;
 mod lines;
 mod log;
 pub(crate) mod out;
+mod policy;
 mod profiles;
 mod reload;
 mod say;
@@ -79,6 +80,8 @@ enum Command {
     Scan(scan::Scan),
     /// Work on the ledger off-line.
     Ledger(ledger::LedgerCommand),
+    /// Show what a configuration allows, or try acts against it off-line.
+    Policy(policy::PolicyCommand),
     /// Show the ready entries for well-known services.
     Profiles(profiles::Profiles),
     /// Write a commented creel.toml.
@@ -177,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Judge(command) => command.run(),
         Command::Scan(command) => command.run(),
         Command::Ledger(command) => command.run(),
+        Command::Policy(command) => command.run(),
         Command::Profiles(command) => command.run(),
         Command::InitConfig(command) => command.run(),
         Command::Warden => crate::warden::main(),

@@ -7,6 +7,7 @@
 mod check;
 mod choose;
 mod credential;
+mod exceptions;
 mod live;
 mod profile;
 mod raw;
@@ -50,6 +51,8 @@ pub struct Config {
     tenant: Tenant,
     limits: Limits,
     egress: Vec<Allow>,
+    /// Which line of `egress.profiles` each entry of `egress` comes from; `None` for the operator's own.
+    origins: Vec<Option<String>>,
     dns: Dns,
     model: Model,
     tools: Tools,
@@ -326,6 +329,11 @@ impl Config {
     #[must_use]
     pub fn egress(&self) -> &[Allow] {
         &self.egress
+    }
+
+    /// The same, each with the line of `egress.profiles` that it comes from; `None` for the operator's own.
+    pub fn entries(&self) -> impl Iterator<Item = (&Allow, Option<&str>)> {
+        self.egress.iter().zip(self.origins.iter().map(Option::as_deref))
     }
 
     /// `host:port` of each rule, for people.

@@ -148,6 +148,9 @@ pub(crate) struct TenantStatus {
     /// Where somebody's account but the operator's could be used, `host:port: why`.
     #[serde(default)]
     pub(crate) leaks_possible: Vec<String>,
+    /// Closed addresses that an entry opens by naming them, `host:port at address: why it is closed`.
+    #[serde(default)]
+    pub(crate) exceptions: Vec<String>,
     /// The rules in force.
     #[serde(default)]
     pub(crate) policy: PolicyStatus,

@@ -19,8 +19,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
-    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Mode, Oddities,
-    Prompt, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
+    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Judgement, Mode,
+    Oddities, Prompt, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
 };
 
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
@@ -245,6 +245,25 @@ pub fn answer(policy: &Policy, act: &str) -> Result<String, String> {
     gather(policy, &mut action, &mut facts);
     let judgement = policy.judge(&action, &facts);
     Ok(format!("{} {}", judgement.verdict.word(), judgement.rule))
+}
+
+/// The same, whole. A host whose entry pins an address leads there, unless the act says where it leads.
+///
+/// # Errors
+/// A text saying what can't be read.
+pub fn judge(policy: &Policy, act: &str) -> Result<Judgement, String> {
+    let (mut action, mut facts) = parse(act)?;
+    if let Deed::Send(send) = &action.deed
+        && facts.addresses == [SOMEWHERE]
+    {
+        let pins = policy.entries(&send.to).filter(|entry| entry.ports.contains(&send.port));
+        facts.addresses = pins.filter_map(|entry| entry.address).take(1).collect();
+        if facts.addresses.is_empty() {
+            facts.addresses.push(SOMEWHERE);
+        }
+    }
+    gather(policy, &mut action, &mut facts);
+    Ok(policy.judge(&action, &facts))
 }
 
 /// Does what a door would do with what the policy needs: counts, and reads the body or leaves it alone.

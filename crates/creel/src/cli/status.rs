@@ -92,6 +92,9 @@ fn render_tenant(tenant: &TenantStatus) -> String {
     for leak in &tenant.leaks_possible {
         text.push_str(&format!("\u{1b}[33mleaks     possible at {}\u{1b}[0m\n", one_line(leak)));
     }
+    for exception in &tenant.exceptions {
+        text.push_str(&format!("\u{1b}[33mopened    {}\u{1b}[0m\n", one_line(exception)));
+    }
     let layers: Vec<&str> = tenant.layers.iter().filter(|l| l.status == "enforced").map(|l| l.id.as_str()).collect();
     text.push_str(&format!("walls     {}\n", layers.join(" ")));
     if !tenant.degraded.is_empty() {

@@ -5,8 +5,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use creel_guard::HostName;
 
 use crate::cli::{USAGE, Where, log, out};
+use crate::config::Profile;
 use crate::escape::{for_terminal, one_line};
 
 /// Explain a refusal and how a person can allow it.
@@ -55,6 +57,37 @@ impl Why {
         if let Some(rule) = creel_policy::explain(&line.rule) {
             out::line(format_args!("{}\nto allow it: {}", rule.summary, rule.how_to_allow));
         }
+        if line.verdict == "deny" {
+            for profile in host_of(&line.target).iter().flat_map(Profile::speaking_of) {
+                let name = profile.name;
+                out::line(format_args!(
+                    "the profile `{name}` opens parts of this host: see `creel profiles show {name}`"
+                ));
+            }
+        }
         ExitCode::SUCCESS
+    }
+}
+
+/// The host that a look-up or a request is about, as a record's target names it: `NAME TYPE`, or `METHOD scheme://NAME…`.
+fn host_of(target: &str) -> Option<HostName> {
+    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
+    HostName::parse(rest.split([' ', '/', ':', '?']).next()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_host_is_one_that_profiles_speak_of() {
+        let names = |target: &str| {
+            let host = host_of(target);
+            host.iter().flat_map(Profile::speaking_of).map(|profile| profile.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("GET https://api.github.com:443/repos/x"), ["github"]);
+        assert_eq!(names("api.stripe.com AAAA"), ["stripe", "stripe-with-questions"]);
+        assert_eq!(names("- tcp://wss-primary.slack.com:443"), ["slack"]);
+        assert!(names("GET https://en.wikipedia.org/").is_empty() && names("GET https://[::1]:443/").is_empty());
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn check(
     let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
     let tenant = checker.tenant(tenant);
     let limits = checker.limits(limits);
-    let egress = checker.egress(egress);
+    let (egress, origins) = checker.egress(egress);
     let dns = checker.dns(dns);
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
@@ -74,6 +74,7 @@ pub(super) fn check(
         tenant: tenant?,
         limits,
         egress,
+        origins,
         dns: dns?,
         model,
         tools,

@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use creel_guard::{HostName, Target};
+use creel_policy::HostPattern;
 use serde::Deserialize;
 
 use super::raw::RawAllow;
@@ -115,6 +117,19 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.name == name)
     }
 
+    /// Those whose entries name this host; a host that the operator fills in is any, and counts for none.
+    #[must_use]
+    pub fn speaking_of(host: &HostName) -> Vec<&'static Self> {
+        let target = Target::Host(host.clone());
+        let speaks = |profile: &&Self| {
+            profile.said().is_ok_and(|said| {
+                let names = said.egress.allow.iter().filter_map(|entry| entry.value.host.as_ref());
+                names.filter_map(|name| HostPattern::parse(&name.value).ok()).any(|pattern| pattern.covers(&target))
+            })
+        };
+        PROFILES.iter().filter(speaks).collect()
+    }
+
     /// What its file says, with its parameters left open.
     ///
     /// # Errors
@@ -191,9 +206,7 @@ impl Form {
             }
             Self::Host => {
                 let bare = value.strip_prefix("*.").unwrap_or(value);
-                bare.contains('.')
-                    && bare.parse::<std::net::IpAddr>().is_err()
-                    && creel_guard::HostName::parse(bare).is_ok()
+                bare.contains('.') && bare.parse::<std::net::IpAddr>().is_err() && HostName::parse(bare).is_ok()
             }
         }
     }

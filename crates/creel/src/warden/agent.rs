@@ -502,6 +502,7 @@ impl Agent {
             model: format!("{}/{}", provider.kind.name(), provider.model),
             approved_hosts: self.config.approved_hosts(),
             leaks_possible: self.config.leaks(),
+            exceptions: self.config.exceptions(&crate::run::own_addresses()),
             policy: self.rules.status(),
             guard_restarts: self.guard_restarts,
             guard_takeovers: self.guard_takeovers,

@@ -19,12 +19,13 @@ use crate::config::{Allow, Client};
 const RULES_LIMIT: usize = 10_000;
 
 impl Checker<'_> {
-    pub(super) fn egress(&mut self, egress: RawEgress) -> Vec<Allow> {
+    /// The entries, and which line of `egress.profiles` each comes from.
+    pub(super) fn egress(&mut self, egress: RawEgress) -> (Vec<Allow>, Vec<Option<String>>) {
         let RawEgress { profiles, allow } = egress;
         if let Some(first_too_many) = allow.get(RULES_LIMIT) {
             let span = first_too_many.span.clone();
             self.fault(span, format!("more than {RULES_LIMIT} rules"), "use `*.example.com` for hosts of one domain");
-            return Vec::new();
+            return Default::default();
         }
         let mut rules: Vec<Allow> = Vec::new();
         let mut by_host: HashMap<HostPattern, Vec<usize>> = HashMap::new();
@@ -39,6 +40,7 @@ impl Checker<'_> {
             same_host.push(rules.len());
             rules.push(rule);
         }
+        let mut origins = vec![None; rules.len()];
         for (rule, line) in self.profiles(&profiles.value) {
             let same_host = by_host.entry(rule.host.clone()).or_default();
             let earlier: Vec<&Allow> = same_host.iter().filter_map(|index| rules.get(*index)).collect();
@@ -51,8 +53,9 @@ impl Checker<'_> {
             }
             same_host.push(rules.len());
             rules.push(rule);
+            origins.push(Some(line.value.clone()));
         }
-        rules
+        (rules, origins)
     }
 
     pub(super) fn rule(&mut self, raw: Placed<RawAllow>) -> Option<Allow> {

@@ -1,0 +1,191 @@
+//! `creel policy`: what the rules of a configuration allow, and what they answer to an act.
+//!
+//! Owns the command's words. It judges off-line by the very rules of the doors, with what an act says of itself for facts; it
+//! resolves nothing, sends nothing and records nothing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use creel_guard::Verdict;
+use creel_policy::{Policy, examples};
+use serde::Serialize;
+
+use crate::cli::{USAGE, out};
+use crate::config::Config;
+use crate::escape::one_line;
+use crate::provider::Provider;
+
+mod entry;
+
+use entry::Entry;
+
+/// Show what a configuration allows, or try acts against it off-line.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Every entry, with the profile that it comes from.
+    Show(Show),
+    /// What the rules answer to acts: `send GET https://api.github.com/repos/acme/site`, `resolve A example.com`.
+    Test(Test),
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    #[command(flatten)]
+    of: Of,
+    /// Only entries that name this host.
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Test {
+    #[command(flatten)]
+    of: Of,
+    /// The acts, each as one argument, in the language of docs/rules.md.
+    #[arg(required = true)]
+    acts: Vec<String>,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct Of {
+    /// The configuration; without, ./creel.toml if it is there, else the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, a line each.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Of {
+    fn load(&self) -> Result<Config, String> {
+        let path = self.config.clone().or_else(|| Some(PathBuf::from("creel.toml")).filter(|path| path.exists()));
+        Config::of(path.as_deref()).map_err(|report| report.to_string())
+    }
+}
+
+impl PolicyCommand {
+    pub(crate) fn run(self) -> ExitCode {
+        let done = match self.what {
+            What::Show(show) => show.run(),
+            What::Test(test) => test.run(),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => out::fail(USAGE, why),
+        }
+    }
+}
+
+impl Show {
+    fn run(self) -> Result<(), String> {
+        let config = self.of.load()?;
+        let target = self.host.as_deref().map(entry::target).transpose()?;
+        let named = config.entries().filter(|(allow, _)| target.as_ref().is_none_or(|to| allow.host.covers(to)));
+        let entries: Vec<Entry> = named.map(|(allow, profile)| Entry::of(allow, profile)).collect();
+        for entry in &entries {
+            if self.of.json { out::json(entry) } else { out::text(entry) }
+        }
+        if entries.is_empty() && !self.of.json {
+            out::line("no entry: nothing leaves");
+        }
+        Ok(())
+    }
+}
+
+/// What the rules answer.
+#[derive(Debug, Serialize)]
+struct Answer {
+    act: String,
+    verdict: &'static str,
+    rule: String,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_allow: Option<String>,
+}
+
+impl Test {
+    fn run(self) -> Result<(), String> {
+        let config = self.of.load()?;
+        let provider = config.provider(&|_| true).unwrap_or_else(|_| Provider::scripted());
+        let policy = Policy::new(config.policy(1, &provider, crate::run::own_addresses()));
+        for act in &self.acts {
+            let answer = answer(&policy, act)?;
+            if self.of.json {
+                out::json(&answer);
+                continue;
+            }
+            let Answer { act, verdict, rule, why, to_allow } = answer;
+            out::line(format_args!("{verdict} {rule}: {}\n    {}", one_line(&act), one_line(&why)));
+            for line in to_allow.iter().flat_map(|text| text.lines()) {
+                out::line(format_args!("    {line}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer(policy: &Policy, act: &str) -> Result<Answer, String> {
+    let judgement = examples::judge(policy, act).map_err(|why| format!("`{}`: {why}", one_line(act)))?;
+    let verdict = judgement.verdict.word();
+    let to_allow = match judgement.verdict {
+        Verdict::Deny(refusal) => refusal.to_ledger.strip_prefix(&judgement.why).map(|rest| {
+            let rest = rest.trim_start_matches("; ");
+            if rest.starts_with("to allow it") { rest.to_owned() } else { format!("to allow it: {rest}") }
+        }),
+        Verdict::Allow(_) | Verdict::Ask(_) => None,
+    };
+    Ok(Answer { act: act.to_owned(), verdict, rule: judgement.rule.to_string(), why: judgement.why, to_allow })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[egress]\nprofiles = [\"github owner=acme\"]\n[[egress.allow]]\nhost = \"in.test\"\n\
+                        address = \"127.0.0.1\"\nmethods = [\"GET\"]\nrate = \"5/minute\"\n";
+
+    fn config() -> Config {
+        Config::again("c".as_ref(), FILE, &[]).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_shown_with_its_profile_and_conditions() {
+        let config = config();
+        let shown: Vec<String> =
+            config.entries().map(|(allow, profile)| Entry::of(allow, profile).to_string()).collect();
+        let own = "in.test:443\n    address       127.0.0.1\n    methods       GET\n    rate          5 in 60 s\n";
+        assert_eq!(shown[0], own);
+        assert!(shown[1].starts_with("github.com:443  by the profile `github owner=acme`\n"), "{}", shown[1]);
+        assert!(shown.iter().any(|text| text.contains("ask           a person decides")));
+    }
+
+    #[test]
+    fn an_act_is_answered_with_what_would_allow_it() {
+        let provider = Provider::scripted();
+        let policy = Policy::new(config().policy(1, &provider, Vec::new()));
+        let check = |act: &str, verdict: &str, to_allow: Option<&str>| {
+            let answer = answer(&policy, act).unwrap();
+            assert_eq!(format!("{} {}", answer.verdict, answer.rule), verdict, "{act}");
+            let said = answer.to_allow.unwrap_or_default();
+            assert!(to_allow.map_or(said.is_empty(), |words| said.contains(words)), "{act}: {said}");
+        };
+        check("send GET https://in.test/ spent 0", "allow egress/allow-approved", None);
+        check("send GET https://in.test/ at 10.0.0.1", "deny egress/deny-closed-range", Some("address = \"10.0.0.1\""));
+        check("send GET https://evil.test/", "deny egress/not-approved", Some("host = \"evil.test\""));
+        check("send GET https://api.github.com/repos/acme/site", "allow egress/allow-approved", None);
+        check(
+            "send PUT https://api.github.com/repos/acme/site/pulls/7/merge says {\"merge_method\":\"squash\"}",
+            "ask egress/ask-entry",
+            None,
+        );
+        assert!(answer(&policy, "fly away").is_err());
+    }
+}
