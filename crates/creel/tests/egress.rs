@@ -24,6 +24,8 @@ mod complete;
 mod framing;
 #[path = "egress/names.rs"]
 mod names;
+#[path = "egress/refusals.rs"]
+mod refusals;
 #[path = "egress/requests.rs"]
 mod requests;
 #[path = "egress/table.rs"]
@@ -32,3 +34,5 @@ mod table;
 mod targets;
 #[path = "egress/upstream.rs"]
 mod upstream;
+#[path = "egress/way.rs"]
+mod way;

@@ -2,10 +2,6 @@
 
 use crate::table::{Ask, Open, Row, Stage, Way, check};
 
-/// All that begin with a handshake.
-const TLS: [Way; 6] =
-    [Way::TurnedTls, Way::TurnedHttp2, Way::TurnedSocket, Way::ConnectTls, Way::ConnectHttp2, Way::ConnectSocket];
-
 const GOOD: Ask = Ask::get("origin.test", "/");
 
 /// An approved host that is said to be another.
@@ -15,7 +11,7 @@ const fn says(number: u8, says: &'static str, rules: &'static [&'static str]) ->
 
 /// An approved host with another server name.
 const fn sni(number: u8, sni: &'static str) -> Row {
-    let ask = Ask { sni: Some(sni), over: &TLS, ..GOOD };
+    let ask = Ask { sni: Some(sni), over: &Way::SHAKEN, ..GOOD };
     Row { number, policy: "", ask, rules: &["egress/sni-mismatch"], open: Open::As(GOOD) }
 }
 

@@ -44,7 +44,7 @@ async fn a_websocket_where_no_entry_says_so() {
         "[[egress.allow]]\nhost = \"strict.test\"\nports = [{tls}, {plain}]\nhttp = true\naddress = \"127.0.0.1\"\n";
     let good = Ask::get("strict.test", "/");
     let opening = Ask { host: "strict.test", ..Ask::raw(websocket) };
-    let sockets = Ask { over: &[Way::TurnedSocket, Way::ConnectSocket], ..good };
+    let sockets = Ask { over: &Way::SOCKETS, ..good };
     let rules = &["egress/deny-websocket"];
     check(&[row(24, silent, opening, rules, good), row(24, silent, sockets, rules, good)]).await;
 }

@@ -19,6 +19,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::way::Transport;
+pub(crate) use crate::way::Way;
 use crate::world::{Origin, PREFACE, World, exchange};
 
 /// Every name that an upstream of these tests has.
@@ -90,70 +92,6 @@ pub(crate) struct Ask {
     pub(crate) frames: Option<fn(&str) -> Vec<u8>>,
     /// Which ways make sense; all that can carry it by default.
     pub(crate) over: &'static [Way],
-}
-
-/// A transport and a protocol on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    TurnedTls,
-    TurnedHttp2,
-    TurnedPlain,
-    TurnedSocket,
-    ConnectTls,
-    ConnectHttp2,
-    ConnectPlain,
-    ConnectSocket,
-    Absolute,
-}
-
-impl Way {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::TurnedTls,
-        Self::TurnedHttp2,
-        Self::TurnedPlain,
-        Self::TurnedSocket,
-        Self::ConnectTls,
-        Self::ConnectHttp2,
-        Self::ConnectPlain,
-        Self::ConnectSocket,
-        Self::Absolute,
-    ];
-    /// All that carry requests which are answered.
-    pub(crate) const ANSWERED: [Self; 7] = [
-        Self::TurnedTls,
-        Self::TurnedHttp2,
-        Self::TurnedPlain,
-        Self::ConnectTls,
-        Self::ConnectHttp2,
-        Self::ConnectPlain,
-        Self::Absolute,
-    ];
-    /// All that end in TLS and HTTP.
-    pub(crate) const TLS: [Self; 4] = [Self::TurnedTls, Self::TurnedHttp2, Self::ConnectTls, Self::ConnectHttp2];
-    /// WebSockets over TLS.
-    const SOCKETS: [Self; 2] = [Self::TurnedSocket, Self::ConnectSocket];
-    /// All to the explicit proxy.
-    pub(crate) const PROXY: [Self; 5] =
-        [Self::ConnectTls, Self::ConnectHttp2, Self::ConnectPlain, Self::ConnectSocket, Self::Absolute];
-    /// All that speak HTTP/1.1.
-    pub(crate) const TEXT: [Self; 5] =
-        [Self::TurnedTls, Self::TurnedPlain, Self::ConnectTls, Self::ConnectPlain, Self::Absolute];
-
-    fn is_turned(self) -> bool {
-        matches!(self, Self::TurnedTls | Self::TurnedHttp2 | Self::TurnedPlain | Self::TurnedSocket)
-    }
-
-    fn is_tls(self) -> bool {
-        Self::TLS.contains(&self) || self.is_socket()
-    }
-
-    fn is_socket(self) -> bool {
-        Self::SOCKETS.contains(&self)
-    }
-
-    fn is_http2(self) -> bool {
-        matches!(self, Self::TurnedHttp2 | Self::ConnectHttp2)
-    }
 }
 
 impl Ask {
@@ -257,31 +195,37 @@ impl Stage {
         }
         let port = ask.port.unwrap_or(if way.is_tls() { self.tls.port } else { self.plain.port });
         let authority = format!("{}:{port}", ask.host);
-        let stream = match way {
-            Way::Absolute => TcpStream::connect(self.world.proxy).await.unwrap(),
-            way if way.is_turned() => self.turned(ask.host, port).await?,
-            _ => match self.connect(&authority).await {
+        let stream = match way.transport() {
+            Transport::Absolute => TcpStream::connect(self.world.proxy).await.unwrap(),
+            Transport::Turned => self.turned(ask.host, port).await?,
+            Transport::Connect => match self.connect(&authority).await {
                 Ok(stream) => stream,
                 Err(answer) => return Some(answer),
             },
         };
-        let prefix = if way == Way::Absolute { format!("http://{authority}") } else { String::new() };
-        if !way.is_tls() {
-            return Some(exchange(stream, ask.bytes(&prefix, &authority)).await);
-        }
-        let alpn = if way.is_http2() { "h2" } else { "http/1.1" };
-        let Ok(stream) = self.shake(stream, ask, alpn).await else { return Some(String::new()) };
-        match (way.is_http2(), ask.frames) {
-            _ if way.is_socket() => Some(asked_once(stream, &ask.opening(&authority)).await),
-            (false, _) => Some(exchange(stream, ask.bytes(&prefix, &authority)).await),
-            (true, Some(frames)) => {
+        let prefix = match way.transport() {
+            Transport::Absolute => format!("http://{authority}"),
+            Transport::Turned | Transport::Connect => String::new(),
+        };
+        let stream: Box<dyn Io> = if way.is_tls() {
+            let alpn = if way.is_http2() { "h2" } else { "http/1.1" };
+            let Ok(stream) = self.shake(stream, ask, alpn).await else { return Some(String::new()) };
+            stream
+        } else {
+            Box::new(stream)
+        };
+        match (way.is_http2(), way.is_socket(), ask.frames) {
+            (false, false, _) => Some(exchange(stream, ask.bytes(&prefix, &authority)).await),
+            (false, true, _) => Some(asked_once(stream, &ask.opening(&prefix, &authority)).await),
+            (true, true, _) => extended(stream, ask, &authority).await,
+            (true, false, Some(frames)) => {
                 let mut stream = stream;
                 stream.write_all(&[PREFACE, &frames(&authority)].concat()).await.unwrap();
                 // Goes on in the background until the record is there.
                 tokio::spawn(exchange(stream, ""));
                 Some(String::new())
             }
-            (true, None) => http2(stream, ask, &authority).await,
+            (true, false, None) => http2(stream, ask, &authority).await,
         }
     }
 
@@ -329,11 +273,11 @@ impl Stage {
 
 impl Ask {
     /// The same as the opening of a WebSocket.
-    fn opening(&self, authority: &str) -> Vec<u8> {
+    fn opening(&self, prefix: &str, authority: &str) -> Vec<u8> {
         let close = "connection: close\r\n";
         let open = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
                     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        String::from_utf8(self.bytes("", authority)).unwrap().replace(close, open).into_bytes()
+        String::from_utf8(self.bytes(prefix, authority)).unwrap().replace(close, open).into_bytes()
     }
 
     fn bytes(&self, prefix: &str, authority: &str) -> Vec<u8> {
@@ -390,6 +334,34 @@ async fn http2(stream: Box<dyn Io>, ask: &Ask, authority: &str) -> Option<String
     let names: String = response.headers().keys().map(|name| format!("{name}: …\r\n")).collect();
     let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     Some(format!("HTTP/1.1 {status} \r\n{names}\r\n{}", String::from_utf8_lossy(&body)))
+}
+
+/// The opening of a WebSocket over HTTP/2 (RFC 8441, section 4).
+async fn extended(stream: Box<dyn Io>, ask: &Ask, authority: &str) -> Option<String> {
+    let host = ask.says.map_or(authority, |says| says);
+    let uri = format!("https://{host}{}", ask.path);
+    let request = Request::connect(uri).version(http::Version::HTTP_2).header("sec-websocket-version", "13");
+    let request = ask.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let mut request = request.body(()).ok()?;
+    request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    let (client, connection) = h2::client::handshake(stream).await.ok()?;
+    tokio::spawn(connection);
+    let mut client = client.ready().await.ok()?;
+    let wait = async {
+        while !client.is_extended_connect_protocol_enabled() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let (answer, _up) = client.send_request(request, false).ok()?;
+        let Ok(answer) = answer.await else { return Some(String::new()) };
+        let status = answer.status().as_u16();
+        let mut body = answer.into_body();
+        let mut text = Vec::new();
+        while let Some(Ok(piece)) = body.data().await {
+            text.extend_from_slice(&piece);
+        }
+        Some(format!("HTTP/1.1 {status} \r\n\r\n{}", String::from_utf8_lossy(&text)))
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("the door did not answer")
 }
 
 /// Sends each row over each way that can carry it, and sees that it stays in and gets out as the row says.
