@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use creel_e2e::{fresh, runtime};
 use creel_testkit::{Creel, Origin};
 
+#[path = "road/approvals.rs"]
+mod approvals;
 #[path = "road/deaths.rs"]
 mod deaths;
 #[path = "road/plain_user.rs"]

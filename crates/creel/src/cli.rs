@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod approvals;
 pub(crate) mod ask;
 mod check;
 mod down;
@@ -64,6 +65,12 @@ enum Command {
     Status(status::Status),
     /// Send the agent one message and print its answer.
     Say(say::Say),
+    /// Show the questions that wait for a person.
+    Approvals(approvals::Approvals),
+    /// Say Yes to a question: the act that waits goes on, once.
+    Approve(approvals::Decide),
+    /// Say No to a question.
+    Deny(approvals::Decide),
     /// Tell what happened: each message, prompt, tool call, look-up and packet.
     Log(log::Log),
     /// Reach the agent's workspace: list, get, put.
@@ -172,6 +179,9 @@ pub fn main() -> ExitCode {
         Command::Upgrade(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
+        Command::Approvals(command) => command.run(),
+        Command::Approve(command) => command.run(true),
+        Command::Deny(command) => command.run(false),
         Command::Log(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),

@@ -56,6 +56,7 @@ pub struct Config {
     dns: Dns,
     model: Model,
     tools: Tools,
+    approvals: Approvals,
     durability: Durability,
     state: PathBuf,
     openclaw: OpenClaw,
@@ -229,6 +230,17 @@ pub enum Durability {
     All,
 }
 
+/// How long questions wait for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approvals {
+    /// How long an act is held.
+    pub wait: Duration,
+    /// How long a question stays open.
+    pub keep: Duration,
+    /// How long a Yes that nobody waits for is worth one act.
+    pub grant: Duration,
+}
+
 /// OpenClaw itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenClaw {
@@ -395,6 +407,12 @@ impl Config {
     #[must_use]
     pub fn openclaw(&self) -> &OpenClaw {
         &self.openclaw
+    }
+
+    /// How long questions wait for a person.
+    #[must_use]
+    pub fn approvals(&self) -> Approvals {
+        self.approvals
     }
 
     /// When the agent is started anew.

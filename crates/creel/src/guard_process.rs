@@ -3,6 +3,7 @@
 //! Owns how they are put together, and the order of getting small: take what was handed over, become the tenant's own
 //! user, close the walls (seccomp, landlock), and only then look at the first byte of the agent's. The warden starts it.
 
+mod approvals;
 mod control;
 mod desk;
 mod doors;
@@ -25,6 +26,7 @@ use crate::config::{Config, Durability, Live};
 use crate::link::{Link, Listener, read_memory_file};
 use crate::protocol::{FromGuard, GuardSetup, ToGuard};
 
+pub(crate) use approvals::{Effect, Open};
 pub(crate) use control::person;
 
 /// The longest set-up, in bytes: a configuration of 1 MiB with its certificates.
@@ -155,10 +157,12 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     };
     let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
     let acts = open_acts::OpenActs::new(ledger);
+    let approvals = approvals::Approvals::open(&setup.home, config.approvals())
+        .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let guard = Guard::new(
         live.judge(),
         acts.clone(),
-        Arc::new(creel_guard::NoOneToAsk),
+        approvals.clone(),
         Arc::new(NoBreakers),
         Arc::new(TokioTimer),
         config.durability() == Durability::All,
@@ -170,7 +174,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (trigger, tasks) = doors.open(planted)?;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live);
-    let talk = tokio::spawn(control::serve(listener, guard, setup.tenant.clone(), Arc::clone(&desk)));
+    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals };
+    let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     if desk.retires() {
         trigger.close();

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use creel_guard::{Action, Outcome, RecordId, Refusal};
 use serde::{Deserialize, Serialize};
 
+use crate::guard_process::{Effect, Open};
+
 /// Command line → warden, over the root-owned socket in the run folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
@@ -407,12 +409,35 @@ pub(crate) enum ToControl {
         /// How long the agent may take, in seconds.
         patience_s: u64,
     },
+    /// Which questions are open? Answered by one `Question` each, then `Done`.
+    Questions,
+    /// Tell me each question that comes up; `Question` each, until I hang up.
+    Watch,
+    /// Yes or No. Answered by `Answered`.
+    Decide {
+        /// The question's number.
+        id: u64,
+        /// Yes.
+        yes: bool,
+    },
 }
 
 /// Guard → command line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum FromControl {
+    /// A question is open.
+    Question {
+        /// Which.
+        open: Open,
+    },
+    /// These were all.
+    Done,
+    /// The answer to a question counts.
+    Answered {
+        /// What it did.
+        effect: Effect,
+    },
     /// The whole answer.
     Answer {
         /// Agent-made text: escape it.

@@ -145,7 +145,10 @@ fn settle_verdict(judgement: &Judgement, answer: Option<&Answer>) -> Result<Obli
         (Verdict::Ask(_), answer) => {
             let rule = answer.map_or(RuleId::new("approval/silence"), |answer| answer.rule.clone());
             let to_ledger = answer.map_or_else(String::new, |answer| answer.by.clone());
-            let to_agent = format!("a person would have to approve this (`{}`), and nobody did", judgement.rule);
+            let to_agent = match rule.as_str() {
+                "approval/waiting" => format!("this waits for a person's yes (`{}`); try again later", judgement.rule),
+                _ => format!("a person would have to approve this (`{}`), and nobody did", judgement.rule),
+            };
             Err(Refusal::new(rule, to_agent, to_ledger))
         }
         (Verdict::Deny(refusal), _) => Err(refusal.clone()),

@@ -75,7 +75,7 @@ pub struct Answer {
     pub by: String,
 }
 
-/// Until approvals exist every question is answered No at once, under `approval/no-one-to-ask`.
+/// Where nobody can be asked (benches, tests): every question is answered No at once, under `approval/no-one-to-ask`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoOneToAsk;
 
@@ -84,7 +84,7 @@ impl Asker for NoOneToAsk {
         let answer = Answer {
             yes: false,
             rule: RuleId::new("approval/no-one-to-ask"),
-            by: "this edition of Creel can't put a question to a person yet, so the answer is No".to_owned(),
+            by: "there is nobody to ask here, so the answer is No".to_owned(),
         };
         Box::pin(std::future::ready(answer))
     }

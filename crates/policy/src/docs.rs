@@ -12,17 +12,59 @@ use crate::rule::RuleDoc;
 use crate::rules;
 
 /// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
-static ELSEWHERE: [RuleDoc; 13] = [
+static ELSEWHERE: [RuleDoc; 20] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
-        summary: "A person would have to answer, and this edition of Creel can't ask one yet, so the answer is No.\n",
+        summary: "A person would have to answer, and nobody can be asked here, so the answer is No.\n",
         how_to_allow: "take the tool out of `[tools] ask` in `creel.toml` if it may run unasked",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/by-person",
+        summary: "A person was asked about this very act and said Yes to it, once.\n",
+        how_to_allow: "it was allowed",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/granted-before",
+        summary: "A person said Yes to this very act when nobody waited for the answer any more. That Yes is used up now.\n",
+        how_to_allow: "it was allowed; the same act is asked about again the next time",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/not-kept",
+        summary: "The question can't be written to the disk, so it can't be asked, so the answer is No.\n",
+        how_to_allow: "make room on the disk of the state folder",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/refused",
+        summary: "A person was asked and said No, or said Yes to another one of several acts that were the same.\n",
+        how_to_allow: "let the agent try again after ten minutes, and say Yes",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/refused-before",
+        summary: "A person said No to this very act less than ten minutes ago.\n",
+        how_to_allow: "wait, or change the rule that asks",
         examples: &[],
     },
     RuleDoc {
         id: "approval/silence",
         summary: "A person was asked and nobody answered in time. Silence is No.\n",
         how_to_allow: "let the agent try again, and answer the question",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/too-many",
+        summary: "Too many questions are open: at most 8, and 2 about one tool or host. More are not asked.\n",
+        how_to_allow: "answer the open ones: `creel approvals`",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "approval/waiting",
+        summary: "A person was asked and did not answer while the act was held. The question stays open; a Yes allows the same act once.\n",
+        how_to_allow: "`creel approve ID`, and let the agent try again",
         examples: &[],
     },
     RuleDoc {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{FINDING, Where, ask, out};
+use crate::cli::{FINDING, Where, approvals, ask, out};
 use crate::escape;
 use crate::protocol::{FromControl, ToControl};
 
@@ -50,7 +50,13 @@ impl Say {
         if link.send(&ToControl::Say { text, patience_s: self.timeout }, &[]).await.is_err() {
             return ask::lost();
         }
-        match link.recv::<FromControl>().await {
+        let answer = loop {
+            match link.recv::<FromControl>().await {
+                Ok(Some((FromControl::Question { open }, _))) => out::note(approvals::render(&open)),
+                answer => break answer,
+            }
+        };
+        match answer {
             Ok(Some((FromControl::Answer { text }, _))) => {
                 if self.json {
                     out::json(&serde_json::json!({ "answer": text }));
@@ -66,7 +72,7 @@ impl Say {
             Ok(Some((FromControl::Failed { why }, _))) => {
                 out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why)))
             }
-            Ok(None) | Err(_) => ask::lost(),
+            Ok(_) | Err(_) => ask::lost(),
         }
     }
 }

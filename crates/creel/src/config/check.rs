@@ -18,10 +18,12 @@ use creel_guard::{HostName, Target, Tenant};
 use creel_policy::{HighRisk, never};
 
 use super::choose::public_host;
-use super::raw::{RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
+use super::raw::{
+    RawApprovals, RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools,
+};
 use super::report::Fault;
 use super::size::Placed;
-use super::{Allow, Ca, Config, Durability, Files, Limits, Model, OpenClaw, Restart, Tools};
+use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Model, OpenClaw, Restart, Tools};
 use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
@@ -51,7 +53,7 @@ pub(super) fn check(
     files: &Files<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
-    let RawConfig { tenant, limits, egress, dns, model, tools, ledger, state, openclaw, restart } = raw;
+    let RawConfig { tenant, limits, egress, dns, model, tools, approvals, ledger, state, openclaw, restart } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
     let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
@@ -78,6 +80,7 @@ pub(super) fn check(
         dns: dns?,
         model,
         tools,
+        approvals: approvals_of(approvals),
         durability,
         state: state?,
         openclaw,
@@ -259,6 +262,12 @@ fn restart_of(restart: RawRestart) -> Restart {
         attempts: attempts.value,
         window: Duration::from_secs(window.value),
     }
+}
+
+fn approvals_of(approvals: RawApprovals) -> Approvals {
+    let RawApprovals { wait, keep, grant } = approvals;
+    let seconds = |value: &super::size::Placed<u64>| Duration::from_secs(value.value);
+    Approvals { wait: seconds(&wait), keep: seconds(&keep), grant: seconds(&grant) }
 }
 
 /// A text of the file as it is shown in a message.

@@ -26,6 +26,8 @@ section! {
         model: RawModel = RawModel::default(), Legal::Table(&RawModel::SECTION), why "";
         /// Which tools the model may call.
         tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
+        /// How long questions wait for a person.
+        approvals: RawApprovals = RawApprovals::default(), Legal::Table(&RawApprovals::SECTION), why "";
         /// How the ledger is kept.
         ledger: RawLedger = RawLedger::default(), Legal::Table(&RawLedger::SECTION), why "";
         /// Where Creel keeps its state.
@@ -166,7 +168,7 @@ section! {
         /// Without this: any number.
         max_unseen: Option<Placed<u64>> = None, Legal::Count { min: 0, max: 1 << 20 },
             why "interfaces are called with made-up URLs; pages are read by links", example "64";
-        /// A person decides about each request. Until approvals exist, nobody can, so the answer is No.
+        /// A person decides about each request (`creel approvals`).
         ask: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "an entry is your yes";
     }
@@ -228,7 +230,7 @@ section! {
         /// Never.
         deny: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
             why "the jail holds whatever a tool does";
-        /// Only when a person says yes. Until approvals exist, nobody can, so the answer is No.
+        /// Only when a person says yes (`creel approvals`).
         ask: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
             why "the jail holds whatever a tool does";
         /// Acts that can't be taken back (money, deletion, publishing, access, devices, code, installing, instructions):
@@ -301,3 +303,19 @@ section! {
 
 /// The largest file that is read: the configuration and each PEM file.
 pub(super) const FILE_LIMIT: u64 = 1024 * KIB;
+
+section! {
+    /// How long questions wait for a person. Silence is No.
+    RawApprovals "approvals" {
+        /// How long an act that is asked about is held, in seconds; 0 refuses it at once and leaves the question open.
+        wait: Placed<u64> = Placed::unset(240), Legal::Count { min: 0, max: 240 },
+            why "OpenClaw was seen to wait 250 s for a model's answer";
+        /// How long a question stays open, in seconds. Once nobody waits for it any more, a Yes allows the very same act
+        /// once.
+        keep: Placed<u64> = Placed::unset(3600), Legal::Count { min: 1, max: 604_800 },
+            why "people are away for an hour";
+        /// How long such a Yes is worth something, in seconds.
+        grant: Placed<u64> = Placed::unset(900), Legal::Count { min: 1, max: 86_400 },
+            why "the agent is told to try again, and does so within minutes or never";
+    }
+}

@@ -22,6 +22,7 @@ impl Config {
             dns: _,
             model: _,
             tools,
+            approvals: _,
             durability: _,
             state: _,
             openclaw,
@@ -39,6 +40,7 @@ impl Config {
             dns: self.dns.clone(),
             model: self.model.clone(),
             tools,
+            approvals: self.approvals,
             durability: self.durability,
             state: self.state.clone(),
             openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
@@ -66,6 +68,7 @@ impl Config {
             ("model.address", ours.address != *address),
             ("model.ca", ours.ca != *ca),
             ("model.script", ours.script != *script),
+            ("approvals", self.approvals != fresh.approvals),
             ("ledger.durability", self.durability != fresh.durability),
             ("state.dir", self.state != fresh.state),
             ("openclaw.plugins", self.openclaw.plugins != fresh.openclaw.plugins),
@@ -162,9 +165,9 @@ mod tests {
         );
         check(
             "",
-            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n",
+            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n",
             &[],
-            &["model.provider", "model.model", "ledger.durability", "state.dir", "openclaw.plugins"],
+            &["model.provider", "model.model", "approvals", "ledger.durability", "state.dir", "openclaw.plugins"],
         );
     }
 }

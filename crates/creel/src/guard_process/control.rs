@@ -1,4 +1,4 @@
-//! The control door in its first form: a person's message to the agent.
+//! The control door in its first form: a person's message to the agent, a person's answer to a question.
 //!
 //! Owns the root-owned control socket's protocol (`ToControl` / `FromControl`). It turns what a person asks into an
 //! `Action` and carries out the answer; it never decides. The jail can't reach the socket, and peers are known by
@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Receive, Tenant};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
 
+use crate::guard_process::approvals::{Approvals, Effect};
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::link::{Link, Listener};
 use crate::protocol::{FromControl, ToControl};
@@ -30,8 +32,17 @@ const STARTING_PAUSE: Duration = Duration::from_secs(1);
 /// After a visitor who could not be let in.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What people talk to.
+pub(crate) struct Talk {
+    pub(crate) guard: Guard,
+    pub(crate) tenant: Tenant,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) approvals: Arc<Approvals>,
+}
+
 /// Serves the control socket for ever.
-pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk: Arc<Desk>) -> io::Result<()> {
+pub(crate) async fn serve(listener: Listener, talk: Talk) -> io::Result<()> {
+    let talk = Arc::new(talk);
     let places = Arc::new(Semaphore::new(CONVERSATIONS));
     loop {
         let (link, uid) = match listener.accept().await {
@@ -44,9 +55,9 @@ pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk
             }
         };
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
-        let (guard, tenant, desk) = (guard.clone(), tenant.clone(), Arc::clone(&desk));
+        let talk = Arc::clone(&talk);
         tokio::spawn(async move {
-            if let Err(error) = converse(&link, uid, &guard, &tenant, &desk).await {
+            if let Err(error) = converse(&link, uid, &talk).await {
                 tracing::debug!(%error, "a control connection ended early");
             }
             drop(place);
@@ -54,8 +65,80 @@ pub(crate) async fn serve(listener: Listener, guard: Guard, tenant: Tenant, desk
     }
 }
 
-async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &Desk) -> io::Result<()> {
-    let Some((ToControl::Say { text, patience_s }, _)) = link.recv::<ToControl>().await? else { return Ok(()) };
+async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
+    match link.recv::<ToControl>().await? {
+        Some((ToControl::Say { text, patience_s }, _)) => hear(link, uid, talk, text, patience_s).await,
+        Some((ToControl::Questions, _)) => {
+            for open in talk.approvals.list() {
+                link.send(&FromControl::Question { open }, &[]).await?;
+            }
+            link.send(&FromControl::Done, &[]).await
+        }
+        Some((ToControl::Watch, _)) => watch(link, &talk.approvals).await,
+        Some((ToControl::Decide { id, yes }, _)) => {
+            let told = match decide(uid, talk, id, yes).await {
+                Ok(effect) => FromControl::Answered { effect },
+                Err(told) => told,
+            };
+            link.send(&told, &[]).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Tells of each question until the person hangs up.
+async fn watch(link: &Link, approvals: &Approvals) -> io::Result<()> {
+    let mut news = approvals.news();
+    let mut told = 0;
+    for open in approvals.list() {
+        told = open.id;
+        link.send(&FromControl::Question { open }, &[]).await?;
+    }
+    loop {
+        tokio::select! {
+            open = news.recv() => match open {
+                Ok(open) if open.id <= told => {}
+                Ok(open) => link.send(&FromControl::Question { open }, &[]).await?,
+                // the list of the next `creel approvals` has what was missed
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            () = hung_up(link) => return Ok(()),
+        }
+    }
+}
+
+/// A person's answer is an act like any other: admitted and recorded before it counts.
+async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, FromControl> {
+    let text = talk.approvals.list().into_iter().find(|open| open.id == id).map(|open| open.text);
+    let Some(text) = text else {
+        return Err(FromControl::Failed { why: format!("no question {id} is open; `creel approvals` lists them") });
+    };
+    let who = person(uid);
+    let act = if yes { "approve" } else { "deny" };
+    let action = super::administer(&talk.tenant, Actor::Person { name: who.clone() }, act, &format!("{id}: {text}"));
+    let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
+    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
+        let why = "the policy's obligations for this answer can't be met".to_owned();
+        receipt.settle(Outcome::failed(why.clone()));
+        return Err(FromControl::Failed { why });
+    }
+    match talk.approvals.answer(id, yes, &who) {
+        Ok(effect) => {
+            receipt.settle(Outcome::Done { sent: 0, received: 0, status: None });
+            Ok(effect)
+        }
+        Err(why) => {
+            receipt.settle(Outcome::failed(why.clone()));
+            Err(FromControl::Failed { why })
+        }
+    }
+}
+
+/// One message to the agent.
+async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
+    let Talk { guard, tenant, desk, approvals } = talk;
     if text.len() > LONGEST_MESSAGE {
         let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
         return link.send(&FromControl::Failed { why }, &[]).await;
@@ -84,7 +167,7 @@ async fn converse(link: &Link, uid: u32, guard: &Guard, tenant: &Tenant, desk: &
     let asked = Duration::from_secs(patience_s.max(1)).min(LONGEST_PATIENCE);
     let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
     let turn = guard.begin_turn(trace);
-    let said = say(link, desk, &text, patience).await;
+    let said = say(link, (desk, approvals), &text, patience).await;
     drop(turn);
     match said {
         Ok(answer) => {
@@ -122,11 +205,24 @@ fn clip(mut text: String) -> String {
     text
 }
 
-async fn say(link: &Link, desk: &Desk, text: &str, patience: Duration) -> Result<String, String> {
+async fn say(
+    link: &Link,
+    (desk, approvals): (&Desk, &Approvals),
+    text: &str,
+    patience: Duration,
+) -> Result<String, String> {
     let said = tokio::time::timeout(patience, once_it_listens(desk, text, patience));
-    tokio::select! {
-        answer = said => answer.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs()))),
-        () = hung_up(link) => Err("the person hung up before the answer came".to_owned()),
+    tokio::pin!(said);
+    let mut news = approvals.news();
+    loop {
+        tokio::select! {
+            answer = &mut said => return answer.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs()))),
+            // A question that comes up meanwhile is likely about this message.
+            open = news.recv() => if let Ok(open) = open {
+                let _ = link.send(&FromControl::Question { open }, &[]).await;
+            },
+            () = hung_up(link) => return Err("the person hung up before the answer came".to_owned()),
+        }
     }
 }
 
@@ -144,5 +240,5 @@ async fn once_it_listens(desk: &Desk, text: &str, patience: Duration) -> Result<
 
 /// Completes when the far end is gone.
 async fn hung_up(link: &Link) {
-    while let Ok(Some((ToControl::Say { .. }, _))) = link.recv::<ToControl>().await {}
+    while let Ok(Some(_)) = link.recv::<ToControl>().await {}
 }

@@ -8,8 +8,7 @@ use crate::rule::{Finding, rule, sent};
 use crate::stage::Stage;
 
 rule! {
-    /// Every entry that allows this request says `ask = true`: a person decides about each one. Until approvals exist nobody
-    /// can be asked, so the answer is No.
+    /// Every entry that allows this request says `ask = true`: a person decides about each one.
     "egress/ask-entry",
     to_agent: "a person must approve this request",
     how_to_allow: "answer the question, or take `ask` out of the host's entry",
