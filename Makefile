@@ -42,7 +42,9 @@ setup:
 		[/usr/sbin/mkfs.ext4]=e2fsprogs [/usr/bin/curl]=curl [/usr/bin/git]=git [/usr/bin/python3]=python3
 		[/usr/bin/setpriv]=util-linux [/usr/bin/unshare]=util-linux [/usr/bin/cc]=gcc
 		[/etc/ssl/certs/ca-certificates.crt]=ca-certificates [/usr/include/stdio.h]=libc6-dev [/usr/sbin/runc]=runc
-		[/usr/bin/crun]=crun
+		[/usr/bin/crun]=crun [/usr/bin/openssl]=openssl [/usr/bin/psql]=postgresql-client [/usr/bin/pip3]=python3-pip
+		[/usr/lib/python3/dist-packages/requests]=python3-requests [/usr/lib/python3/dist-packages/httpx]=python3-httpx
+		[/usr/lib/python3/dist-packages/websockets]=python3-websockets [/usr/share/nodejs/ws]=node-ws
 	)
 	missing=()
 	for file in "$${!packages[@]}"; do

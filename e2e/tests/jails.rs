@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::too_many_lines,
@@ -10,6 +11,8 @@
     reason = "tests"
 )]
 
+#[path = "jails/clients.rs"]
+mod clients;
 #[path = "jails/egress.rs"]
 mod egress;
 #[path = "jails/exhaustion.rs"]
