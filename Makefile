@@ -95,7 +95,10 @@ down:
 bench:
 	command -v bwrap >/dev/null || apt-get install -y -qq --no-install-recommends bubblewrap </dev/null ||
 		{ echo "bench: bwrap is missing: install bubblewrap" >&2; exit 1; }
-	cargo bench --locked -p creel --bench policy --bench admit --bench jail
+	for proxy in squid-openssl tinyproxy haproxy; do
+		[ -e /usr/share/doc/$$proxy ] || apt-get install -y -qq --no-install-recommends $$proxy </dev/null || true
+	done
+	cargo bench --locked -p creel --bench policy --bench admit --bench jail --bench egress
 	cargo bench --locked -p creel-scan --bench scan
 
 eval:
