@@ -35,6 +35,8 @@ fn a_new_guard_takes_over_under_load_and_the_jail_goes_on() {
     world.keep("fresh", "fresh");
     world.until("kept", 3, " 200 hello");
     world.until("fresh", 3, " 200 hello");
+    world.keep("endless", "endless");
+    world.until("endless", 5, "sent");
     let before = world.tenant();
     what_is_no_guard_changes_nothing(&world);
     for name in ["second-guard", "third-guard!"] {
@@ -52,6 +54,7 @@ fn a_new_guard_takes_over_under_load_and_the_jail_goes_on() {
     for name in ["kept", "fresh"] {
         hardly_anything_broke(&world, name);
     }
+    what_has_no_end_was_cut(&world);
     the_next_one_after_a_death_is_of_the_same_program(&world);
     let after = world.tenant();
     for same in ["warden_pid", "init_pid", "agent_restarts"] {
@@ -87,6 +90,20 @@ fn the_next_one_after_a_death_is_of_the_same_program(world: &World) {
     }
     assert!(guard(world) != old && runs(guard(world), &program));
     world.until("fresh", world.kept("fresh").len() + 3, " 200 hello");
+}
+
+/// What was let in by one guard does not go on under the next, and its record says that it came to nothing.
+fn what_has_no_end_was_cut(world: &World) {
+    world.until("endless", 0, "cut ");
+    let log = world.creel.run(&["log", "--json"]).unwrap();
+    let ends: Vec<serde_json::Value> = log
+        .out
+        .lines()
+        .filter(|line| line.contains("/endless"))
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["outcome"].clone())
+        .collect();
+    assert_eq!(ends, ["abandoned"]);
+    assert!(!world.origin.asked().iter().any(|asked| asked.path == "/endless"), "it never came to its end");
 }
 
 /// Each of two take-overs may break what was just being said; nobody waits longer than a slow machine needs.
