@@ -7,6 +7,7 @@
 
 pub mod injection;
 pub(crate) mod lexicon;
+pub mod memory;
 pub(crate) mod normal;
 pub mod sanitise;
 pub mod secrets;

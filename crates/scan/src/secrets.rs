@@ -83,6 +83,12 @@ impl Scanner {
         joined(findings)
     }
 
+    /// Where known values stand as they are, encoded once at most; of each value once.
+    #[must_use]
+    pub fn find_known(&self, bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+        self.known_in(bytes).into_iter().map(|found| found.start..found.end).collect()
+    }
+
     fn level(&self, text: &[u8], depth: usize, budget: &mut usize) -> Vec<Finding> {
         let mut findings = self.known_in(text);
         findings.truncate(kinds::MOST);

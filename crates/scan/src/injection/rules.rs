@@ -8,6 +8,7 @@ mod bypass;
 mod closing_mark;
 mod decode_and_obey;
 mod exfiltrate;
+mod false_audit;
 mod false_note;
 mod false_turn;
 mod forget_all;
@@ -58,7 +59,7 @@ pub(crate) struct Rule {
     pub(crate) left: &'static [&'static str],
 }
 
-pub(crate) const RULES: [&Rule; 20] = [
+pub(crate) const RULES: [&Rule; 21] = [
     &override_idiom::RULE,
     &bypass::RULE,
     &role_marker::RULE,
@@ -78,6 +79,7 @@ pub(crate) const RULES: [&Rule; 20] = [
     &plant_memory::RULE,
     &forget_all::RULE,
     &false_note::RULE,
+    &false_audit::RULE,
     &decode_and_obey::RULE,
 ];
 
