@@ -13,7 +13,9 @@ use creel_guard::{CleanPath, HostName, Target};
 use creel_jail::InitEvent;
 use creel_policy::{HostPattern, PathGlob, closed};
 use creel_scan::injection::Channel;
+use creel_scan::memory::{Kind, audit, mend, restore as restore_memory};
 use creel_scan::sanitise::{restore, sanitise};
+use creel_scan::secrets::{Known, Scanner};
 use creel_scripted_model::ScriptedModel;
 
 /// A target: its name, which is that of its folder in `fuzz/seeds`, and what is driven.
@@ -27,9 +29,29 @@ pub const TARGETS: &[Driven] = &[
     ("host-pattern", pattern),
     ("init-event", init_event),
     ("ledger-segment", ledger),
+    ("memory-file", memory),
     ("scripted-model", scripted_model),
     ("untrusted-text", untrusted),
 ];
+
+/// What is read of a database is bounded by it; what is taken out of a memory comes back, and what is left is clean.
+fn memory(bytes: &[u8]) {
+    let made: usize = creel_scan::memory::database::texts(bytes).iter().map(Vec::len).sum();
+    assert!(made <= bytes.len().saturating_mul(2), "texts are bounded by their file");
+    let scanner = Scanner::new(Known::new([("key", b"sk-test-9f3kQ2mZp7Lx0VbT4yWc".as_slice())]));
+    for kind in [Kind::Database, Kind::Memory] {
+        let flaws = audit(bytes, kind, &scanner);
+        let mended = mend(bytes, &flaws, "fuzz-target", |_| false);
+        let taken: Vec<_> = mended.taken.into_iter().map(|taken| (taken.mark, taken.bytes)).collect();
+        if memchr_of(bytes, b"[taken out by Creel: fuzz-target-").is_none() {
+            assert_eq!(restore_memory(&mended.bytes, &taken).0, bytes, "each change can be undone");
+        }
+    }
+}
+
+fn memchr_of(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
 
 /// A text that was made fit stays as it is, can be turned back, and what was found in it stands in it.
 fn untrusted(bytes: &[u8]) {

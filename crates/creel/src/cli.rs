@@ -20,6 +20,7 @@ mod judge;
 mod ledger;
 mod lines;
 mod log;
+mod memory;
 pub(crate) mod out;
 mod policy;
 mod profiles;
@@ -73,6 +74,8 @@ enum Command {
     Deny(approvals::Decide),
     /// Tell what happened: each message, prompt, tool call, look-up and packet.
     Log(log::Log),
+    /// Look through what the agent remembers for secrets and planted orders.
+    Memory(memory::Memory),
     /// Reach the agent's workspace: list, get, put.
     Ws(ws::Ws),
     /// Run a command in a jail of its own, without OpenClaw.
@@ -183,6 +186,7 @@ pub fn main() -> ExitCode {
         Command::Approve(command) => command.run(true),
         Command::Deny(command) => command.run(false),
         Command::Log(command) => command.run(),
+        Command::Memory(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),
         Command::Check(command) => command.run(),

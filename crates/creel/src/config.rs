@@ -61,6 +61,7 @@ pub struct Config {
     state: PathBuf,
     openclaw: OpenClaw,
     restart: Restart,
+    memory: Memory,
     warnings: Vec<String>,
 }
 
@@ -265,7 +266,22 @@ pub struct Restart {
     pub window: Duration,
 }
 
+/// How what the agent remembers is looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// How often; `None` for never but when a person asks.
+    pub every: Option<Duration>,
+    /// Nothing is changed.
+    pub report_only: bool,
+}
+
 impl Config {
+    /// How what the agent remembers is looked through.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        self.memory
+    }
+
     /// Reads the configuration at `path`; without one, the defaults: nothing may leave but requests to the model.
     ///
     /// # Errors

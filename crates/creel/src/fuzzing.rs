@@ -23,6 +23,8 @@ fn messages(bytes: &[u8]) {
     again::<FromControl>(bytes);
     again::<ToWarden>(bytes);
     again::<Findings>(bytes);
+    again::<crate::memory::Said>(bytes);
+    again::<crate::memory::Order>(bytes);
 }
 
 fn again<T: Serialize + DeserializeOwned>(bytes: &[u8]) {

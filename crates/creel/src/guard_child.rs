@@ -18,8 +18,12 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::link::{Link, memory_file};
+use crate::memory::MemoryTask;
 use crate::notary::{Bench, Office, Unsworn};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
+
+/// How long a memory audit may take.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -78,6 +82,7 @@ struct Pending {
     admits: Mutex<HashMap<u64, oneshot::Sender<Result<RecordId, Refusal>>>>,
     health: Mutex<HashMap<u64, oneshot::Sender<bool>>>,
     reloads: Mutex<HashMap<u64, oneshot::Sender<Option<String>>>>,
+    memories: Mutex<HashMap<u64, oneshot::Sender<(u8, String)>>>,
 }
 
 /// A guard that gets ready while its jail is built: no door is open, nothing can reach it. Dropped, it ends.
@@ -288,6 +293,34 @@ impl GuardChild {
         }
     }
 
+    /// Has the guard look after what the agent remembers, with the descriptors that [`ToGuard::Memory`] names. Ends, whatever
+    /// becomes of the guard, with an exit code and one line.
+    pub(crate) fn memory(
+        &self,
+        task: MemoryTask,
+        json: bool,
+        fds: Vec<OwnedFd>,
+    ) -> impl Future<Output = (u8, String)> + use<> {
+        let id = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.pending.memories).insert(id, sender);
+        let (link, pending) = (Arc::clone(&self.link), Arc::clone(&self.pending));
+        async move {
+            let sent = link.send(&ToGuard::Memory { id, task, json }, &crate::run::borrow(&fds)).await;
+            drop(fds);
+            let answer = match sent {
+                Ok(()) => tokio::time::timeout(MEMORY_PATIENCE, receiver).await,
+                Err(error) => Ok(Ok((1, format!("the guard can't be asked: {error}")))),
+            };
+            lock(&pending.memories).remove(&id);
+            match answer {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => (1, "the guard ended before it was done".to_owned()),
+                Err(_) => (1, "the guard was not done in time".to_owned()),
+            }
+        }
+    }
+
     /// Sends the guard a message and descriptors.
     ///
     /// # Errors
@@ -371,6 +404,11 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
                     let _ = waiting.send(ready);
                 }
             }
+            FromGuard::Memory { id, code, said } => {
+                if let Some(waiting) = lock(&pending.memories).remove(&id) {
+                    let _ = waiting.send((code, said));
+                }
+            }
             FromGuard::Reloaded { generation, failed } => {
                 if let Some(waiting) = lock(&pending.reloads).remove(&generation) {
                     let _ = waiting.send(failed);
@@ -385,6 +423,7 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
     lock(&pending.admits).clear();
     lock(&pending.health).clear();
     lock(&pending.reloads).clear();
+    lock(&pending.memories).clear();
     let _ = wishes.send((number, GuardWish::Gone));
 }
 

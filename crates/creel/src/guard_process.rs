@@ -7,6 +7,7 @@ mod approvals;
 mod control;
 mod desk;
 mod doors;
+mod memory;
 mod model;
 mod open_acts;
 
@@ -28,6 +29,7 @@ use crate::protocol::{FromGuard, GuardSetup, ToGuard};
 
 pub(crate) use approvals::{Effect, Open};
 pub(crate) use control::person;
+pub(crate) use desk::person_facts;
 
 /// The longest set-up, in bytes: a configuration of 1 MiB with its certificates.
 const LONGEST_SETUP: u64 = 64 << 20;
@@ -168,12 +170,15 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         config.durability() == Durability::All,
     );
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
-    let doors = doors::build(&config, &live, setup, secrets, ca, &guard)?;
+    let broker = model::broker(secrets)?;
+    let scanner = creel_scan::secrets::Scanner::new(broker.known());
+    let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
+    let doors = doors::build(&config, &live, setup, broker, ca, &guard)?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
     let (trigger, tasks) = doors.open(planted)?;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let desk = desk::Desk::new(link, guard.clone(), start, live);
+    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor);
     let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals };
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));

@@ -37,6 +37,12 @@ pub(crate) fn argv(task: &InsideTask) -> Vec<String> {
     words.into_iter().map(str::to_owned).collect()
 }
 
+/// The command line of `creel inside` with these words behind.
+#[must_use]
+pub(crate) fn words(words: Vec<String>) -> Vec<String> {
+    ["/creel/creel", "inside"].into_iter().map(str::to_owned).chain(words).collect()
+}
+
 /// Lists a folder to `out`: a line an entry, folders with a `/` behind. Names are printed as they are: the caller escapes.
 ///
 /// # Errors

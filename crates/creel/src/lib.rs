@@ -18,6 +18,7 @@ mod inside;
 mod link;
 mod lock;
 mod logging;
+mod memory;
 mod notary;
 mod outside;
 mod probe;

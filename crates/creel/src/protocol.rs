@@ -9,6 +9,7 @@ use creel_guard::{Action, Outcome, RecordId, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::guard_process::{Effect, Open};
+use crate::memory::MemoryTask;
 
 /// Command line → warden, over the root-owned socket in the run folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,13 @@ pub(crate) enum ToWarden {
     Down {
         /// Without waiting for OpenClaw to drain.
         now: bool,
+    },
+    /// Look after what the agent remembers; a pipe for the report travels along.
+    Memory {
+        /// What for.
+        task: MemoryTask,
+        /// Report as JSON.
+        json: bool,
     },
     /// Run our own helper inside the jail as the agent's uid; three descriptors (stdin, stdout, stderr) travel along.
     Inside {
@@ -102,6 +110,13 @@ pub(crate) enum FromWarden {
     Ended {
         /// Its exit code, 128+N when signal N ended it.
         code: i32,
+    },
+    /// The answer to `Memory`.
+    Looked {
+        /// The exit code.
+        code: u8,
+        /// One line, when there is more to say than the report does.
+        said: String,
     },
     /// Done.
     Done,
@@ -282,6 +297,16 @@ pub(crate) enum ToGuard {
     },
     /// Give your place to the next guard: take nothing new, let what is under way end, write the last records, end.
     Retire,
+    /// Look after what the agent remembers. Descriptors: what the helper in the jail writes and what it reads, when there is
+    /// one; then a pipe for the report, when somebody reads it. Answered by `Memory`.
+    Memory {
+        /// Joins question and answer.
+        id: u64,
+        /// What for.
+        task: MemoryTask,
+        /// As JSON.
+        json: bool,
+    },
     /// The token of the gateway that runs now.
     Token {
         /// The token.
@@ -323,6 +348,15 @@ pub(crate) enum FromGuard {
         id: u64,
         /// Whether the gateway says it is ready.
         ready: bool,
+    },
+    /// The answer to the warden's `Memory`.
+    Memory {
+        /// The question's id.
+        id: u64,
+        /// The exit code for a person.
+        code: u8,
+        /// One line: what came of it, or why nothing did.
+        said: String,
     },
     /// The answer to `Reload`.
     Reloaded {

@@ -17,7 +17,7 @@ pub enum Kind {
     Memory,
     /// A note, a history: secrets count.
     Note,
-    /// A log: secrets count, and it can't be changed under its writer.
+    /// A log, a project's file: secrets count, and it is left to its writer.
     Log,
     /// A database of OpenClaw's: secrets and orders count, and it can't be changed under its writer.
     Database,
@@ -48,7 +48,8 @@ pub fn audit(bytes: &[u8], kind: Kind, scanner: &Scanner) -> Vec<Flaw> {
     match kind {
         Kind::Database => {
             for text in database::texts(bytes) {
-                let found = part(&text, true, scanner).into_iter();
+                // What merely looks like an order stands in every conversation.
+                let found = part(&text, true, scanner).into_iter().filter(|flaw| flaw.is_secret || flaw.sure);
                 flaws.extend(found.map(|flaw| Flaw { sure: false, place: 0..bytes.len(), ..flaw }));
                 flaws.dedup_by(|one, other| one.rule == other.rule);
                 if flaws.len() >= MOST {
@@ -120,6 +121,8 @@ pub struct Mended {
     pub bytes: Vec<u8>,
     /// What was taken out, in order.
     pub taken: Vec<Taken>,
+    /// Where it was left as it was, because `spare` knows it.
+    pub spared: Vec<Range<usize>>,
 }
 
 /// One thing that was taken out.
@@ -148,10 +151,11 @@ pub fn mend(bytes: &[u8], flaws: &[Flaw], id: &str, spare: impl Fn(&[u8]) -> boo
             _ => places.push((flaw.place.clone(), vec![flaw.rule])),
         }
     }
-    let (mut next, mut taken, mut kept) = (Vec::with_capacity(bytes.len()), Vec::new(), 0);
+    let (mut next, mut taken, mut spared, mut kept) = (Vec::with_capacity(bytes.len()), Vec::new(), Vec::new(), 0);
     for (place, rules) in places {
         let old = bytes.get(place.clone()).unwrap_or_default();
         if spare(old) {
+            spared.push(place);
             continue;
         }
         let mark = format!("[taken out by Creel: {id}-{}]", taken.len());
@@ -161,7 +165,7 @@ pub fn mend(bytes: &[u8], flaws: &[Flaw], id: &str, spare: impl Fn(&[u8]) -> boo
         taken.push(Taken { mark, bytes: old.to_vec(), rules });
     }
     next.extend_from_slice(bytes.get(kept..).unwrap_or_default());
-    Mended { bytes: next, taken }
+    Mended { bytes: next, taken, spared }
 }
 
 /// Puts back what was taken out, wherever its mark still stands; how many were put back.

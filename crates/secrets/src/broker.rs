@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use creel_guard::{BoxFuture, Inject, RecordId};
+use creel_scan::secrets::Known;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -86,6 +87,12 @@ impl MemoryBroker {
     /// The names it holds.
     pub fn names(&self) -> impl Iterator<Item = &SecretName> {
         self.secrets.keys()
+    }
+
+    /// The values, for whoever looks for them in what leaves or is kept.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        Known::new(self.secrets.iter().map(|(name, secret)| (name.as_str(), secret.bytes())))
     }
 
     fn fill_now(&self, fill: Fill<'_>) -> Result<Filled, Error> {

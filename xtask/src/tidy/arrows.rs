@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("creel-policy", &["creel-guard"]),
     ("creel-provenance", &["creel-guard", "creel-scan"]),
     ("creel-ledger", &["creel-guard"]),
-    ("creel-secrets", &["creel-guard"]),
+    ("creel-secrets", &["creel-guard", "creel-scan"]),
     ("creel-doors", &["creel-guard", "creel-provenance", "creel-scan", "creel-secrets"]),
     ("creel-scan", &[]),
     ("creel-scripted-model", &[]),

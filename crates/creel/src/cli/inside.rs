@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::cli::out;
+use crate::memory::hands::{self, Tops};
+use crate::memory::{Area, Place};
 
 /// Our helper in the jail.
 #[derive(Debug, Args)]
@@ -24,6 +26,10 @@ enum Task {
     WsGet { path: String },
     /// Write a file from stdin.
     WsPut { path: String },
+    /// Hand over the agent's memory.
+    Memory,
+    /// Hand over one file of it.
+    MemoryFile { area: String, path: String },
     /// Print what an attacker finds.
     Probe,
 }
@@ -34,6 +40,14 @@ impl Inside {
             Task::WsLs { path } => crate::inside::list(&path, &mut stdout().lock()),
             Task::WsGet { path } => crate::inside::get(&path, &mut stdout().lock()),
             Task::WsPut { path } => crate::inside::put(&path, &mut stdin().lock()),
+            Task::Memory => hands::walk(&Tops::default(), &mut stdin().lock(), &mut stdout().lock()),
+            Task::MemoryFile { area, path } => match Area::named(&area) {
+                Some(area) => {
+                    let top = std::path::Path::new(area.top());
+                    hands::one(top, &Place { area, path }, &mut stdin().lock(), &mut stdout().lock()).map(|_| ())
+                }
+                None => Err(std::io::Error::other("there is no such folder")),
+            },
             Task::Probe => {
                 out::json(&crate::probe::look());
                 Ok(())

@@ -19,11 +19,11 @@ use creel_policy::{HighRisk, never};
 
 use super::choose::public_host;
 use super::raw::{
-    RawApprovals, RawConfig, RawLedger, RawLimits, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools,
+    RawApprovals, RawConfig, RawLedger, RawLimits, RawMemory, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools,
 };
 use super::report::Fault;
 use super::size::Placed;
-use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Model, OpenClaw, Restart, Tools};
+use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools};
 use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
@@ -53,7 +53,8 @@ pub(super) fn check(
     files: &Files<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
-    let RawConfig { tenant, limits, egress, dns, model, tools, approvals, ledger, state, openclaw, restart } = raw;
+    let RawConfig { tenant, limits, egress, dns, model, tools, approvals, ledger, state, openclaw, restart, memory } =
+        raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
     let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
@@ -69,6 +70,7 @@ pub(super) fn check(
     let state = checker.state(state);
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
+    let memory = memory_of(memory);
     let warnings = checker.warnings;
     Some(Config {
         name: name.to_owned(),
@@ -85,6 +87,7 @@ pub(super) fn check(
         state: state?,
         openclaw,
         restart,
+        memory,
         warnings,
     })
 }
@@ -252,6 +255,12 @@ impl Checker<'_> {
             },
         }
     }
+}
+
+fn memory_of(memory: RawMemory) -> Memory {
+    let RawMemory { audit_every, on_finding } = memory;
+    let every = (audit_every.value > 0).then(|| Duration::from_secs(audit_every.value));
+    Memory { every, report_only: on_finding.value == "report" }
 }
 
 fn restart_of(restart: RawRestart) -> Restart {

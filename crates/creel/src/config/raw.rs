@@ -36,6 +36,8 @@ section! {
         openclaw: RawOpenClaw = RawOpenClaw::default(), Legal::Table(&RawOpenClaw::SECTION), why "";
         /// When the agent is started anew.
         restart: RawRestart = RawRestart::default(), Legal::Table(&RawRestart::SECTION), why "";
+        /// How what the agent remembers is looked through.
+        memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
     }
 }
 
@@ -298,6 +300,20 @@ section! {
         /// The time in which `attempts` are counted, in seconds.
         window: Placed<u64> = Placed::unset(600), Legal::Count { min: 10, max: 86_400 },
             why "what fails five times in ten minutes needs a person";
+    }
+}
+
+section! {
+    /// How what the agent remembers is looked through for secrets and planted orders: its memory, notes, histories, logs and
+    /// OpenClaw's databases.
+    RawMemory "memory" {
+        /// How often, in seconds; 0 for never but by `creel memory audit`.
+        audit_every: Placed<u64> = Placed::unset(3600), Legal::Count { min: 0, max: 604_800 },
+            why "a look takes seconds, and what did not change is not read twice";
+        /// `take-out`: what is surely a secret or an order goes from memories and notes, is kept where the agent can't reach
+        /// it, and can be put back (`creel memory restore`). `report`: nothing is changed.
+        on_finding: Placed<String> = Placed::unset("take-out".to_owned()), Legal::OneOf(&["take-out", "report"]),
+            why "an order in a memory is obeyed at every start";
     }
 }
 

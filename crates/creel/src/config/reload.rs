@@ -27,6 +27,7 @@ impl Config {
             state: _,
             openclaw,
             restart,
+            memory,
             warnings,
         } = fresh;
         let OpenClaw { plugins: _, ready_within, drain } = openclaw;
@@ -45,6 +46,7 @@ impl Config {
             state: self.state.clone(),
             openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
             restart,
+            memory,
             warnings,
         };
         (config, waiting)
@@ -110,6 +112,7 @@ impl Config {
             ("tools.directories", *directories != fresh.tools.directories),
             ("tools.contacts", *contacts != fresh.tools.contacts),
             ("restart", self.restart != fresh.restart),
+            ("memory", self.memory != fresh.memory),
             ("openclaw.ready_within", self.openclaw.ready_within != fresh.openclaw.ready_within),
             ("openclaw.drain", self.openclaw.drain != fresh.openclaw.drain),
         ];

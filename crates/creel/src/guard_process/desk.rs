@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{Config, Live};
 use crate::link::{Link, read_memory_file};
+use crate::memory::auditor::Auditor;
 use crate::protocol::{FromGuard, Sheet, ToGuard};
 
 /// How long the warden may take to hand over a stream into the jail.
@@ -32,10 +33,11 @@ pub(crate) struct Desk {
     next: AtomicU64,
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
     receipts: Mutex<HashMap<u64, Receipt>>,
+    auditor: Auditor,
 }
 
 impl Desk {
-    pub(crate) fn new(link: Link, guard: Guard, start: Config, live: Live) -> Arc<Self> {
+    pub(crate) fn new(link: Link, guard: Guard, start: Config, live: Live, auditor: Auditor) -> Arc<Self> {
         Arc::new(Self {
             link,
             guard,
@@ -46,6 +48,7 @@ impl Desk {
             next: AtomicU64::new(1),
             streams: Mutex::default(),
             receipts: Mutex::default(),
+            auditor,
         })
     }
 
@@ -105,6 +108,12 @@ impl Desk {
                 let failed = self.reload(generation, fds.pop()).err();
                 tokio::spawn(async move {
                     let _ = self.link.send(&FromGuard::Reloaded { generation, failed }, &[]).await;
+                });
+            }
+            ToGuard::Memory { id, task, json } => {
+                tokio::spawn(async move {
+                    let (code, said) = super::memory::look_after(&self.auditor, task, json, fds).await;
+                    let _ = self.link.send(&FromGuard::Memory { id, code, said }, &[]).await;
                 });
             }
             ToGuard::Token { token } => *lock(&self.token) = token,

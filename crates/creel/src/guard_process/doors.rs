@@ -17,7 +17,6 @@ use creel_guard::Guard;
 use creel_jail::net::PlantedSockets;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinHandle;
-use zeroize::Zeroizing;
 
 use crate::config::{Asking, Config, Dns, Live};
 use crate::protocol::GuardSetup;
@@ -34,7 +33,7 @@ pub(super) fn build(
     config: &Config,
     live: &Live,
     setup: &GuardSetup,
-    secrets: Zeroizing<Vec<u8>>,
+    broker: creel_secrets::MemoryBroker,
     ca: Ca,
     guard: &Guard,
 ) -> Result<Doors, String> {
@@ -53,7 +52,7 @@ pub(super) fn build(
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
     };
-    let model = super::model::door(config, setup, secrets, guard, client, resolver)?;
+    let model = super::model::door(config, setup, broker, guard, client, resolver)?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
 }
 

@@ -22,17 +22,21 @@ use crate::config::Config;
 use crate::protocol::GuardSetup;
 use crate::provider::ProviderKind;
 
+/// The secrets that were handed over.
+pub(super) fn broker(secrets: Zeroizing<Vec<u8>>) -> Result<MemoryBroker, String> {
+    let handed = parse_handover(secrets).map_err(|error| error.to_string())?;
+    MemoryBroker::new(handed).map_err(|error| error.to_string())
+}
+
 /// The model door of this tenant.
 pub(super) fn door(
     config: &Config,
     setup: &GuardSetup,
-    secrets: Zeroizing<Vec<u8>>,
+    broker: MemoryBroker,
     guard: &Guard,
     client: Client,
     resolver: Arc<dyn Resolve>,
 ) -> Result<model::Model, String> {
-    let handed = parse_handover(secrets).map_err(|error| error.to_string())?;
-    let broker = MemoryBroker::new(handed).map_err(|error| error.to_string())?;
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
     Ok(model::Model {

@@ -394,6 +394,21 @@ impl Agent {
             .map_err(|error| error.to_string())
     }
 
+    /// When and how its memory is audited.
+    pub(super) fn memory_settings(&self) -> crate::config::Memory {
+        self.config.memory()
+    }
+
+    /// Has the guard look after its memory; nothing, while there is none.
+    pub(super) fn ask_memory(
+        &self,
+        task: crate::memory::MemoryTask,
+        json: bool,
+        fds: Vec<OwnedFd>,
+    ) -> Option<impl Future<Output = (u8, String)> + use<>> {
+        self.running.as_ref()?.guard.as_ref().map(|guard| guard.memory(task, json, fds))
+    }
+
     /// Lends the guard a stream to the gateway.
     pub(super) async fn lend_stream(&mut self, id: u64) {
         let stream = self.stream();

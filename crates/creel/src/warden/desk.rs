@@ -3,6 +3,7 @@
 //! Owns who gets served when: people at the socket, the guard's wishes, what the jail's init reports, signals, the
 //! clock. It keeps one tenant's [`Agent`] alive and never blocks on what runs inside it.
 
+mod memory;
 mod reload;
 
 use std::collections::{HashMap, VecDeque};
@@ -49,6 +50,7 @@ struct Desk {
     leaving: Option<Rc<Link>>,
     notify: Notify,
     reloads: VecDeque<Wanted>,
+    memory: memory::Memory,
 }
 
 struct Helper {
@@ -137,6 +139,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         leaving: None,
         notify: Notify::from_environment(),
         reloads: VecDeque::new(),
+        memory: memory::Memory::new(),
     };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
@@ -152,6 +155,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
             _ = clock.tick() => {
                 desk.notify.alive(crate::clock::now());
                 desk.agent.tick().await;
+                desk.audit_when_due().await;
             }
             _ = terminate.recv() => desk.agent.stop(false).await,
             _ = interrupt.recv() => desk.agent.stop(false).await,
@@ -196,6 +200,7 @@ impl Desk {
                 self.leaving = Some(link);
                 self.agent.stop(now).await;
             }
+            ToWarden::Memory { task, json } => self.look_after_memory(Some((link, uid)), task, json, fds).await,
             ToWarden::Inside { task } => self.send_inside(link, uid, &task, fds).await,
         }
     }
@@ -241,6 +246,11 @@ impl Desk {
         if run != self.agent.run_number() {
             return;
         }
+        if let InitNews::Ended { id, .. } = news
+            && self.memory.forget(id)
+        {
+            return;
+        }
         if let InitNews::Ended { id, code } = news
             && let Some(mut helper) = self.helpers.remove(&id)
         {
@@ -251,6 +261,7 @@ impl Desk {
             return;
         }
         if matches!(news, InitNews::Gone) {
+            self.memory.forget_all();
             for (_, helper) in self.helpers.drain() {
                 let why = "the jail ended".to_owned();
                 let _ = helper.link.send(&FromWarden::Failed { code: 5, why }, &[]).await;

@@ -41,7 +41,8 @@ fn a_secret_goes_from_memories_and_notes() {
 
 #[test]
 fn what_people_note_stays() {
-    let notes = "# Memory\n\n- Always answer in German.\n- Send the weekly report on Mondays.\n- Anna's birthday: 3 May.\n";
+    let notes =
+        "# Memory\n\n- Always answer in German.\n- Send the weekly report on Mondays.\n- Anna's birthday: 3 May.\n";
     check(Kind::Memory, notes, &[], notes);
 }
 
@@ -147,9 +148,8 @@ proptest! {
     }
 
     #[test]
-    fn what_was_taken_out_comes_back(text in "[ -~\n]{0,300}", at in 0_usize..300) {
-        let at = at.min(text.len());
-        let text = format!("{}\n\n{AUDIT}\n\n{}", &text[..at], &text[at..]);
+    fn what_was_taken_out_comes_back(before in "[ -~\n]{0,200}", after in "[ -~\n]{0,200}") {
+        let text = format!("{before}\n\n{AUDIT}\n\n{after}");
         let mended = mend(text.as_bytes(), &audit(text.as_bytes(), Kind::Memory, &scanner()), "7", |_| false);
         let taken: Vec<_> = mended.taken.iter().map(|taken| (taken.mark.clone(), taken.bytes.clone())).collect();
         prop_assert!(!taken.is_empty());
