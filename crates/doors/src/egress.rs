@@ -21,6 +21,7 @@ mod http2;
 mod meter;
 mod refuse;
 mod relay;
+mod secret;
 mod see;
 mod serve;
 mod splice;
@@ -35,6 +36,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Mode, Needs, Send as SendDeed, Target, Tenant};
+use creel_secrets::Broker;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
@@ -83,6 +85,8 @@ pub struct Egress {
     pub original: OriginalDestination,
     /// Counts requests by the policy's rates.
     pub meter: Arc<Meter>,
+    /// Fills secrets in, and takes them out of answers.
+    pub broker: Arc<dyn Broker>,
 }
 
 /// Who answers for the addresses of a place.
@@ -156,7 +160,7 @@ impl Egress {
                 let authority = aim.authority(scheme);
                 let admitted = Admitted { parts, body, path, head, authority, place };
                 match standing {
-                    None => enforce::carry_out(&self.client, permit, admitted).await,
+                    None => enforce::carry_out(&self.client, self.broker.as_ref(), permit, admitted).await,
                     Some((on, standing)) => {
                         let asked = websocket::Asked { on, admitted, standing };
                         websocket::open(self, permit, asked, &switches).await

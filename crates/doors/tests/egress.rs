@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use creel_doors::egress::{Config, HostPattern, HostSettings};
-use creel_guard::{Deed, Form, Needs, Obligations, Outcome, RateKey, Spent, Target};
+use creel_guard::{Deed, Form, Inject, Needs, Obligations, Outcome, RateKey, Slot, Spent, Target};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fakes::{Row, Rules, owes_a_secret};
-use crate::world::{Origin, World, approving, exchange, get, pinned};
+use crate::world::{Origin, TOKEN, World, approving, exchange, get, pinned};
 
 fn send(row: &Row) -> &creel_guard::Send {
     match &row.action.deed {
@@ -457,4 +457,63 @@ async fn names_below_a_wildcard_count_at_this_door_too() {
         Some(0),
         "the name stands in the book: it came through the dns door"
     );
+}
+
+/// An obligation to fill this slot with the secret of the world.
+fn fills(slot: Slot) -> Obligations {
+    Obligations { inject: Some(Inject { secret: "token".to_owned(), slot: Some(slot) }), ..Obligations::default() }
+}
+
+#[tokio::test]
+async fn a_secret_fills_its_one_slot_and_never_comes_back() {
+    let origin = Origin::new(true).await;
+    let pair = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("me:{TOKEN}"));
+    let header = || Slot::Header("x-api-key".to_owned());
+    for (slot, name, value) in [
+        (Slot::Bearer, "authorization", format!("Bearer {TOKEN}")),
+        (Slot::Basic("me".to_owned()), "authorization", format!("Basic {pair}")),
+        (header(), "x-api-key", TOKEN.to_owned()),
+    ] {
+        let rules = Rules { owes: fills(slot), ..approving("origin.test") };
+        let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
+        let request = format!(
+            "GET /echo HTTP/1.1\r\nhost: origin.test:{}\r\nAuthorization: Bearer mine\r\nx-api-key: mine\r\n\
+             x_api_key: mine\r\nrange: bytes=0-3\r\naccept-encoding: gzip\r\nconnection: close\r\n\r\n",
+            origin.port
+        );
+        let answer = world.https(origin.port, request).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let got = origin.got().pop().unwrap().headers;
+        let values: Vec<&[u8]> = got.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
+        assert_eq!(values, [value.as_bytes()]);
+        assert!(!got.contains_key("range") && got["accept-encoding"] == "identity", "{got:?}");
+        assert_eq!(got.contains_key("x_api_key"), name != "x-api-key");
+        assert!(!answer.contains(TOKEN) && !answer.contains(pair.get(8..pair.len() - 4).unwrap()), "{answer}");
+        assert_eq!(answer.matches("[scrubbed by creel]").count(), 2, "head and body: {answer}");
+        let rows = world.book.until("settled", settled).await;
+        assert!(matches!(&rows[0].outcome, Some(Outcome::Done { .. })), "{rows:?}");
+        assert!(!format!("{rows:?}").contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn where_a_secret_could_not_be_kept_nothing_is_sent_or_delivered() {
+    let encoded = Origin::new(true).await;
+    let world = World::new(
+        Rules { owes: fills(Slot::Bearer), ..approving("origin.test") },
+        vec![pinned("origin.test", &encoded)],
+    )
+    .await;
+    let answer = world.https(encoded.port, get("/echo?gzip", encoded.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 502") && !answer.contains(TOKEN), "{answer}");
+    let plain = Origin::new(false).await;
+    let world = World::new(
+        Rules { owes: fills(Slot::Bearer), ..approving("origin.test") },
+        vec![pinned("origin.test", &plain)],
+    )
+    .await;
+    let stream = world.connect("origin.test", plain.port).await;
+    let answer = exchange(stream, get("/echo", plain.port)).await;
+    assert!(answer.starts_with("HTTP/1.1 500") && !answer.contains(TOKEN), "{answer}");
+    assert_eq!(plain.got().len(), 0, "over plain HTTP it does not go out");
 }

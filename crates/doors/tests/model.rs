@@ -231,7 +231,10 @@ async fn obligations_are_met_or_the_prompt_fails() {
     for (owes, status) in [
         (Obligations { max_bytes: Some(10), ..Obligations::default() }, 413),
         (Obligations { deadline_ms: Some(1), ..Obligations::default() }, 504),
-        (Obligations { inject: Some(Inject { secret: "missing".to_owned() }), ..Obligations::default() }, 500),
+        (
+            Obligations { inject: Some(Inject { secret: "missing".to_owned(), slot: None }), ..Obligations::default() },
+            500,
+        ),
     ] {
         let world = World::owing(Reply::json(&json!({})).after_ms(60_000), owes).await;
         let answer = world.post(OPENAI, &ask(OPENAI, false, &[])).await;

@@ -16,6 +16,7 @@ use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Io;
 use creel_doors::upstream::{Client, Resolve, Trust};
 use creel_guard::{BoxFuture, HostName, Judge, Mode};
+use creel_secrets::{Broker, MemoryBroker, parse_handover};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -98,6 +99,13 @@ async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result
     if parts.uri.path() == "/never" {
         std::future::pending::<()>().await;
     }
+    if parts.uri.path() == "/echo" {
+        let got = got.lock().unwrap().last().unwrap().headers.clone();
+        let all: Vec<&str> = got.values().filter_map(|value| value.to_str().ok()).collect();
+        let encoding = parts.uri.query().unwrap_or("identity");
+        let echoed = Response::builder().header("x-echo", all.join(" ")).header("content-encoding", encoding);
+        return Ok(echoed.body(Full::new(Bytes::from(all.join("\n")))).unwrap());
+    }
     let size = parts.uri.query().and_then(|size| size.parse().ok()).unwrap_or(5);
     let response = Response::builder()
         .header("alt-svc", "h3=\":443\"")
@@ -144,6 +152,9 @@ impl Resolve for Table {
         Box::pin(std::future::ready(Ok(named.unwrap_or_else(|| self.addresses.lock().unwrap().clone()))))
     }
 }
+
+/// The secret named `token`.
+pub(crate) const TOKEN: &str = "t0ken/that+the=agent-never-sees";
 
 /// A door and what stands around it.
 pub(crate) struct World {
@@ -193,6 +204,7 @@ impl World {
             config: receiver,
             original: Arc::new(move |_| Ok(*original.lock().unwrap())),
             meter: Arc::default(),
+            broker: broker(),
         };
         let (trigger, shutdown) = Shutdown::pair();
         let to_proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -254,6 +266,12 @@ impl World {
         let stream = self.tls("origin.test", port, "origin.test").await.unwrap();
         exchange(stream, bytes).await
     }
+}
+
+/// Holds the one secret of [`crate::fakes::owes_a_secret`].
+fn broker() -> Arc<dyn Broker> {
+    let lines = format!("{{\"name\":\"token\",\"value\":\"{TOKEN}\"}}\n");
+    Arc::new(MemoryBroker::new(parse_handover(lines.into_bytes().into()).unwrap()).unwrap())
 }
 
 impl Drop for World {

@@ -36,4 +36,4 @@ pub use send::{Content, Form, Headers, Mode, Send};
 pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
 pub use turns::Turn;
 pub use urlencoded::{form_decoded, pairs as urlencoded_pairs};
-pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Verdict};
+pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Slot, Verdict};

@@ -83,10 +83,84 @@ pub struct Obligations {
 }
 
 /// A secret's place in a request, by name: the value is known to the `secrets` crate alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Inject {
     /// The secret's name.
     pub secret: String,
+    /// The one header that it may fill; `None` means the door's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+}
+
+/// Where in a request a secret goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    /// `authorization: Bearer`, then the secret (RFC 6750, section 2.1).
+    Bearer,
+    /// `authorization: Basic`, this user with the secret for a password (RFC 7617, section 2).
+    Basic(String),
+    /// The whole value of the header of this name, in lower case.
+    Header(String),
+}
+
+impl Slot {
+    /// Reads `bearer`, `basic USER` or `header NAME`.
+    ///
+    /// # Errors
+    /// Says what is wrong, in a few words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        match text.split_once(' ') {
+            None if text == "bearer" => Ok(Self::Bearer),
+            Some(("basic", user)) if user.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b':') => {
+                Ok(Self::Basic(user.to_owned()))
+            }
+            Some(("basic", _)) => Err("a user has no `:` and no character outside of ASCII"),
+            Some(("header", name)) if !name.is_empty() && name.bytes().all(token) => {
+                let name = name.to_ascii_lowercase();
+                if Self::FRAMING.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("sec-") {
+                    return Err("that header says where a request goes or where it ends");
+                }
+                Ok(Self::Header(name))
+            }
+            _ => Err("legal is `bearer`, `basic USER` and `header NAME`"),
+        }
+    }
+
+    /// The header that it fills.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        match self {
+            Self::Bearer | Self::Basic(_) => "authorization",
+            Self::Header(name) => name,
+        }
+    }
+
+    /// Headers that are the door's own.
+    const FRAMING: [&'static str; 11] = [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "if-range",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bearer => f.write_str("bearer"),
+            Self::Basic(user) => write!(f, "basic {user}"),
+            Self::Header(name) => write!(f, "header {name}"),
+        }
+    }
 }
 
 /// What a person is asked.

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use creel_guard::{Form, Headers, Oddities, form_decoded};
+use creel_guard::{Form, Headers, Inject, Oddities, form_decoded};
 
 use crate::glob::Glob;
 
@@ -34,6 +34,8 @@ pub struct Conditions {
     pub max_unseen: Option<u64>,
     /// A person decides about each request.
     pub ask: bool,
+    /// The secret that Creel puts into each request, and where.
+    pub secret: Option<Inject>,
 }
 
 /// [`Oddities`] that can be hashed.

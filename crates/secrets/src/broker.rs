@@ -6,14 +6,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use creel_guard::{BoxFuture, Inject, RecordId};
 use creel_scan::secrets::Known;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::scrub::scrub;
+use crate::scrub::{Needles, Scrubber};
 use crate::secret::{Secret, SecretName};
 
 /// Where a secret goes.
@@ -24,6 +27,8 @@ pub enum Slot {
     Bearer,
     /// A header's whole value.
     Header,
+    /// The value of an `authorization` header: `Basic `, then the obligation's user and the secret (RFC 7617, section 2).
+    Basic,
 }
 
 /// One question: fill `slot` for the obligation `inject` of the act recorded as `record`.
@@ -61,12 +66,16 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// When that can't be done; the bytes must then be withheld.
     fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>>;
+
+    /// The same for bytes that come in pieces.
+    fn scrubber(&self) -> Scrubber;
 }
 
 /// Secrets in this process's memory.
 #[derive(Default)]
 pub struct MemoryBroker {
     secrets: BTreeMap<SecretName, Secret>,
+    needles: Arc<Needles>,
 }
 
 impl MemoryBroker {
@@ -81,7 +90,8 @@ impl MemoryBroker {
                 return Err(Error::Twice { name });
             }
         }
-        Ok(Self { secrets })
+        let needles = Arc::new(Needles::of(secrets.values()));
+        Ok(Self { secrets, needles })
     }
 
     /// The names it holds.
@@ -105,6 +115,7 @@ impl MemoryBroker {
         let prefix: &[u8] = match fill.slot {
             Slot::Bearer => b"Bearer ",
             Slot::Header => b"",
+            Slot::Basic => return Ok(Filled(basic(fill.inject, secret))),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(prefix.len() + secret.bytes().len()));
         bytes.extend_from_slice(prefix);
@@ -113,17 +124,40 @@ impl MemoryBroker {
     }
 }
 
+/// `Basic `, then user and secret in base64.
+fn basic(inject: &Inject, secret: &Secret) -> Zeroizing<Vec<u8>> {
+    let user = match &inject.slot {
+        Some(creel_guard::Slot::Basic(user)) => user.as_str(),
+        _ => "",
+    };
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + secret.bytes().len()));
+    pair.extend_from_slice(user.as_bytes());
+    pair.push(b':');
+    pair.extend_from_slice(secret.bytes());
+    // Encoded into its final room: nothing is left behind by growing.
+    let mut bytes = Zeroizing::new(vec![0; 6 + pair.len().div_ceil(3) * 4]);
+    let (head, tail) = bytes.split_at_mut(6);
+    head.copy_from_slice(b"Basic ");
+    let written = STANDARD.encode_slice(pair.as_slice(), tail).unwrap_or_default();
+    bytes.truncate(6 + written);
+    bytes
+}
+
 impl Broker for MemoryBroker {
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {
         Box::pin(std::future::ready(self.fill_now(fill)))
     }
 
     fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
-        let clean = match scrub(&bytes, self.secrets.values()) {
+        let clean = match self.needles.scrub(&bytes) {
             Cow::Borrowed(_) => None,
             Cow::Owned(clean) => Some(clean),
         };
         Box::pin(std::future::ready(Ok(clean.unwrap_or(bytes))))
+    }
+
+    fn scrubber(&self) -> Scrubber {
+        Scrubber::new(Arc::clone(&self.needles))
     }
 }
 
@@ -140,7 +174,7 @@ mod tests {
     }
 
     fn fill(broker: &MemoryBroker, secret: &str, slot: Slot) -> Result<Vec<u8>, Error> {
-        let inject = Inject { secret: secret.to_owned() };
+        let inject = Inject { secret: secret.to_owned(), slot: Some(creel_guard::Slot::Basic("u".to_owned())) };
         broker.fill_now(Fill { inject: &inject, record: RecordId(7), slot }).map(|filled| filled.expose().to_vec())
     }
 
@@ -149,6 +183,8 @@ mod tests {
         let broker = broker(KEY);
         assert_eq!(fill(&broker, "KEY", Slot::Bearer).unwrap(), [b"Bearer ", KEY].concat());
         assert_eq!(fill(&broker, "KEY", Slot::Header).unwrap(), KEY);
+        let pair = STANDARD.encode([b"u:", KEY].concat());
+        assert_eq!(fill(&broker, "KEY", Slot::Basic).unwrap(), format!("Basic {pair}").into_bytes());
         assert!(matches!(fill(&broker, "OTHER", Slot::Header), Err(Error::NotLoaded { .. })));
         assert!(matches!(fill(&broker, "no name", Slot::Header), Err(Error::Name { .. })));
     }
@@ -162,9 +198,9 @@ mod tests {
     #[test]
     fn scrubs_long_values_and_leaves_short_ones() {
         let text = [b"bad key ", KEY, b"!"].concat();
-        let clean = scrub(&text, broker(KEY).secrets.values()).into_owned();
+        let clean = broker(KEY).needles.scrub(&text).into_owned();
         assert_eq!(clean, b"bad key [scrubbed by creel]!");
-        assert!(matches!(scrub(b"short", broker(b"short").secrets.values()), Cow::Borrowed(_)));
+        assert!(matches!(broker(b"short").needles.scrub(b"short"), Cow::Borrowed(_)));
     }
 
     #[test]

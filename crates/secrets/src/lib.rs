@@ -15,4 +15,5 @@ mod secret;
 pub use broker::{Broker, Fill, Filled, MemoryBroker, Slot};
 pub use error::Error;
 pub use handover::{Handed, parse_handover, write_handover};
+pub use scrub::Scrubber;
 pub use secret::{Secret, SecretName, same};

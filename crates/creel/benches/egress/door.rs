@@ -56,6 +56,7 @@ pub(super) async fn serve(folder: &Path) -> Result<(), Failure> {
         config,
         original: Arc::new(|stream| stream.local_addr()),
         meter: Arc::default(),
+        broker: Arc::<creel_secrets::MemoryBroker>::default(),
     };
     std::fs::write(note(folder, "door.ready"), port.to_string())?;
     let (_trigger, shutdown) = Shutdown::pair();

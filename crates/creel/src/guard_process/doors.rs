@@ -41,6 +41,7 @@ pub(super) fn build(
     let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let resolver = resolver(config.dns(), &client);
+    let broker: Arc<dyn creel_secrets::Broker> = Arc::new(broker);
     let egress = egress::Egress {
         guard: guard.clone(),
         tenant: setup.tenant.clone(),
@@ -51,6 +52,7 @@ pub(super) fn build(
         config: live.egress(),
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
+        broker: Arc::clone(&broker),
     };
     let model = super::model::door(config, setup, broker, guard, client, resolver)?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })

@@ -32,19 +32,14 @@ pub(super) fn broker(secrets: Zeroizing<Vec<u8>>) -> Result<MemoryBroker, String
 pub(super) fn door(
     config: &Config,
     setup: &GuardSetup,
-    broker: MemoryBroker,
+    broker: Arc<dyn Broker>,
     guard: &Guard,
     client: Client,
     resolver: Arc<dyn Resolve>,
 ) -> Result<model::Model, String> {
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
-    Ok(model::Model {
-        guard: guard.clone(),
-        tenant: setup.tenant.clone(),
-        config,
-        broker: Arc::new(broker) as Arc<dyn Broker>,
-    })
+    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, broker })
 }
 
 /// One provider a wire format: the scripted model speaks both.

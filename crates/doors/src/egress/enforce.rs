@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_guard::{Obligations, Outcome, Permit, Receipt, RecordId};
+use creel_secrets::Broker;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt;
@@ -17,7 +18,8 @@ use tokio::time::Sleep;
 use super::config::MAX_BODY;
 use super::head::{Framing, Head};
 use super::relay::{Fault, Outgoing, Relayed, Tally};
-use super::{headers, refuse};
+use super::secret::Scrubbed;
+use super::{headers, refuse, secret};
 use crate::Error;
 use crate::stream::{self, Body};
 use crate::upstream::{Client, Place, Streamed};
@@ -43,10 +45,16 @@ pub(super) enum Bodily {
 }
 
 /// Carries it out. The response's body settles the receipt when it ends.
-pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitted) -> Response<Body> {
+pub(super) async fn carry_out(
+    client: &Client,
+    broker: &dyn Broker,
+    permit: Permit,
+    admitted: Admitted,
+) -> Response<Body> {
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
-    let Prepared { request, place, tally, trailers, mut deadline, max: _ } = match prepare(obligations, admitted) {
+    let prepared = prepare(broker, record, obligations, admitted).await;
+    let Prepared { request, place, tally, trailers, mut deadline, max: _, secret } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return give_up(receipt, record, &error),
     };
@@ -58,6 +66,13 @@ pub(super) async fn carry_out(client: &Client, permit: Permit, admitted: Admitte
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
         }
+        Ok(mut response) if secret => match secret::clean(broker, &mut response).await {
+            Ok(()) => {
+                let relayed = relay(response, receipt, tally, deadline, false);
+                relayed.map(|body| Scrubbed::new(body, broker.scrubber()).boxed_unsync())
+            }
+            Err(error) => give_up(receipt, record, &error),
+        },
         Ok(response) => relay(response, receipt, tally, deadline, trailers),
         Err(error) => give_up(receipt, record, &tally.fault().map_or(error, Fault::into_error)),
     }
@@ -85,19 +100,22 @@ pub(super) struct Prepared {
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes that may go out.
     pub(super) max: u64,
+    /// It carries a secret, which the answer must not bring back.
+    pub(super) secret: bool,
 }
 
-pub(super) fn prepare(obligations: Obligations, admitted: Admitted) -> Result<Prepared, Error> {
+pub(super) async fn prepare(
+    broker: &dyn Broker,
+    record: RecordId,
+    obligations: Obligations,
+    admitted: Admitted,
+) -> Result<Prepared, Error> {
     let tally = Arc::new(Tally::default());
     let Obligations { inject, max_bytes, deadline_ms } = obligations;
     let Admitted { parts, body, path, mut head, authority, place } = admitted;
     if let Bodily::Judged(text) = &body {
         head.framing = Framing::Length(text.len() as u64);
         head.length_declared = true;
-    }
-    if let Some(inject) = inject {
-        let why = format!("the egress door can't put the secret `{}` into a request yet", inject.secret);
-        return Err(Error::Operator(why));
     }
     let max = max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY);
     if matches!(head.framing, Framing::Length(length) if length > max) {
@@ -123,7 +141,18 @@ pub(super) fn prepare(obligations: Obligations, admitted: Admitted) -> Result<Pr
         // gRPC servers insist on it; over HTTP/1.1 it is dropped again.
         outgoing.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max })
+    if let Some(inject) = &inject {
+        secret::fill(broker, inject, record, &place, outgoing.headers_mut()).await?;
+    }
+    Ok(Prepared {
+        request: outgoing,
+        place,
+        tally,
+        trailers,
+        deadline: alarm(deadline_ms),
+        max,
+        secret: inject.is_some(),
+    })
 }
 
 pub(super) fn relay(

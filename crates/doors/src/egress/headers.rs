@@ -29,6 +29,12 @@ fn drop_all(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// Drops every header that some server reads as `name`.
+pub(super) fn drop_named(headers: &mut HeaderMap, name: &str) {
+    let name = plain(name);
+    drop_all(headers, |one| one == name);
+}
+
 /// The headers of a request as they go upstream: `Host` and framing are ours.
 ///
 /// # Errors

@@ -139,7 +139,7 @@ fn look_up() -> Action {
 }
 
 fn ask() -> Verdict {
-    let inject = Some(Inject { secret: "KEY".to_owned() });
+    let inject = Some(Inject { secret: "KEY".to_owned(), slot: None });
     let obligations = Obligations { inject, ..Obligations::default() };
     Verdict::Ask(Question { text: "may it?".to_owned(), obligations })
 }

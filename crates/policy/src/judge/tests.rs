@@ -80,6 +80,33 @@ fn a_prompt_carries_the_providers_secret_and_no_other() {
 }
 
 #[test]
+fn a_request_carries_the_secret_of_its_own_entry_and_no_other() {
+    let inject = creel_guard::Inject { secret: "CRM_TOKEN".to_owned(), slot: Some(creel_guard::Slot::Bearer) };
+    let mut config = policy().unwrap().config().clone();
+    for (host, path, secret) in [("crm.test", "/v1/**", Some(inject.clone())), ("crm.test", "/public/**", None)] {
+        let mut entry = crate::EgressAllow::new(crate::HostPattern::parse(host).unwrap(), vec![443]);
+        entry.paths = Some(vec![crate::PathGlob::parse(path).unwrap()]);
+        entry.methods = Some(vec!["GET".to_owned()]);
+        entry.when.secret = secret;
+        config.egress_allow.push(entry);
+    }
+    let policy = crate::Policy::new(config);
+    for (act, owed) in [
+        ("send GET https://crm.test/v1/people", Some(&inject)),
+        ("send GET https://crm.test/public/x", None),
+        ("send GET https://a.test/v1/people", None),
+    ] {
+        let (action, facts) = parse(act).unwrap();
+        let Verdict::Allow(obligations) = policy.judge(&action, &facts).verdict else { panic!("{act}") };
+        assert_eq!(obligations.inject.as_ref(), owed, "{act}");
+    }
+    for act in ["send POST https://crm.test/v1/people", "send GET https://crm.test/v2/people"] {
+        let (action, facts) = parse(act).unwrap();
+        assert!(matches!(policy.judge(&action, &facts).verdict, Verdict::Deny(_)), "{act}");
+    }
+}
+
+#[test]
 fn the_question_holds_the_whole_call() {
     let (action, facts) = parse(r#"call message {"to":"all","text":"hi"}"#).unwrap();
     let Verdict::Ask(question) = policy().unwrap().judge(&action, &facts).verdict else { panic!() };

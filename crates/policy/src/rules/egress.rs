@@ -129,7 +129,7 @@ fn ends_at(policy: &Policy, send: &Send, facts: &Facts, stage: Stage) -> bool {
 
 /// What an entry makes an allowed request owe.
 fn owed(entry: &EgressAllow) -> Obligations {
-    Obligations { max_bytes: entry.when.max_body, ..Obligations::default() }
+    Obligations { max_bytes: entry.when.max_body, inject: entry.when.secret.clone(), ..Obligations::default() }
 }
 
 /// A question about a request that `entry` would allow. It shows the body that was read, nothing elided.
