@@ -27,6 +27,7 @@ mod profiles;
 mod reload;
 mod say;
 mod scan;
+mod secrets;
 mod status;
 mod up;
 mod upgrade;

@@ -138,6 +138,8 @@ impl Jail {
         config: &'a Config,
         binds: &[Bind],
     ) -> Result<Order<'a>, Failure> {
+        let wrong = |why| Failure { code: crate::cli::USAGE, why, may_pass: false };
+        let secrets = crate::cli::secrets::gather(config, None).map_err(wrong)?;
         Ok(Order {
             tenant: tenant.clone(),
             alive: run::claim(site, tenant)?,
@@ -146,7 +148,7 @@ impl Jail {
             config,
             rules: Generation::default(),
             provider: Provider::scripted(),
-            secrets: zeroize::Zeroizing::default(),
+            secrets: zeroize::Zeroizing::new(secrets.as_bytes().to_vec()),
             control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
             disk: if self.no_disk_limit || !rustix::process::geteuid().is_root() {
                 Disk::Memory

@@ -55,6 +55,7 @@ impl Up {
         })?;
         let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
         let usage = |why: String| out::fail(USAGE, why);
+        let secrets = crate::cli::secrets::gather(&config, provider.kind.key_variable()).map_err(usage)?;
         let degraded = self.host.degraded().map_err(usage)?.to_vec();
         self.host.engine().map_err(usage)?;
         host::look(&config, true, &degraded).map_err(|failure| out::fail(failure.code, failure.why))?;
@@ -80,7 +81,6 @@ impl Up {
         }
         let runtime = self.runtime_folder.unwrap_or_else(|| crate::cli::runtime(&site));
         prepare(&runtime)?;
-        let secrets = secrets(&provider);
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
         let orders = Orders {
             state: site.root().to_owned(),
@@ -120,13 +120,6 @@ fn choose(config: &Config, script: Option<&std::path::Path>) -> Result<Provider,
         }
         _ => Ok(provider),
     }
-}
-
-/// The provider's key, as the secrets crate reads it.
-fn secrets(provider: &Provider) -> Zeroizing<String> {
-    let Some(name) = provider.kind.key_variable() else { return Zeroizing::default() };
-    let value = Zeroizing::new(std::env::var(name).unwrap_or_default());
-    Zeroizing::new(format!("{}\n", serde_json::json!({ "name": name, "value": value.as_str() })))
 }
 
 fn prepare(runtime: &std::path::Path) -> Result<(), ExitCode> {

@@ -166,6 +166,15 @@ section! {
         /// bodies). With `any` the agent can use an account that is not yours; `creel status` says so.
         credentials: Placed<String> = Placed::unset("any".to_owned()), Legal::OneOf(&["any", "none"]),
             why "tools that you gave a token must work";
+        /// The name of a secret that Creel puts into each request of this entry, outside the jail: the agent never holds it, and
+        /// whatever it sends in that place is dropped. The value comes from the environment of `creel up` (`NAME`, or the path
+        /// of a file in `NAME_FILE`), from the credentials of systemd or from `/run/secrets`. It goes over TLS alone.
+        secret: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
+            why "most hosts need none", example "\"CRM_TOKEN\"";
+        /// The header that it fills: `bearer` (in `Authorization`), `basic USER` (likewise, the secret is the password) or
+        /// `header NAME` (its whole value).
+        secret_slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("`bearer`, `basic USER` or `header NAME`"),
+            why "what most interfaces take";
         /// At most so many bytes of URL and headers may stand in no text that Creel saw arrive; beyond them a person decides.
         /// Without this: any number.
         max_unseen: Option<Placed<u64>> = None, Legal::Count { min: 0, max: 1 << 20 },

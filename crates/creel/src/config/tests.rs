@@ -307,6 +307,13 @@ fn conditions() {
         ("body = \"json\"\nfields = [\"a\"]", "4:11", "`fields` can't hold"),
         ("max_body = \"5TiB\"", "3:12", "max_body`"),
         ("credentials = \"some\"", "3:15", "`\"any\"`, `\"none\"`"),
+        ("secret = \"not a name\"", "3:10", "no secret's name"),
+        ("secret_slot = \"query\"", "3:15", "`bearer`, `basic USER`"),
+        ("secret_slot = \"basic a:b\"", "3:15", "a user has no `:`"),
+        ("secret_slot = \"header Host\"", "3:15", "where a request goes"),
+        ("secret = \"A\"\nhttp = true", "3:10", "no secret goes over plain HTTP"),
+        ("secret = \"A\"\nports = [443, 80]", "3:10", "no secret goes over plain HTTP"),
+        ("secret = \"A\"\nwebsocket = true", "3:10", "no secret goes over a WebSocket"),
     ] {
         refused(&with(line), at, &[word]);
     }

@@ -54,6 +54,7 @@ fn conditions(when: &Conditions, say: &mut dyn FnMut(&'static str, Option<String
         credentials,
         max_unseen,
         ask,
+        secret,
     } = when;
     let odd: Vec<&str> =
         Oddities::NAMES.iter().filter(|(_, odd)| odd_paths.0.covers(*odd)).map(|(name, _)| *name).collect();
@@ -77,6 +78,8 @@ fn conditions(when: &Conditions, say: &mut dyn FnMut(&'static str, Option<String
     say("links", (*links == Links::Approved).then(|| "approved".to_owned()));
     say("credentials", (*credentials == Credentials::None).then(|| "none".to_owned()));
     say("max_unseen", max_unseen.map(|most| most.to_string()));
+    say("secret", secret.as_ref().map(|inject| inject.secret.clone()));
+    say("secret_slot", secret.as_ref().and_then(|inject| inject.slot.as_ref()).map(ToString::to_string));
     say("ask", ask.then(|| "a person decides".to_owned()));
 }
 

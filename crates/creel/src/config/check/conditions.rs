@@ -3,7 +3,7 @@
 //! Owns the forms of those settings and what makes no sense together. Never judges a request: `policy` does. Called by
 //! `check::egress` for each entry.
 
-use creel_guard::{Form, Oddities};
+use creel_guard::{Form, Inject, Oddities, Slot};
 use creel_policy::{Conditions, Credentials, Declared, FieldRule, Glob, HeaderRule, Links, Odd, QueryRule, Rate};
 
 use super::{Checker, short};
@@ -38,6 +38,8 @@ impl Checker<'_> {
             credentials,
             max_unseen,
             ask,
+            secret,
+            secret_slot,
         } = raw;
         Conditions {
             odd_paths: self.odd_paths(&odd_paths.value),
@@ -51,7 +53,29 @@ impl Checker<'_> {
             credentials: if credentials.value == "none" { Credentials::None } else { Credentials::Any },
             max_unseen: max_unseen.as_ref().map(|most| most.value),
             ask: ask.value,
+            secret: self.secret(raw, secret.as_ref(), secret_slot),
         }
+    }
+
+    /// The secret of an entry and its place. It never goes where Creel could not take it out of the answer again.
+    fn secret(&mut self, raw: &RawAllow, name: Option<&Placed<String>>, slot: &Placed<String>) -> Option<Inject> {
+        let read = Slot::parse(&slot.value);
+        if let Err(why) = &read {
+            self.fault(slot.span.clone(), format!("`secret_slot` can't be `{}`: {why}", short(&slot.value)), *why);
+        }
+        let name = name?;
+        if creel_secrets::SecretName::parse(&name.value).is_err() || name.value.contains('/') {
+            let help = "`secret` is a name, as of a variable: the value comes from the environment of `creel up`";
+            self.fault(name.span.clone(), "`secret` is no secret's name", help);
+        }
+        let plain = raw.http.value || raw.ports.value.iter().any(|port| port.value == 80);
+        for (wrong, what) in [(plain, "plain HTTP"), (raw.websocket.value, "a WebSocket")] {
+            if wrong {
+                let help = "give what needs the secret an entry of its own, over TLS";
+                self.fault(name.span.clone(), format!("no secret goes over {what}"), help);
+            }
+        }
+        Some(Inject { secret: name.value.clone(), slot: Some(read.ok()?) })
     }
 
     fn odd_paths(&mut self, names: &[Placed<String>]) -> Odd {

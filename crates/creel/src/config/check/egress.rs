@@ -153,6 +153,7 @@ impl Checker<'_> {
             ("fields", !raw.fields.value.is_empty()),
             ("links", raw.links.value != "any"),
             ("credentials", raw.credentials.value != "any"),
+            ("secret", raw.secret.is_some()),
             ("max_unseen", raw.max_unseen.is_some()),
             ("ca", blind && raw.ca.is_some()),
             ("client_cert", blind && raw.client_cert.is_some()),
