@@ -70,6 +70,20 @@ pub fn drop_all() -> io::Result<()> {
     Ok(())
 }
 
+/// Keeps of the calling thread's capabilities those to look into other users' processes and to end them, for good, and sets
+/// no_new_privs. Who has none keeps none.
+///
+/// # Errors
+/// What the kernel says.
+pub fn keep_looking_and_killing() -> io::Result<()> {
+    clear_ambient_capability_set()?;
+    let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::KILL;
+    let kept = capabilities(None)?.permitted & kept;
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
+    set_no_new_privs(true)?;
+    Ok(())
+}
+
 /// The landlock version of the running kernel: 0 when it has none or it is off, `landlock_create_ruleset(2)`.
 #[must_use]
 pub fn landlock_version() -> u32 {

@@ -12,6 +12,7 @@ pub mod fuzzing;
 pub mod loopdev;
 pub mod mount;
 pub mod netlink;
+pub mod notify;
 pub mod pidfd;
 pub mod process;
 pub mod seqpacket;

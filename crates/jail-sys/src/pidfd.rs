@@ -41,6 +41,33 @@ pub fn pid_of(pidfd: impl AsFd) -> io::Result<Option<i32>> {
     number.map(|pid| (pid > 0).then_some(pid)).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
+/// How the process ended, as `wait(2)` gives it, once somebody has reaped it; none before that, and on kernels before 6.15,
+/// which do not keep it.
+///
+/// # Errors
+/// `ENOTTY` or `EINVAL` where the kernel does not know the question.
+pub fn exit_status(pidfd: impl AsFd) -> io::Result<Option<i32>> {
+    /// `struct pidfd_info` in its first form, and its request: `linux/pidfd.h`.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        ids: [u32; 11],
+        exit_code: i32,
+    }
+    const GET_INFO: u64 = 0xc040_ff0b;
+    const EXIT: u64 = 1 << 3;
+    let mut info = Info { mask: EXIT, ..Info::default() };
+    // SAFETY: the request bears the structure's size, so the kernel writes no more than it.
+    let asked = unsafe { libc::ioctl(pidfd.as_fd().as_raw_fd(), GET_INFO as _, &raw mut info) };
+    if asked == -1 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ESRCH) { Ok(None) } else { Err(error) };
+    }
+    Ok((info.mask & EXIT != 0).then_some(info.exit_code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,7 +82,12 @@ mod tests {
         assert!(!wait_ended(&pidfd, Duration::ZERO).unwrap());
         kill(&pidfd).unwrap();
         assert!(wait_ended(&pidfd, Duration::from_secs(10)).unwrap());
+        let early = exit_status(&pidfd);
         child.wait().unwrap();
+        // 6.15 and newer keep it
+        if let Ok(before) = early {
+            assert_eq!((before, exit_status(&pidfd).unwrap()), (None, Some(libc::SIGKILL)));
+        }
         assert_eq!(send_signal(&pidfd, libc::SIGTERM).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         assert_eq!(pid_of(&pidfd).unwrap(), None);
     }
