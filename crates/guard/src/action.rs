@@ -150,11 +150,14 @@ impl Action {
     #[must_use]
     pub fn has_effect(&self) -> bool {
         match &self.deed {
-            Deed::Administer(_) | Deed::Call(_) | Deed::Receive(_) | Deed::Run(_) => true,
+            Deed::Administer(_) | Deed::Call(_) | Deed::Receive(_) => true,
             Deed::Send(send) => send.has_effect(),
             Deed::Touch(touch) => touch.writes,
             // A prompt carries a body out, to the provider.
             Deed::Prompt(_) => true,
+            // A process changes nothing outside of the jail. Whatever of it does is an act of its own at another door, and a
+            // record that is on disk has all before it on disk.
+            Deed::Run(_) => false,
             Deed::Attempt(_) | Deed::Resolve(_) => false,
         }
     }
@@ -212,6 +215,7 @@ impl Deed {
             Self::Prompt(prompt) => format!("{} {} ({} bytes)", prompt.provider, prompt.model, prompt.bytes),
             Self::Receive(receive) => format!("{}: {}", receive.source, receive.text),
             Self::Resolve(resolve) => format!("{} {}", resolve.name, resolve.kind),
+            Self::Run(run) if run.argv.is_empty() => run.program.clone(),
             Self::Run(run) => run.argv.join(" "),
             Self::Send(send) => send.to_string(),
             Self::Touch(touch) => format!("{} {}", touch.how, touch.path),
@@ -281,13 +285,31 @@ pub struct Resolve {
     pub kind: String,
 }
 
-/// A process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A program that a process runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
+    /// Its file inside the jail, links followed.
+    #[serde(default)]
+    pub program: String,
     /// The real argument vector, lossily decoded.
     pub argv: Vec<String>,
     /// The working directory.
     pub cwd: String,
+    /// The process, as the host numbers it.
+    #[serde(default)]
+    pub pid: i32,
+    /// The process that it descends from, the nearest that runs a program of its own.
+    #[serde(default)]
+    pub parent: i32,
+    /// There are more or longer arguments than were read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+}
+
+impl Run {
+    /// Creel's own program that stands in front of every other one, read-only in the jail, and hands the command on: what it
+    /// stands for runs in a process of its own, with the same arguments.
+    pub const LAUNCHER: &str = "/creel/launch";
 }
 
 /// Where bytes would go.

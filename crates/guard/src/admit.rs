@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::action::{Action, Actor, Deed};
+use crate::calls::{Calls, Cause};
 use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
 use crate::record::{Durability, Entry};
@@ -38,6 +39,7 @@ pub struct Guard {
     timer: Arc<dyn Timer>,
     durable_all: bool,
     turns: Turns,
+    calls: Calls,
 }
 
 impl Guard {
@@ -51,7 +53,7 @@ impl Guard {
         timer: Arc<dyn Timer>,
         durable_all: bool,
     ) -> Self {
-        Self { judge, ledger, asker, breakers, timer, durable_all, turns: Turns::default() }
+        Self { judge, ledger, asker, breakers, timer, durable_all, turns: Turns::default(), calls: Calls::default() }
     }
 
     /// What a door must find out before it brings `action` to [`Guard::admit`]. When the policy fails over it nothing is
@@ -66,6 +68,12 @@ impl Guard {
         self.turns.begin(id)
     }
 
+    /// The tool call that named a command with these arguments, the last of those that were let pass.
+    #[must_use]
+    pub fn call_that_named(&self, argv: &[String]) -> Option<Cause> {
+        self.calls.that_named(argv)
+    }
+
     /// Decides `action`, records the decision, and only then answers.
     ///
     /// # Errors
@@ -73,7 +81,7 @@ impl Guard {
     pub async fn admit(&self, action: Action, mut facts: Facts) -> Result<Permit, Refusal> {
         facts.breakers = catch_unwind(AssertUnwindSafe(|| self.breakers.state(&action))).unwrap_or_default();
         if action.actor == Actor::Agent {
-            facts.trace = self.turns.current();
+            facts.trace = facts.trace.or_else(|| self.turns.current());
         }
         let judgement = self.decide(&action, &facts);
         let answer = match &judgement.verdict {
@@ -87,6 +95,10 @@ impl Guard {
         } else {
             Durability::Soon
         };
+        let named = match &action.deed {
+            Deed::Call(call) => Some((call.arguments.clone(), facts.trace.clone())),
+            _ => None,
+        };
         let entry = Entry { action, facts, judgement, answer, durability };
         let record = match self.within(LEDGER_PATIENCE, || self.ledger.admitted(entry)).await {
             Some(Ok(record)) => record,
@@ -94,7 +106,12 @@ impl Guard {
             None => return Err(unwritable("it failed, or did not answer in time")),
         };
         match release {
-            Ok(obligations) => Ok(Permit::new(record, obligations, Arc::clone(&self.ledger))),
+            Ok(obligations) => {
+                if let Some((arguments, trace)) = named {
+                    self.calls.note(Cause { record, trace }, &arguments);
+                }
+                Ok(Permit::new(record, obligations, Arc::clone(&self.ledger)))
+            }
             Err(mut refusal) => {
                 refusal.record = record.0;
                 Err(refusal)

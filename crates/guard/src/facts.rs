@@ -19,9 +19,13 @@ pub struct Facts {
     /// Whether untrusted content has reached this jail.
     #[serde(default)]
     pub taint: Taint,
-    /// The turn that this act belongs to: an id of Creel's own, given when a message came in ([`crate::Turn`]).
+    /// The turn that this act belongs to: an id of Creel's own, given when a message came in ([`crate::Turn`]). A process
+    /// stays in the turn that it was started in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The record that this act comes from: the tool call that named the command, or the program that started this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<u64>,
     /// The trace id that the agent sent along (W3C trace context). Its word alone: it joins records for people to read, and
     /// no rule reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@
 mod action;
 mod admit;
 mod call_facts;
+mod calls;
 mod facts;
 mod host;
 mod path;
@@ -26,6 +27,7 @@ pub use action::{
 };
 pub use admit::Guard;
 pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};
+pub use calls::Cause;
 pub use facts::{BreakerState, Facts, Needs, RateKey, Rewrite, Sign, Spent, Taint};
 pub use host::{HostName, InvalidHostName};
 pub use path::{CleanPath, Oddities, UnclearPath};

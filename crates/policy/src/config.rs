@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use creel_guard::{HostName, Mode};
 
+use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials};
 use crate::glob::PathGlob;
 use crate::pattern::HostPattern;
@@ -22,6 +23,8 @@ pub struct Config {
     pub model: ModelRules,
     /// Which tool calls are refused or asked about.
     pub tools: ToolRules,
+    /// Which programs may run.
+    pub exec: ExecRules,
     /// The host's own addresses: closed like a private range, unless pinned by a rule.
     pub own_addresses: Vec<IpAddr>,
 }
@@ -86,6 +89,17 @@ impl EgressAllow {
             (Credentials::None, _) => None,
         }
     }
+}
+
+/// Which programs may run in the jail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecRules {
+    /// Never.
+    pub deny: Vec<CommandPattern>,
+    /// Only when a person says yes.
+    pub ask: Vec<CommandPattern>,
+    /// Where programs may lie; `None` means anywhere.
+    pub allow: Option<Vec<PathGlob>>,
 }
 
 /// Which model may be asked.

@@ -23,8 +23,9 @@ use creel_guard::{
     Oddities, Prompt, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
 };
 
+use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-use crate::config::{Config, EgressAllow, ModelProvider, ModelRules, ToolRules};
+use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, ToolRules};
 use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
 use crate::pattern::HostPattern;
@@ -137,6 +138,11 @@ provider = "openai"
 [tools]
 deny = ["gateway"]
 ask = ["message"]
+
+[exec]
+deny = ["nc", "git push"]
+ask = ["npm publish"]
+allow = ["/usr/**", "/workspace/**"]
 "#;
 
 /// [`POLICY`] ready to judge by. The host that it runs on has the address 93.184.215.99.
@@ -206,6 +212,11 @@ pub fn policy() -> Result<Policy, String> {
             ],
         },
         tools: ToolRules { deny: vec!["gateway".to_owned()], ask: vec!["message".to_owned()], ..ToolRules::default() },
+        exec: ExecRules {
+            deny: vec![CommandPattern::parse("nc")?, CommandPattern::parse("git push")?],
+            ask: vec![CommandPattern::parse("npm publish")?],
+            allow: Some(vec![PathGlob::parse("/usr/**")?, PathGlob::parse("/workspace/**")?]),
+        },
         own_addresses: vec![IpAddr::from([93, 184, 215, 99])],
     }))
 }
@@ -381,8 +392,12 @@ fn read_deed(verb: &str, rest: &str, facts: &mut Facts) -> Result<(Door, Actor, 
         "administer" => (Door::Control, person, Deed::Administer(Administer { act: first_text, detail: more_text })),
         "receive" => (Door::Control, person, Deed::Receive(Receive { source: first_text, text: more_text })),
         "run" => {
-            let argv = rest.split_whitespace().map(str::to_owned).collect();
-            (Door::Exec, Actor::Agent, Deed::Run(Run { argv, cwd: "/workspace".to_owned() }))
+            let mut argv: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+            if argv.get(1).is_some_and(|word| word == "as") {
+                argv.drain(..2);
+            }
+            let program = if first.starts_with('/') { first_text } else { format!("/usr/bin/{first}") };
+            (Door::Exec, Actor::Agent, Deed::Run(Run { program, argv, cwd: "/workspace".to_owned(), ..Run::default() }))
         }
         "touch" => {
             let writes = first != "open";

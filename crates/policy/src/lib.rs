@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod command;
 mod condition;
 mod config;
 mod credentials;
@@ -22,8 +23,9 @@ mod rule;
 mod rules;
 mod stage;
 
+pub use command::CommandPattern;
 pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-pub use config::{Config, EgressAllow, HighRisk, ModelProvider, ModelRules, ToolRules};
+pub use config::{Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelRules, ToolRules};
 pub use docs::{explain, rule_docs, rules_markdown};
 pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};

@@ -6,11 +6,11 @@ use crate::judge::Policy;
 use crate::rule::{Finding, rule};
 
 rule! {
-    /// Processes are not judged yet: they run inside the jail, and no door lets one run outside of it.
+    /// Programs of the agent alone pass here; nothing else is understood, so it is refused.
     "exec/default-deny",
     to_agent: "nothing allows this; ask your operator",
     how_to_allow: "nothing allows it in this edition of Creel",
-    examples: [("run ls -l", "deny exec/default-deny"), ("as person run ls -l", "deny exec/default-deny")],
+    examples: [("as person run ls -l", "deny exec/default-deny"), ("at exec resolve A a.test", "deny exec/default-deny")],
     judge: default_deny,
 }
 
