@@ -10,6 +10,7 @@ pub mod ca;
 pub mod dns;
 pub mod egress;
 mod error;
+pub mod exec;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
