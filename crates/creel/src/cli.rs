@@ -106,6 +106,9 @@ enum Command {
     /// Signs or witnesses checkpoints (started with each guard).
     #[command(hide = true)]
     Notary,
+    /// Looks at what is about to be executed in a jail (started with it).
+    #[command(hide = true)]
+    Porter,
     /// Builds the namespaces (started by the warden).
     #[command(hide = true)]
     Stage,
@@ -201,6 +204,7 @@ pub fn main() -> ExitCode {
         Command::Warden => crate::warden::main(),
         Command::Guard => crate::guard_process::main(),
         Command::Notary => crate::notary::main(),
+        Command::Porter => crate::porter::main(),
         Command::Stage => crate::run::stage(),
         Command::Init => crate::run::init(),
         Command::Wall => crate::run::wall(),

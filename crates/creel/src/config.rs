@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
-use creel_policy::{Conditions, HighRisk, HostPattern, PathGlob};
+use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, PathGlob};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
@@ -57,6 +57,7 @@ pub struct Config {
     model: Model,
     tools: Tools,
     approvals: Approvals,
+    exec: ExecRules,
     durability: Durability,
     state: PathBuf,
     openclaw: OpenClaw,

@@ -7,6 +7,7 @@ mod approvals;
 mod control;
 mod desk;
 mod doors;
+mod exec;
 mod memory;
 mod model;
 mod open_acts;
@@ -175,8 +176,10 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let doors = doors::build(&config, &live, setup, broker, ca, &guard)?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
-    let planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
+    let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
+    let porter = planted.pop().ok_or("no link to a porter came")?;
     let (trigger, tasks) = doors.open(planted)?;
+    let mut watch = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live, auditor);
     let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals };
@@ -188,6 +191,9 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         tokio::time::sleep(FIRST_WORDS).await;
         acts.none(LAST_ACTS).await;
     }
+    // What ended with the jail is told last of all.
+    let _ = tokio::time::timeout(LAST_TOLD, &mut watch).await;
+    watch.abort();
     trigger.pull();
     talk.abort();
     for task in tasks {
@@ -201,6 +207,9 @@ const FIRST_WORDS: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// How long what is under way may go on once the next guard waits; new connections wait as long at their sockets.
 const LAST_ACTS: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long a porter may take to tell its last; it goes on where a jail outlives its guard.
+const LAST_TOLD: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Becomes `uid` for good; whoever started us takes us along when it dies.
 pub(crate) fn become_user(uid: u32) -> io::Result<()> {

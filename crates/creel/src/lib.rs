@@ -21,6 +21,8 @@ mod logging;
 mod memory;
 mod notary;
 mod outside;
+mod porter;
+mod porter_child;
 mod probe;
 mod protocol;
 pub mod provider;

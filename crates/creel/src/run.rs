@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Preparing, Wishes};
 use crate::lock::Held;
 use crate::notary::Bench;
+use crate::porter_child::PorterChild;
 use crate::protocol::{Files, Generation, GuardSetup};
 use crate::provider::Provider;
 use crate::seat::Seat;
@@ -149,6 +150,7 @@ pub(crate) struct Running {
     pub(crate) guard: Option<GuardChild>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) secrets: Option<OwnedFd>,
+    porter: PorterChild,
     seat: Seat,
     alive: Held,
 }
@@ -213,6 +215,8 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let authority = preparing.authority().await.map_err(Failure::host)?;
     let launched = begun.finish(trust(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);
+    let (porter, link) = PorterChild::start(&exe, &launched.listeners, launched.jail.pidfd()).map_err(Failure::host)?;
+    kit.planted.push(link);
     let guard = match preparing.serve(&kit.planted, number, wishes).await {
         Ok(guard) => guard,
         Err(error) => {
@@ -226,6 +230,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         guard: Some(guard),
         layers: launched.layers,
         secrets: launched.secrets,
+        porter,
         seat,
         alive,
     })
@@ -243,17 +248,18 @@ impl Running {
         self.jail.init().send(&what, fds).map_err(io::Error::other)
     }
 
-    /// Takes everything down: the jail, at once and whole, and the guard, which closes its doors and writes its last records
-    /// meanwhile.
+    /// Takes everything down: the jail, at once and whole, then the porter, which tells how its processes ended, and the guard,
+    /// which closes its doors and writes its last records.
     ///
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { jail, guard, kit: _, layers: _, secrets: _, seat, alive } = self;
+        let Self { jail, guard, kit: _, layers: _, secrets: _, porter, seat, alive } = self;
+        let killed = jail.kill().map_err(Failure::from);
+        porter.finish(LAST_RECORDS).await;
         if let Some(guard) = &guard {
             guard.say_goodbye();
         }
-        let killed = jail.kill().map_err(Failure::from);
         if let Some(guard) = guard {
             guard.finish(LAST_RECORDS).await;
         }

@@ -86,6 +86,23 @@ pub fn confine_warden() -> Result<(), Error> {
     seccomp::warden_filters()?.install(false)
 }
 
+/// Confines the porter, which looks into the jail's processes: of root's rights it keeps those to look and to kill, of the
+/// system calls those to read, to answer and to end a process. It must have one thread.
+///
+/// # Errors
+/// `Missing` with the layer; `Bug` when there are threads already.
+pub fn confine_porter() -> Result<(), Error> {
+    one_thread("porter")?;
+    no_dumps(1)?;
+    let memory = at_most(PORTER_MEMORY);
+    setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory }).map_err(host("bound the memory"))?;
+    // it holds a descriptor of each process of the jail
+    let files = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).map_err(host("raise the files' limit"))?;
+    caps::keep_looking_and_killing().map_err(Error::host("give up privileges", "use a Linux kernel"))?;
+    seccomp::porter_filters()?.install(false)
+}
+
 /// Takes the warden's own memory limit off what it starts for others: theirs is their control group.
 ///
 /// # Errors
@@ -118,6 +135,9 @@ fn host(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Error {
 /// What a guard may hold in heap and stacks (RLIMIT_DATA, getrlimit(2)): its doors' own bounds lie far below; beyond it an
 /// allocation fails, the guard ends, and the gate stays closed until the next one serves.
 const GUARD_MEMORY: u64 = 2 << 30;
+
+/// The same for the porter: a question of each thread of the jail, and what is known of each process.
+const PORTER_MEMORY: u64 = 512 << 20;
 
 /// The same for the warden, which holds little more than its orders.
 const WARDEN_MEMORY: u64 = 512 << 20;

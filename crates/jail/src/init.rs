@@ -38,7 +38,10 @@ pub fn init_main(fd: OwnedFd) -> i32 {
 /// Has this process confined as the warden says, and tells it how that went; none when it can't go on.
 pub(crate) fn confine(seq: &Seq) -> Option<OomScore> {
     match wall_in(seq) {
-        Ok((landlock, score)) => send(seq, &Confined::Ready { landlock }, &[]).is_ok().then_some(score),
+        // The listener must not stay here: when the porter dies, nothing is to be executed any more.
+        Ok((landlock, score, listener)) => {
+            send(seq, &Confined::Ready { landlock }, &[listener.as_fd()]).is_ok().then_some(score)
+        }
         Err((layer, why)) => {
             let _sent = send(seq, &Confined::Failed { layer: layer.map(str::to_owned), why }, &[]);
             None
@@ -49,7 +52,7 @@ pub(crate) fn confine(seq: &Seq) -> Option<OomScore> {
 type Failure = (Option<&'static str>, String);
 
 /// Reads how to be confined and does it. After this, nothing of the host is reachable from here that the agent can't reach.
-fn wall_in(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
+fn wall_in(seq: &Seq) -> Result<(Option<u32>, OomScore, OwnedFd), Failure> {
     let plain = |error: &dyn std::fmt::Display| (None, error.to_string());
     // only before the next step is the file ours to open
     let score = OomScore::open().map_err(|error| plain(&format!("open its oom_score_adj: {error}")))?;
@@ -65,8 +68,8 @@ fn wall_in(seq: &Seq) -> Result<(Option<u32>, OomScore), Failure> {
         Err(why) => return Err((Some("landlock"), why)),
     };
     let filters = seccomp::compile(&order.seccomp).map_err(|error| plain(&error))?;
-    filters.install(false).map_err(|error| (Some("seccomp"), error.to_string()))?;
-    Ok((version, score))
+    let listener = filters.install_noticed().map_err(|error| (Some("seccomp"), error.to_string()))?;
+    Ok((version, score, listener))
 }
 
 /// The jail's own /dev/null three times: an engine may have left descriptors of the host's files there.

@@ -93,6 +93,9 @@ pub struct Launched {
     pub planted: PlantedSockets,
     /// The listener of `/run/creel/secrets.sock`, if the plan wants it.
     pub secrets: Option<OwnedFd>,
+    /// Where system calls of the agent's wait to be looked at, PID 1's and those behind the inner wall: nothing is executed
+    /// until somebody serves them ([`creel_jail_sys::notify`]).
+    pub listeners: Vec<OwnedFd>,
     /// Every layer's state.
     pub layers: Vec<Layer>,
 }
@@ -205,9 +208,10 @@ impl<'a> Begun<'a> {
         if let Some(disk) = &mut parts.disk {
             disk.let_go();
         }
-        let landlock = confine(&link, plan, &order, walls(plan))?;
+        let (landlock, listener) = confine(&link, plan, &order, walls(plan))?;
+        let mut listeners = vec![listener];
         if plan.inner_wall.is_some() {
-            confine(&behind, plan, &order, walls_behind(plan))?;
+            listeners.push(confine(&behind, plan, &order, walls_behind(plan))?.1);
         }
         if !landlock {
             tolerate(plan, &["landlock"])?;
@@ -220,7 +224,7 @@ impl<'a> Begun<'a> {
         let link = InitLink::new(link).map_err(told)?;
         let behind = born.wall.map(|pid| (pid, behind));
         let jail = Jail { parts, stage: Mutex::new(stage), link, behind, pid: born.pid, first };
-        Ok(Launched { jail, planted: born.planted, secrets: born.secrets, layers })
+        Ok(Launched { jail, planted: born.planted, secrets: born.secrets, listeners, layers })
     }
 }
 
@@ -446,8 +450,8 @@ fn tolerate(plan: &Plan, missing: &[&'static str]) -> Result<(), Error> {
     if layers.is_empty() { Ok(()) } else { Err(Error::Missing { layers, accept: missing.to_vec() }) }
 }
 
-/// Has PID 1 confine itself; says whether landlock stands.
-fn confine(link: &Seq, plan: &Plan, order: &Order, walls: Walls) -> Result<bool, Error> {
+/// Has PID 1 confine itself; says whether landlock stands, and gives the listener of its system calls.
+fn confine(link: &Seq, plan: &Plan, order: &Order, walls: Walls) -> Result<(bool, OwnedFd), Error> {
     let told = |error: io::Error| Error::stage(format!("PID 1's link: {error}"));
     let linux = order.spec.linux().as_ref();
     let section = linux.and_then(|linux| linux.seccomp().clone()).map_or_else(seccomp::agent_profile, Ok)?;
@@ -457,7 +461,10 @@ fn confine(link: &Seq, plan: &Plan, order: &Order, walls: Walls) -> Result<bool,
         return Err(Error::stage("PID 1 said nothing"));
     }
     match recv::<Confined>(link).map_err(told)? {
-        Some((Confined::Ready { landlock }, _)) => Ok(landlock.is_some()),
+        Some((Confined::Ready { landlock }, fds)) => {
+            let listener = fds.into_iter().next().ok_or_else(|| Error::bug("PID 1 gave no listener"))?;
+            Ok((landlock.is_some(), listener))
+        }
         Some((Confined::Failed { layer, why }, _)) => {
             Err(from_fault(Fault { layers: layer.into_iter().collect(), engine: None, why }))
         }

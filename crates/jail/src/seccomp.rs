@@ -3,6 +3,7 @@
 //! Owns the OCI `seccomp` section, its translation to BPF, and its installation. It never weakens a filter: what the
 //! section does not allow is refused. `spec` embeds the section, `init` and `confine` install it.
 
+pub(crate) mod notice;
 mod program;
 mod table;
 #[cfg(test)]
@@ -67,6 +68,26 @@ pub(crate) fn warden_filters() -> Result<Filters, Error> {
         table::warden_never().map(|(_, number)| (*number, Vec::new())).collect();
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
     let allowed = program::program(refused, refuse, libc::SECCOMP_RET_ALLOW)?;
+    Ok(Filters { allowed, feigned: None, absent: absent_program(&[]) })
+}
+
+/// The porter's filter: to read, to answer what waits at its listeners, to send messages and to end a process. It opens for
+/// reading alone and starts nothing.
+///
+/// # Errors
+/// `Bug` when the list can't be expressed.
+pub(crate) fn porter_filters() -> Result<Filters, Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = table::porter().map(|(_, number)| (*number, Vec::new())).collect();
+    let when = |arg: LinuxSeccompArg| rule(&[arg]);
+    let read_only = libc::O_ACCMODE.unsigned_abs() | libc::O_CREAT.unsigned_abs() | libc::O_TRUNC.unsigned_abs();
+    rules.insert(libc::SYS_openat, vec![when(masked(2, read_only.into(), 0)?)?]);
+    let requests = [0xc050_2100_u64, 0xc018_2101, 0x4008_2102, 0x4008_2104, 0xc040_ff0b, libc::FIONBIO];
+    rules.insert(
+        libc::SYS_ioctl,
+        requests.into_iter().map(|request| when(masked(1, 0xffff_ffff, request)?)).collect::<Result<_, _>>()?,
+    );
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    let allowed = program::program(rules, libc::SECCOMP_RET_ALLOW, refuse)?;
     Ok(Filters { allowed, feigned: None, absent: absent_program(&[]) })
 }
 
@@ -216,14 +237,28 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
+    /// Installs them on the calling thread, with what is looked at from outside in front ([`notice`]). Gives the listener.
+    ///
+    /// # Errors
+    /// `Missing` for the layer `seccomp`.
+    pub(crate) fn install_noticed(&self) -> Result<std::os::fd::OwnedFd, Error> {
+        let listener = notice::install_before(&self.allowed)?;
+        Self::stack(&[self.feigned.as_ref(), Some(&self.absent)], false)?;
+        Ok(listener)
+    }
+
     /// Installs them on the calling thread, or on every thread of the process. Sets no_new_privs.
     ///
     /// # Errors
     /// `Missing` for the layer `seccomp`.
     pub(crate) fn install(&self, all_threads: bool) -> Result<(), Error> {
+        Self::stack(&[Some(&self.allowed), self.feigned.as_ref(), Some(&self.absent)], all_threads)
+    }
+
+    /// Of two errno answers the newer filter's wins (seccomp(2)), so the refusals with EPERM go in first.
+    fn stack(programs: &[Option<&BpfProgram>], all_threads: bool) -> Result<(), Error> {
         let apply = if all_threads { seccompiler::apply_filter_all_threads } else { seccompiler::apply_filter };
-        // Of two errno answers the newer filter's wins (seccomp(2)), so the refusals with EPERM go in first.
-        for program in [Some(&self.allowed), self.feigned.as_ref(), Some(&self.absent)].into_iter().flatten() {
+        for program in programs.iter().flatten() {
             apply(program).map_err(|error| Error::missing("seccomp", error))?;
         }
         Ok(())

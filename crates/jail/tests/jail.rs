@@ -41,6 +41,7 @@ fn main() {
             std::process::exit(creel_jail::wall_main(link, listener))
         }
         Some("guard") => std::process::exit(walls::confined_guard()),
+        Some("confined-porter") => std::process::exit(walls::confined_porter()),
         Some("confined-warden") => std::process::exit(walls::confined_warden()),
         Some("greedy-guard") => std::process::exit(walls::greedy(false)),
         Some("greedy-warden") => std::process::exit(walls::greedy(true)),

@@ -3,7 +3,7 @@
 //! Owns [`LogLine`], the form of `creel log --json`. It may hold the agent's bytes: whoever prints it to a terminal
 //! escapes them.
 
-use creel_guard::Outcome;
+use creel_guard::{Deed, Outcome, Run};
 use serde::{Deserialize, Serialize};
 
 use crate::stored::{Ended, Note, Stored};
@@ -42,6 +42,12 @@ pub struct LogLine {
     /// The id under which the agent itself said that it did this: its word, never Creel's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_trace: Option<String>,
+    /// The number of the record that it comes from: the tool call that named a command, or the program that started this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<u64>,
+    /// The program of a process, its arguments, its folder, its number and its parent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Run>,
     /// `open`, `done`, `failed`, `abandoned` or `refused`.
     pub outcome: String,
     /// When it was decided, on the boot clock, in milliseconds.
@@ -81,6 +87,11 @@ impl LogLine {
             why: answered.map_or_else(|| stored.why.clone(), |answer| format!("{}; {}", stored.why, answer.by)),
             trace: stored.facts.trace.clone(),
             claimed_trace: stored.facts.claimed_trace.clone(),
+            cause: stored.facts.cause,
+            process: match &stored.action.deed {
+                Deed::Run(run) => Some(run.clone()),
+                _ => None,
+            },
             outcome: if passed { "open" } else { "refused" }.to_owned(),
             boot_ms: stored.boot_ms,
             ended: None,
@@ -107,6 +118,8 @@ impl LogLine {
             why: note.why,
             trace: None,
             claimed_trace: None,
+            cause: None,
+            process: None,
             outcome: "done".to_owned(),
             boot_ms: note.boot_ms,
             ended: None,

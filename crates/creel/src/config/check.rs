@@ -6,6 +6,7 @@
 mod conditions;
 mod dns;
 mod egress;
+mod exec;
 mod model;
 mod profiles;
 
@@ -53,8 +54,21 @@ pub(super) fn check(
     files: &Files<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
-    let RawConfig { tenant, limits, egress, dns, model, tools, approvals, ledger, state, openclaw, restart, memory } =
-        raw;
+    let RawConfig {
+        tenant,
+        limits,
+        egress,
+        dns,
+        model,
+        tools,
+        approvals,
+        exec,
+        ledger,
+        state,
+        openclaw,
+        restart,
+        memory,
+    } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
     let mut checker = Checker { base, files, faults, incomplete, warnings: Vec::new() };
@@ -65,6 +79,7 @@ pub(super) fn check(
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
     let tools = checker.tools(tools);
+    let exec = checker.exec(exec);
     let RawLedger { durability } = ledger;
     let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
     let state = checker.state(state);
@@ -83,6 +98,7 @@ pub(super) fn check(
         model,
         tools,
         approvals: approvals_of(approvals),
+        exec,
         durability,
         state: state?,
         openclaw,

@@ -28,6 +28,8 @@ section! {
         tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
         /// How long questions wait for a person.
         approvals: RawApprovals = RawApprovals::default(), Legal::Table(&RawApprovals::SECTION), why "";
+        /// Which programs may run in the jail.
+        exec: RawExec = RawExec::default(), Legal::Table(&RawExec::SECTION), why "";
         /// How the ledger is kept.
         ledger: RawLedger = RawLedger::default(), Legal::Table(&RawLedger::SECTION), why "";
         /// Where Creel keeps its state.
@@ -255,6 +257,25 @@ section! {
         contacts: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()),
             Legal::Texts("a name and an address, such as `Anna Berg <anna@example.com>`"),
             why "only whom the user names is known";
+    }
+}
+
+section! {
+    /// Which programs may run in the jail. What is judged is the program that the kernel is asked to start with its real
+    /// arguments, whoever asks: a shell, `env`, `xargs` or a program's own option. The jail holds whatever runs, with or
+    /// without these.
+    RawExec "exec" {
+        /// Never: a program, and words that stand among its arguments in this order (`git push`). `*` is any text; a program
+        /// with a slash in it is a whole path. A copy under another name is another program, which `allow` can keep out.
+        deny: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a program and words of its arguments"),
+            why "the jail holds whatever runs";
+        /// Only when a person says yes (`creel approvals`); the process waits meanwhile. Patterns as in `deny`.
+        ask: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a program and words of its arguments"),
+            why "the jail holds whatever runs";
+        /// Where programs may lie, links followed: `*` is one folder or file, `**` any number. Without this: anywhere. Creel's
+        /// own launcher and OpenClaw's runtime always may run. An interpreter that is allowed runs any script.
+        allow: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a path that starts with `/`"),
+            why "agents build and run programs of their own", example "[\"/usr/**\"]";
     }
 }
 

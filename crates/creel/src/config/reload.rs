@@ -23,6 +23,7 @@ impl Config {
             model: _,
             tools,
             approvals: _,
+            exec,
             durability: _,
             state: _,
             openclaw,
@@ -42,6 +43,7 @@ impl Config {
             model: self.model.clone(),
             tools,
             approvals: self.approvals,
+            exec,
             durability: self.durability,
             state: self.state.clone(),
             openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
@@ -111,6 +113,7 @@ impl Config {
             ("tools.high_risk", *high_risk != fresh.tools.high_risk),
             ("tools.directories", *directories != fresh.tools.directories),
             ("tools.contacts", *contacts != fresh.tools.contacts),
+            ("exec", self.exec != fresh.exec),
             ("restart", self.restart != fresh.restart),
             ("memory", self.memory != fresh.memory),
             ("openclaw.ready_within", self.openclaw.ready_within != fresh.openclaw.ready_within),
@@ -159,6 +162,7 @@ mod tests {
         check(&format!("{a}{a}ports = [8443]\n"), a, &["changed a.test:8443"], &[]);
         check("", "[tools]\ndeny = [\"exec\"]\n", &["added tools.deny exec"], &[]);
         check("[tools]\nask = [\"exec\"]\n", "", &["removed tools.ask exec"], &[]);
+        check("", "[exec]\ndeny = [\"nc\"]\n", &["changed exec"], &[]);
         check("", "[restart]\nevery = 3\n[openclaw]\ndrain = 1\n", &["changed restart", "changed openclaw.drain"], &[]);
         check(
             "",

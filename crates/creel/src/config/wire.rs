@@ -23,6 +23,7 @@ impl Config {
             egress_allow: self.egress.iter().map(allow).collect(),
             model: ModelRules { providers: vec![self.model_rules(provider)] },
             tools: ToolRules { deny: deny.clone(), ask: ask.clone(), high_risk: *high_risk },
+            exec: self.exec.clone(),
             own_addresses,
         }
     }

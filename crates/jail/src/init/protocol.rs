@@ -95,7 +95,8 @@ pub(crate) struct Confinement {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Confined {
-    /// Both walls stand; the landlock version, none if the operator goes without.
+    /// Both walls stand; the landlock version, none if the operator goes without. The listener of its system calls travels
+    /// along.
     Ready { landlock: Option<u32> },
     /// PID 1 gives up. The layer, if one is missing, and why.
     Failed { layer: Option<String>, why: String },

@@ -395,6 +395,26 @@ const WARDEN_NEVER_OLD: &[Group] = &[group![SYS_iopl, SYS_ioperm, SYS_modify_ldt
 #[cfg(not(target_arch = "x86_64"))]
 const WARDEN_NEVER_OLD: &[Group] = &[];
 
+/// What the porter calls, besides opening for reading and answering at its listeners.
+const PORTER: &[Group] = &[
+    group![SYS_read, SYS_pread64, SYS_write, SYS_close, SYS_readlinkat, SYS_openat2, SYS_lseek, SYS_fstat, SYS_statx],
+    group![SYS_recvmsg, SYS_sendmsg, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_fcntl],
+    group![SYS_pidfd_open, SYS_pidfd_send_signal],
+    group![SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mprotect, SYS_futex, SYS_sched_yield],
+    group![SYS_clock_gettime, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_restart_syscall, SYS_prctl, SYS_seccomp],
+    group![SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_tgkill],
+    group![SYS_exit, SYS_exit_group],
+];
+#[cfg(target_arch = "x86_64")]
+const PORTER_OLD: &[Group] = &[group![SYS_readlink, SYS_epoll_wait, SYS_poll]];
+#[cfg(not(target_arch = "x86_64"))]
+const PORTER_OLD: &[Group] = &[];
+
+/// Every call of the porter's.
+pub(super) fn porter() -> impl Iterator<Item = &'static (&'static str, i64)> {
+    PORTER.iter().chain(PORTER_OLD).flat_map(|group| group.calls)
+}
+
 /// Every call that the warden forgoes.
 pub(super) fn warden_never() -> impl Iterator<Item = &'static (&'static str, i64)> {
     WARDEN_NEVER.iter().chain(WARDEN_NEVER_OLD).flat_map(|group| group.calls)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use creel_jail::{Bind, GuardPaths, confine_guard, confine_warden};
+use creel_jail::{Bind, GuardPaths, confine_guard, confine_porter, confine_warden};
 
 use crate::box_under_test::{launch, launch_plan, plan, state_dir};
 
@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::usr_is_an_instance_of_its_own", usr_is_an_instance_of_its_own),
     ("walls::a_guard_is_confined", a_guard_is_confined),
     ("walls::a_warden_is_confined", a_warden_is_confined),
+    ("walls::a_porter_is_confined", a_porter_is_confined),
     ("walls::memory_of_guard_and_warden_is_bounded", memory_of_guard_and_warden_is_bounded),
 ];
 
@@ -442,6 +443,29 @@ pub(crate) fn confined_warden() -> i32 {
     let mut jail = launch();
     assert_eq!(jail.sh("ulimit -d"), "unlimited");
     jail.launched.jail.kill().unwrap();
+    0
+}
+
+fn a_porter_is_confined() {
+    let status = std::process::Command::new(std::env::current_exe().unwrap()).arg("confined-porter").status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+/// Runs in a process of its own: confines itself as the porter does and tries.
+pub(crate) fn confined_porter() -> i32 {
+    confine_porter().unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    // CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SYS_PTRACE
+    for line in ["NoNewPrivs:\t1\n", "Seccomp:\t2\n", "CapEff:\t0000000000080024\n", "CapPrm:\t0000000000080024\n"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    let refused = |error: std::io::Error| error.raw_os_error() == Some(libc::EPERM);
+    assert!(refused(std::fs::write("/tmp/porter", "x").unwrap_err()));
+    assert!(refused(std::fs::OpenOptions::new().write(true).open("/proc/self/mem").unwrap_err()));
+    assert!(refused(std::fs::remove_file("/tmp/porter").unwrap_err()));
+    assert!(refused(std::net::TcpStream::connect("127.0.0.1:1").unwrap_err()));
+    assert!(refused(std::process::Command::new("/usr/bin/true").spawn().unwrap_err()));
+    assert!(std::thread::Builder::new().spawn(|| ()).is_err());
     0
 }
 

@@ -36,7 +36,11 @@ fn deeds() -> Vec<(Actor, Door, Deed)> {
     let call = Call { tool: "exec".to_owned(), arguments: "{}".to_owned(), call_id: "a".to_owned() };
     let name = HostName::parse("a.test").unwrap();
     let resolve = Resolve { name: "a.test".to_owned(), host: Some(name.clone()), kind: "A".to_owned() };
-    let run = Run { argv: vec!["/usr/bin/env".to_owned(), "true".to_owned()], cwd: "/workspace".to_owned() };
+    let run = Run {
+        argv: vec!["/usr/bin/env".to_owned(), "true".to_owned()],
+        cwd: "/workspace".to_owned(),
+        ..Run::default()
+    };
     let touch = Touch { how: "write".to_owned(), path: "/workspace/a".to_owned(), writes: true };
     let send = |method: &str| Send {
         scheme: "https".to_owned(),

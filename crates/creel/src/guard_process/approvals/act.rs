@@ -21,12 +21,14 @@ pub(super) fn act(action: &Action, question: &Question) -> Act {
     }
 }
 
-/// SHA-256 over everything that was seen of the act; the provider's number for a call is none of it, so that the same
-/// call can be tried again.
+/// SHA-256 over everything that was seen of the act; the provider's number for a call and the kernel's for a process are none
+/// of it, so that the same can be tried again.
 fn key(action: &Action) -> String {
     let mut action = action.clone();
-    if let Deed::Call(call) = &mut action.deed {
-        call.call_id.clear();
+    match &mut action.deed {
+        Deed::Call(call) => call.call_id.clear(),
+        Deed::Run(run) => (run.pid, run.parent) = (0, 0),
+        _ => {}
     }
     let mut hash = Sha256::new();
     hash.update(serde_json::to_vec(&action).unwrap_or_default());
@@ -42,10 +44,12 @@ fn key(action: &Action) -> String {
     hex(&hash.finalize())
 }
 
-/// Whether all that would be done was seen: a body that nobody read could be another one the next time.
+/// Whether all that would be done was seen: a body or an argument that nobody read could be another one the next time.
 fn pinned(deed: &Deed) -> bool {
     match deed {
         Deed::Send(send) => send.body == Some(0) || send.content.is_some(),
+        // U+FFFD stands for bytes that can be others.
+        Deed::Run(run) => !run.cut && !run.argv.iter().any(|word| word.contains('\u{fffd}')),
         _ => true,
     }
 }
@@ -106,13 +110,20 @@ mod tests {
         assert_ne!(same, key(&call("exec2", "{\"command\":\"ls\"}", "1")));
         assert_ne!(key(&send("/a", "1", Some(0))), key(&send("/b", "1", Some(0))));
         assert_ne!(key(&send("/a", "1", Some(0))), key(&send("/a", "2", Some(0))));
+        assert_eq!(key(&run(&["ls", "-l"], 7)), key(&run(&["ls", "-l"], 8)));
+        assert_ne!(key(&run(&["ls", "-l"], 7)), key(&run(&["ls -l"], 7)));
+    }
+
+    fn run(argv: &[&str], pid: i32) -> Action {
+        let argv = argv.iter().map(ToString::to_string).collect();
+        action(Deed::Run(creel_guard::Run { argv, pid, parent: pid - 1, ..creel_guard::Run::default() }))
     }
 
     #[test]
     fn a_body_that_nobody_read_pins_nothing() {
         let pins = |action: Action| pinned(&action.deed);
         assert!(pins(send("/", "", Some(0))) && !pins(send("/", "", Some(3))) && !pins(send("/", "", None)));
-        assert!(pins(call("exec", "{}", "")));
+        assert!(pins(call("exec", "{}", "")) && pins(run(&["ls"], 1)) && !pins(run(&["ls", "\u{fffd}"], 1)));
     }
 
     #[test]
