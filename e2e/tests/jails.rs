@@ -15,6 +15,8 @@
 mod clients;
 #[path = "jails/egress.rs"]
 mod egress;
+#[path = "jails/exec.rs"]
+mod exec;
 #[path = "jails/exhaustion.rs"]
 mod exhaustion;
 #[path = "jails/faults.rs"]
