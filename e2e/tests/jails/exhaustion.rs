@@ -1,5 +1,6 @@
 //! Bombs: whatever the agent uses up, only its own jail is hit, and all of it is gone two seconds after the kill.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,21 +84,33 @@ pub(super) struct Traces {
     name: String,
     state: String,
     namespaces: Vec<String>,
+    /// Held open, since the kernel gives a namespace's number anew as soon as it is free: without that a jail of a
+    /// test beside this one passes for a rest of this jail.
+    _held: Vec<File>,
 }
 
 impl Traces {
     /// Of the jail that `creel jail` with this process id runs.
     pub(super) fn of(creel: &Creel, child: &Child) -> Self {
-        let processes = descendants(child.id());
         let own = namespaces(std::process::id());
-        let inside: Vec<Vec<String>> = processes.iter().map(|pid| namespaces(*pid)).collect();
-        let mut found: Vec<String> = inside.into_iter().flatten().filter(|one| !own.contains(one)).collect();
-        found.sort();
-        found.dedup();
-        // user, pid, mnt, net, ipc, uts, cgroup; and the stage's own net and pid for children are the same ones
-        assert!(found.len() >= 7, "the jail's namespaces: {found:?}");
+        let (mut found, mut held) = (own.clone(), Vec::new());
+        for (pid, kind) in descendants(child.id()).into_iter().flat_map(|pid| KINDS.map(|kind| (pid, kind))) {
+            let path = format!("/proc/{pid}/ns/{kind}");
+            let Ok(name) = std::fs::read_link(&path).map(|link| link.display().to_string()) else { continue };
+            if !found.contains(&name) {
+                held.extend(File::open(&path).ok().filter(|_| namespaces(pid).contains(&name)));
+                found.push(name);
+            }
+        }
+        found.drain(..own.len());
+        assert!(found.len() >= KINDS.len() && held.len() == found.len(), "the jail's namespaces: {found:?}");
         let id = std::fs::read_to_string(creel.state().join("id")).unwrap();
-        Self { name: format!("-{}", id.trim()), state: creel.state().display().to_string(), namespaces: found }
+        Self {
+            name: format!("-{}", id.trim()),
+            state: creel.state().display().to_string(),
+            namespaces: found,
+            _held: held,
+        }
     }
 
     /// Whatever of it is still there.
@@ -129,10 +142,13 @@ impl Traces {
     }
 }
 
+/// The kinds of namespace of which a jail has its own. The mount namespace is not among them: held open it would keep
+/// the volume and its loop device, which are looked for by themselves; and every process of the jail is in the others.
+const KINDS: [&str; 6] = ["user", "pid", "net", "ipc", "uts", "cgroup"];
+
 fn namespaces(pid: u32) -> Vec<String> {
-    let kinds = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
     let link = |kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
-    kinds.iter().filter_map(|kind| Some(link(kind)?.display().to_string())).collect()
+    KINDS.iter().filter_map(|kind| Some(link(kind)?.display().to_string())).collect()
 }
 
 pub(super) fn descendants(pid: u32) -> Vec<u32> {
