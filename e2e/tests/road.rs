@@ -243,6 +243,13 @@ fn a_turn_is_one_story_and_each_step_is_proved(creel: &Creel) {
     for deed in ["prompt", "call", "resolve", "send"] {
         assert!(deeds.contains(&deed), "{deed} in {story:?}");
     }
+    // Of a turn with a command: launcher and command come from the call, what the command starts from the command.
+    let ran = all.iter().find(|line| line["deed"] == "run" && line["target"] == "uname -a").unwrap();
+    let turn = lines(&["log", "--json", "--trace", ran["trace"].as_str().expect("the program belongs to a turn")]);
+    let behind = |line: &serde_json::Value| turn.iter().find(|other| other["seq"] == line["cause"]).cloned();
+    let shell = behind(ran).expect("what started it is in the same turn");
+    let call = behind(&shell).expect("the call that named it is in the same turn");
+    assert_eq!((&shell["deed"], &call["deed"]), (&"run".into(), &"call".into()), "{turn:?}");
     let claimed = story.iter().find_map(|line| line["claimed_trace"].as_str()).expect("OpenClaw sends a trace id");
     let same = lines(&["log", "--json", "--trace", claimed]);
     assert!(story.iter().all(|line| same.contains(line)), "{same:?}");

@@ -150,6 +150,34 @@ fn what_is_asked_about_waits_and_silence_is_no() {
     assert_eq!((&line["verdict"], &line["outcome"]), (&"ask".into(), &"refused".into()));
 }
 
+#[test]
+fn a_persons_yes_lets_the_waiting_process_go_on() {
+    let (creel, config) = world("exec-approved", "[exec]\nask = [\"touch\"]\n[approvals]\nwait = 120\n");
+    std::thread::scope(|scope| {
+        let line = "/usr/bin/touch a && test -e a && exit 33";
+        let ran = scope.spawn(|| run(&creel, &config, line));
+        let until = Instant::now() + Duration::from_secs(60);
+        let (tenant, question) = loop {
+            assert!(Instant::now() < until && !ran.is_finished(), "nobody was asked");
+            std::thread::sleep(Duration::from_millis(100));
+            let Ok(tenants) = std::fs::read_dir(creel.state().join("tenants")) else { continue };
+            let names: Vec<String> = tenants.flatten().map(|one| one.file_name().into_string().unwrap()).collect();
+            let [tenant] = &names[..] else { continue };
+            let listed = creel.run(&["approvals", "--tenant", tenant, "--json"]).unwrap();
+            if let Some(line) = listed.out.lines().next() {
+                break (tenant.clone(), serde_json::from_str::<Value>(line).unwrap());
+            }
+        };
+        assert!(question["text"].as_str().unwrap().contains("[\"/usr/bin/touch\", \"a\"]"), "{question}");
+        let answered = creel.run(&["approve", "--tenant", &tenant, &question["id"].to_string()]).unwrap();
+        assert_eq!(answered.code, 0, "{answered:?}");
+        assert_eq!(ran.join().unwrap().code, 33);
+    });
+    let lines = seen(&creel);
+    let line = one(&lines, &["/usr/bin/touch", "a"]);
+    assert_eq!((&line["rule"], &line["status"]), (&"approval/by-person".into(), &0.into()));
+}
+
 fn process_of(worker: &Worker, name: &str) -> u32 {
     let end = format!("\0{name}\0");
     let is_it =

@@ -59,6 +59,7 @@ fn origin(action: &Action) -> String {
     let what = match &action.deed {
         Deed::Call(call) => call.tool.to_lowercase(),
         Deed::Send(send) => send.to.to_string(),
+        Deed::Run(run) => run.program.clone(),
         other => other.verb().to_owned(),
     };
     format!("{} {}", action.door, what.chars().take(200).collect::<String>())
