@@ -17,7 +17,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     let folder = std::env::temp_dir().join(format!("creel-bench-jail-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let done = starts(&folder).and_then(|()| network()).and_then(|()| memory(&folder));
+    let done = starts(&folder).and_then(|()| programs(&folder)).and_then(|()| network()).and_then(|()| memory(&folder));
     std::fs::remove_dir_all(&folder)?;
     done
 }
@@ -53,6 +53,44 @@ fn starts(folder: &Path) -> Result<(), Failure> {
         print(name, *taken, bwrap);
     }
     Ok(())
+}
+
+/// What a program's start costs inside, from `posix_spawn` to its end.
+fn programs(folder: &Path) -> Result<(), Failure> {
+    const SPAWNS: &str = "import os, time\n\
+        def once():\n begun = time.perf_counter()\n os.waitpid(os.posix_spawn('/usr/bin/true', ['true'], {}), 0)\n return time.perf_counter() - begun\n\
+        [once() for _ in range(200)]\nprint(sorted(once() for _ in range(1000))[500])";
+    let python = ["/usr/bin/python3", "-c", SPAWNS];
+    let kinds: [(&str, Vec<&str>); 3] = [
+        ("a program's start, alone", python.to_vec()),
+        ("a program's start in bwrap", [&BWRAP[..], &python].concat()),
+        ("a program's start in creel jail", [&[CREEL, "jail", "--no-disk-limit", "--"][..], &python].concat()),
+    ];
+    let mut taken: Vec<Vec<Duration>> = vec![Vec::new(); kinds.len()];
+    for _ in 0..3 {
+        for ((name, words), all) in kinds.iter().zip(&mut taken) {
+            let said = said(folder, words).map_err(|why| format!("{name}: {why}"))?;
+            all.push(Duration::from_secs_f64(said.trim().parse()?));
+        }
+    }
+    let medians: Vec<Duration> = taken.into_iter().map(median).collect();
+    let bwrap = medians.get(1).copied().unwrap_or_default();
+    for ((name, _), taken) in kinds.iter().zip(&medians) {
+        print(name, *taken, bwrap);
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench starts what it measures")]
+fn said(folder: &Path, words: &[&str]) -> Result<String, Failure> {
+    let (program, arguments) = words.split_first().ok_or("no command")?;
+    let ran =
+        Command::new(program).args(arguments).env("CREEL_STATE", folder.join("state")).stdin(Stdio::null()).output()?;
+    if ran.status.success() {
+        Ok(String::from_utf8(ran.stdout)?)
+    } else {
+        Err(format!("ended with {}", ran.status).into())
+    }
 }
 
 const CREEL: &str = env!("CARGO_BIN_EXE_creel");
