@@ -10,13 +10,15 @@ CREEL := target/debug/creel
 CASES ?= 20000
 # Labelled texts for `make eval` and `make train`; they are no part of this repository, and nothing else needs them.
 DATA ?= ../shared/data
+# Rounds of `make torture`; an ordinary test run plays 40.
+ROUNDS ?= 1000
 # How long `make fuzz` drives each target.
 FUZZ_SECONDS ?= 60
 # Named by what they leave out: so cargo gives each dependency the features that `make up` and `make test` built it with.
 PURE := --workspace --exclude creel-doors --exclude creel-e2e --exclude creel-jail --exclude creel-jail-sys \
 	--exclude creel-ledger
 
-.PHONY: help setup build check test up down bench eval train fuzz
+.PHONY: help setup build check test torture up down bench eval train fuzz
 
 help:
 	cat <<'END'
@@ -25,6 +27,7 @@ help:
 	make down   stop it; workspace, state and ledger stay
 	make check  format, lints, tidy, unit tests of the pure crates: before each commit
 	make test   every test, the ones that need root and a real OpenClaw included
+	make torture  ROUNDS=$(ROUNDS) times a writer of the ledger that is killed, or whose disk fails, at any system call
 	make bench  what an act costs (release build; minutes the first time)
 	make eval   how good judge and detectors are, suite by suite, source by source (needs labelled data: DATA=$(DATA))
 	make train  the detector's weights anew, from the same texts
@@ -42,7 +45,7 @@ setup:
 		[/usr/sbin/mkfs.ext4]=e2fsprogs [/usr/bin/curl]=curl [/usr/bin/git]=git [/usr/bin/python3]=python3
 		[/usr/bin/setpriv]=util-linux [/usr/bin/unshare]=util-linux [/usr/bin/cc]=gcc
 		[/etc/ssl/certs/ca-certificates.crt]=ca-certificates [/usr/include/stdio.h]=libc6-dev [/usr/sbin/runc]=runc
-		[/usr/bin/crun]=crun [/usr/bin/openssl]=openssl [/usr/bin/psql]=postgresql-client [/usr/bin/pip3]=python3-pip
+		[/usr/bin/crun]=crun [/usr/bin/strace]=strace [/usr/bin/openssl]=openssl [/usr/bin/psql]=postgresql-client [/usr/bin/pip3]=python3-pip
 		[/usr/lib/python3/dist-packages/requests]=python3-requests [/usr/lib/python3/dist-packages/httpx]=python3-httpx
 		[/usr/lib/python3/dist-packages/websockets]=python3-websockets [/usr/share/nodejs/ws]=node-ws
 	)
@@ -84,6 +87,11 @@ check:
 
 test: setup build
 	cargo test --locked --workspace
+
+torture:
+	command -v strace >/dev/null || { echo "torture: strace is missing: run make setup" >&2; exit 1; }
+	PROPTEST_RNG_SEED=$$RANDOM CREEL_TORTURE_ROUNDS=$(ROUNDS) PROPTEST_CASES=$(ROUNDS) \
+		cargo test --locked -p creel-ledger --test runner torture -- --nocapture
 
 up: setup build
 	$(CREEL) up

@@ -18,5 +18,6 @@ mod planted;
 mod reading;
 mod room;
 mod signed;
+mod torture;
 mod upgrade;
 mod world;

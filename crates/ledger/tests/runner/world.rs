@@ -21,6 +21,11 @@ impl Scratch {
         Self(path)
     }
 
+    /// The folder of another process's test; whoever takes it must not drop it.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
