@@ -108,6 +108,7 @@ bench:
 	done
 	cargo bench --locked -p creel --bench policy --bench admit --bench jail --bench egress
 	cargo bench --locked -p creel-scan --bench scan
+	cargo bench --locked -p creel-ledger --bench ledger
 
 eval:
 	cargo build --locked --quiet --workspace
