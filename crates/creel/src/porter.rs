@@ -6,6 +6,7 @@
 
 mod image;
 mod look;
+pub(crate) mod memory;
 mod pace;
 mod processes;
 mod tally;

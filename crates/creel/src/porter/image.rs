@@ -10,7 +10,8 @@ use std::io::Read as _;
 use creel_doors::exec::Sight;
 use creel_jail_sys::notify::Notice;
 
-use super::look::{self, MOST_BYTES, lossy};
+use super::look::{self, lossy};
+use super::memory::MOST_BYTES;
 use super::processes::Processes;
 
 /// The arguments of a program, each with its NUL, and its file.
@@ -44,7 +45,7 @@ impl Image {
     }
 
     /// Whether these are the arguments that were judged.
-    fn has(&self, found: &[u8]) -> bool {
+    pub(super) fn has(&self, found: &[u8]) -> bool {
         if self.cut { found.starts_with(&self.arguments) } else { found == self.arguments }
     }
 

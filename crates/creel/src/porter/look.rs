@@ -4,7 +4,7 @@
 //! own root alone, and opens nothing for more than its name. What is read may change behind it, so [`super::image`] looks again.
 //! The porter calls it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,12 +16,9 @@ use creel_jail_sys::notify::Notice;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use super::image::Image;
+use super::memory::Memory;
 use super::processes::Processes;
 
-/// What of a vector of arguments is read: beyond it a record says that there are more. A question fits a message even if each
-/// byte takes six.
-pub(super) const MOST_BYTES: usize = 12 * 1024;
-const MOST_ARGUMENTS: usize = 512;
 /// PATH_MAX, with its NUL.
 const LONGEST_PATH: usize = 4096;
 /// How far up the family of a process is looked for one that runs a program of its own.
@@ -206,56 +203,3 @@ pub(super) fn link(path: &str) -> String {
 pub(super) fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
-
-/// The memory of a process that waits.
-struct Memory(File);
-
-impl Memory {
-    /// A text up to its NUL and whether that was reached within so many bytes; none when nothing is mapped there.
-    fn text(&self, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
-        let mut text = Vec::new();
-        let mut piece = [0; 256];
-        while text.len() < most {
-            let wanted = piece.len().min(most - text.len());
-            // A piece ends with its page, so that what isn't mapped behind it does no harm.
-            let here = at.checked_add(text.len() as u64)?;
-            let left = usize::try_from(PAGE - here % PAGE).unwrap_or(wanted);
-            let read = self.0.read_at(piece.get_mut(..wanted.min(left))?, here).ok().filter(|read| *read > 0)?;
-            let read = piece.get(..read)?;
-            if let Some(end) = read.iter().position(|byte| *byte == 0) {
-                text.extend_from_slice(read.get(..end)?);
-                return Some((text, true));
-            }
-            text.extend_from_slice(read);
-        }
-        Some((text, false))
-    }
-
-    /// A vector of texts, and whether there are more than were read. None where the kernel would say EFAULT.
-    fn vector(&self, at: u64) -> Option<(Vec<Vec<u8>>, bool)> {
-        let mut words: Vec<Vec<u8>> = Vec::new();
-        let mut left = MOST_BYTES;
-        // Linux takes no vector at all for an empty one.
-        for number in (0..).take_while(|_| at != 0) {
-            let mut pointer = [0; 8];
-            self.0.read_exact_at(&mut pointer, at.checked_add(number * 8)?).ok()?;
-            let pointer = u64::from_ne_bytes(pointer);
-            if pointer == 0 {
-                break;
-            }
-            if words.len() >= MOST_ARGUMENTS || left == 0 {
-                return Some((words, true));
-            }
-            let (word, whole) = self.text(pointer, left)?;
-            left -= word.len();
-            words.push(word);
-            if !whole {
-                return Some((words, true));
-            }
-        }
-        Some((words, false))
-    }
-}
-
-/// The smallest page of both architectures.
-const PAGE: u64 = 4096;
