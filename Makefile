@@ -90,7 +90,7 @@ test: setup build
 
 torture:
 	command -v strace >/dev/null || { echo "torture: strace is missing: run make setup" >&2; exit 1; }
-	PROPTEST_RNG_SEED=$$RANDOM CREEL_TORTURE_ROUNDS=$(ROUNDS) PROPTEST_CASES=$(ROUNDS) \
+	PROPTEST_RNG_SEED=$$RANDOM CREEL_TORTURE_ROUNDS=$(ROUNDS) \
 		cargo test --locked -p creel-ledger --test runner torture -- --nocapture
 
 up: setup build

@@ -30,6 +30,11 @@ const RECORDS: u32 = 60;
 /// Every system call that changes what is on disk, and what stands between two of them.
 const CALLS: &str = "pwrite64,write,fdatasync,fsync,fallocate,ftruncate,openat,rename,link,unlink,mkdir";
 
+/// How many rounds are played: as many as were asked for, or as many as an ordinary run can wait for.
+fn rounds(usually: u32) -> u32 {
+    std::env::var(ROUNDS).map_or(usually, |rounds| rounds.parse().unwrap())
+}
+
 /// What befalls a writer.
 #[derive(Clone, Debug)]
 enum Fault {
@@ -152,7 +157,7 @@ fn round(scratch: &Scratch, acknowledged: &mut Vec<(u64, String)>, fault: &Fault
 
 #[test]
 fn whatever_befalls_an_append_no_acknowledged_record_is_lost() {
-    let rounds: u32 = std::env::var(ROUNDS).map_or(40, |rounds| rounds.parse().unwrap());
+    let rounds = rounds(40);
     let mut runner = TestRunner::default();
     let (mut scratch, mut acknowledged, mut all, mut cut) = (Scratch::new(), Vec::new(), 0, 0);
     for number in 0..rounds {
@@ -197,10 +202,10 @@ fn no_durable_record_is_acknowledged_before_its_sync() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: rounds(64), ..ProptestConfig::default() })]
 
     /// The model of a power cut: of what was written behind the last sync each page is on disk or is not, in any
-    /// combination, and the head is the one of any sync since the last that was waited for.
+    /// combination, and the head is the one of the last sync that was waited for.
     #[test]
     fn a_power_cut_loses_nothing_that_was_synced(
         synced in prop::collection::vec(0_usize..9000, 1..6),
