@@ -65,6 +65,7 @@ setup:
 	done
 	# The verifier that a test of the ledger asks; it runs on Python 3.11 too. Creel itself does without.
 	if [ ! -d target/tools/aics ]; then
+		mkdir -p target/tools
 		rm -rf target/tools/aics.new
 		python3 -m pip --version >/dev/null 2>&1 || apt-get install -y -qq --no-install-recommends python3-pip </dev/null || true
 		python3 -m pip install --quiet --ignore-requires-python --target target/tools/aics.new aics-tlog==0.2.1 2>target/pip.log &&
