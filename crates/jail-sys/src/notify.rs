@@ -113,7 +113,7 @@ impl Listener {
     /// Lets the call go on, by what the thread's registers and memory hold then.
     ///
     /// # Errors
-    /// `ENOENT` when it has gone.
+    /// `ENOENT` when it has gone, `EINPROGRESS` when it was answered before and hasn't woken yet.
     pub fn go_on(&self, id: u64) -> io::Result<()> {
         self.answer(libc::seccomp_notif_resp { id, val: 0, error: 0, flags: CONTINUE })
     }
@@ -121,7 +121,7 @@ impl Listener {
     /// Has the call fail.
     ///
     /// # Errors
-    /// `ENOENT` when it has gone.
+    /// As of [`Self::go_on`].
     pub fn refuse(&self, id: u64, errno: i32) -> io::Result<()> {
         self.answer(libc::seccomp_notif_resp { id, val: 0, error: -errno.abs(), flags: 0 })
     }
@@ -206,7 +206,9 @@ mod tests {
                 listener.go_on(notice.id).unwrap()
             }
             assert!(!listener.is_waiting(notice.id));
-            assert_eq!(listener.go_on(notice.id).unwrap_err().raw_os_error(), Some(libc::ENOENT));
+            // The caller may not have woken yet.
+            let again = listener.go_on(notice.id).unwrap_err().raw_os_error();
+            assert!(matches!(again, Some(libc::ENOENT | libc::EINPROGRESS)), "{again:?}");
         }
         let (_, status) = waitpid(Some(child), WaitOptions::empty()).unwrap().unwrap();
         assert_eq!(status.exit_status(), Some(1));
