@@ -7,6 +7,7 @@ use creel_guard::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Orig
 use serde_json::{Map, Value};
 
 use crate::conversation::Conversation;
+use crate::lexicon::same_things;
 use crate::tool::{Tool, Tools};
 use crate::trace::{Wanted, origin};
 use crate::values::{Atom, atoms, shape};
@@ -104,12 +105,12 @@ fn intent(talk: &Conversation, tool: &Tool, class: CallClass, found: &[ArgumentF
     }
     let telling = |verb: &&String| !GENERIC.iter().any(|generic| stem(generic) == **verb);
     let about = tool.nouns.is_empty()
-        || tool.verbs.iter().filter(telling).any(|verb| talk.request.mentions_stem(verb))
+        || tool.verbs.iter().filter(telling).any(|verb| talk.request.mentions_verb(verb))
         || tool.nouns.iter().any(|noun| talk.request.mentions_stem(noun))
-        || matches!(
-            class,
-            CallClass::Send | CallClass::Pay | CallClass::Publish | CallClass::Execute | CallClass::Instruct
-        )
+        || tool.nouns.iter().flat_map(|noun| same_things(noun)).any(|noun| talk.request.mentions_stem(&noun))
+        || matches!(class, CallClass::Execute | CallClass::Instruct)
+        // Where values are traced, they say whether it is the act that was meant.
+        || (matches!(class, CallClass::Send | CallClass::Pay | CallClass::Publish) && !found.is_empty())
         || found.iter().any(|fact| fact.origin.is_vouched() && fact.kind != ArgumentKind::When);
     if about { Intent::Ordered } else { Intent::None }
 }
@@ -156,6 +157,10 @@ impl Walk<'_> {
             self.words_of(name, text);
             return;
         }
+        if !inner && self.tool.is_choice(top) {
+            self.choice(name, text);
+            return;
+        }
         let kind = if inner { crate::lexicon::kind_of(last).or(self.tool.kind(top)) } else { self.tool.kind(top) };
         let Some(kind) = kind else { return };
         // A short word that chooses among a tool's own options carries nothing.
@@ -175,6 +180,17 @@ impl Walk<'_> {
             return;
         }
         self.follow(name, kind, text);
+    }
+
+    /// A choice among a tool's own options is the model's, unless content that speaks to the agent holds it.
+    fn choice(&mut self, name: &str, text: &str) {
+        let wanted = Wanted { talk: self.talk, tool: self.tool, argument: name, kind: ArgumentKind::Name, text };
+        let traced = origin(&wanted);
+        let steered = self.talk.passages().any(|passage| passage.steers);
+        if text.len() > 2 && steered && traced.origin == Origin::Prose {
+            self.found
+                .push(ArgumentFact { passage: traced.passage, ..fact(name, ArgumentKind::Name, text, traced.origin) });
+        }
     }
 
     fn follow(&mut self, name: &str, kind: ArgumentKind, text: &str) {

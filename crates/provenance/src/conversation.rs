@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::intent::Request;
 use crate::records::{self, Records};
 use crate::tool::Tools;
-use crate::values::{Atom, atoms};
+use crate::values::{Atom, atoms, spelt};
 use crate::words::{Word, fold, stem, words};
 
 /// Everything that a call is judged by.
@@ -75,7 +75,9 @@ impl Conversation {
     }
 
     fn trust(&mut self, text: &str) {
-        self.said_words.extend(words(text));
+        let own = words(text);
+        self.said_atoms.extend(own.iter().filter_map(|word| spelt(&word.text)).map(Atom::Number));
+        self.said_words.extend(own);
         self.said_atoms.extend(atoms(text));
         self.said.push(fold(text));
     }

@@ -6,6 +6,7 @@
 use creel_guard::{CallClass, Intent};
 
 use crate::lexicon;
+use crate::tongues;
 use crate::tool::Tool;
 use crate::words::{Word, stem, words};
 
@@ -16,9 +17,10 @@ pub(crate) struct Request {
 }
 
 /// Words that are a deed after `please` and a thing after `the`.
-const BOTH: [&str; 25] = [
+const BOTH: [&str; 26] = [
     "lock", "email", "mail", "message", "text", "post", "book", "note", "file", "share", "report", "order", "transfer",
     "record", "log", "call", "answer", "plan", "schedule", "tag", "label", "play", "set", "payment", "refund",
+    "comment",
 ];
 /// What stands before a thing.
 const BEFORE_A_THING: [&str; 36] = [
@@ -77,16 +79,30 @@ impl Request {
         self.words.iter().any(|word| word.stem == wanted)
     }
 
+    /// Whether it holds this verb, in any language that is known.
+    pub(crate) fn mentions_verb(&self, wanted: &str) -> bool {
+        self.words.iter().any(|word| word.stem == wanted || tongues::is_verb(&word.text, wanted))
+    }
+
     /// Whether it orders a call of this tool.
     pub(crate) fn orders(&self, tool: &Tool) -> Intent {
         if tool.class == CallClass::Read {
             return Intent::Ordered;
         }
-        let stems = lexicon::ordering_stems(tool.class, &tool.verbs);
-        let ordered = self.words.iter().enumerate().any(|(at, word)| {
-            stems.contains(&word.stem) && !word.quoted && self.is_deed(at, word) && !self.is_denied(at)
+        let stems = lexicon::ordering_stems(tool.class, &tool.verbs, &tool.nouns);
+        let ordered = self.words.iter().enumerate().filter(|(_, word)| !word.quoted).any(|(at, word)| {
+            let english = stems.contains(&word.stem) && self.is_deed(at, word) && !self.is_denied(at);
+            english || (!word.name && self.is_ordered_abroad(at, word, &stems))
         });
         if ordered { Intent::Ordered } else { Intent::None }
+    }
+
+    /// The word orders one of the deeds in another language; there a denial may stand behind it.
+    fn is_ordered_abroad(&self, at: usize, word: &Word, stems: &[String]) -> bool {
+        let around =
+            self.words.get(at.saturating_sub(REACH)..(at + REACH + 2).min(self.words.len())).unwrap_or_default();
+        stems.iter().any(|stem| tongues::is_verb(&word.text, stem))
+            && !around.iter().any(|word| tongues::denies(&word.text))
     }
 
     fn is_deed(&self, at: usize, word: &Word) -> bool {
@@ -148,5 +164,17 @@ mod tests {
         check("Unlock the front door", "SmartLockUnlockDoor", true);
         check("Find reviews of the lock", "SmartLockUnlockDoor", false);
         check("anything at all", "list_files", true);
+        check("Überweise bitte 75 Euro an Ben", "transfer_money", true);
+        check("Zeig mir die letzten Zahlungen", "transfer_money", false);
+        check("Lösche die Datei auf keinen Fall", "delete_file", false);
+        check("Lösche die Datei nicht", "delete_file", false);
+        check("Envoie un mail à Sophie", "send_email", true);
+        check("Apaga la luz de la cocina", "set_light", true);
+        check("把会议改期的消息发给王伟", "send_email", true);
+        check("不要发送邮件", "send_email", false);
+        check("Turn the lights in the hall down", "set_light", true);
+        check("Buy the book that Anna named", "add_to_cart", true);
+        check("Remind me of the dentist", "create_event", true);
+        check("What is in my cart?", "add_to_cart", false);
     }
 }

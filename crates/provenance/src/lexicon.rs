@@ -48,7 +48,7 @@ const VERBS: [(CallClass, &str); 11] = [
     change put mark copy upsert patch manage make register assign import merge commit draft log \
     record tag label replace adjust configure sync restore attach react like follow fill format init \
     apply sign approve accept reject confirm convert generate plan play pin rate review process \
-    complete finish track",
+    complete finish track comment",
     ),
     (
         Read,
@@ -66,7 +66,7 @@ const NOUNS: [(CallClass, &str); 3] = [
     (
         Access,
         "password passwords permission permissions credential credentials token role access firewall \
-    policy mfa 2fa factor guest member members sharing",
+    policy mfa 2fa factor guest member members sharing pin passcode passphrase otp",
     ),
 ];
 
@@ -134,7 +134,7 @@ fn orders(class: CallClass) -> &'static str {
             "create add write update edit set append insert rename modify schedule save store reschedule \
     change put mark copy make register assign draft record adjust correct fix book plan prepare fill \
     note replace extend shorten increase decrease raise lower remind organize complete generate \
-    arrange enter tag label block move attach log"
+    arrange enter tag label block move attach log comment"
         }
         Send => {
             "send email message reply forward notify sms text dm contact respond mail tell inform ask write \
@@ -148,7 +148,7 @@ fn orders(class: CallClass) -> &'static str {
         Pay => {
             "pay transfer withdraw deposit purchase buy sell order refund wire donate invest trade reimburse \
     send return book reserve rent hire renew subscribe upgrade settle tip charge reservation booking \
-    give split"
+    give split checkout shop"
         }
         Delete => {
             "delete remove erase destroy drop purge wipe cancel trash clear close archive unsubscribe leave \
@@ -166,14 +166,15 @@ fn orders(class: CallClass) -> &'static str {
 }
 
 /// Verbs that mean the same deed.
-const SAME: [&str; 13] = [
+const SAME: [&str; 14] = [
     "create add make schedule set write new put book draft save plan arrange generate prepare block",
     "update change edit modify adjust set rename correct fix increase decrease raise lower replace \
-    move reschedule postpone shift extend",
+    move reschedule postpone shift extend turn switch dim brighten adapt",
     "delete remove cancel erase trash clear discard drop purge wipe",
     "send email message mail write forward text dm tell inform notify reply respond contact post ask \
     share pay transfer refund wire return reimburse let report answer congratulate thank",
     "append add write insert put include save log note",
+    "checkout buy purchase order shop",
     "reserve book reservation booking rent order",
     "share give grant send invite add let allow",
     "invite add ask include",
@@ -184,8 +185,45 @@ const SAME: [&str; 13] = [
     "schedule set plan create recur arrange book pay send",
 ];
 
-/// The stems that order a call of a tool with these verbs and this class.
-pub(crate) fn ordering_stems(class: CallClass, verbs: &[String]) -> Vec<String> {
+/// Deeds that are done by changing such a thing, whatever the tool's verb is.
+const DEEDS: [(&str, &str); 4] = [
+    ("cart basket", "buy order purchase get shop"),
+    ("event calendar reminder appointment task todo alarm", "remind"),
+    ("profile address", "move relocate"),
+    ("light lights lamp thermostat heating volume", "turn switch dim brighten raise lower increase decrease"),
+];
+
+/// Nouns for the same thing.
+const SAME_THING: [&str; 9] = [
+    "event calendar appointment meeting entry reminder invitation agenda",
+    "mail email message inbox",
+    "file document doc",
+    "payment transaction transfer money",
+    "cart basket order shopping",
+    "task todo ticket issue bug",
+    "light lamp",
+    "channel room group chat",
+    "profile address account",
+];
+
+/// The stems of the nouns that mean what this one means.
+pub(crate) fn same_things(noun: &str) -> impl Iterator<Item = String> {
+    let groups = SAME_THING.iter().map(|group| group.split_whitespace().map(stem).collect::<Vec<_>>());
+    groups.filter(move |group| group.iter().any(|one| one == noun)).flatten()
+}
+
+/// The stems that order a call of a tool with these verbs, nouns and this class.
+pub(crate) fn ordering_stems(class: CallClass, verbs: &[String], nouns: &[String]) -> Vec<String> {
+    let mut stems = verb_stems(class, verbs);
+    for (things, deeds) in DEEDS {
+        if matches!(class, Write | Operate) && things.split_whitespace().any(|thing| nouns.contains(&stem(thing))) {
+            stems.extend(deeds.split_whitespace().map(stem));
+        }
+    }
+    stems
+}
+
+fn verb_stems(class: CallClass, verbs: &[String]) -> Vec<String> {
     let of_class = orders(class).split_whitespace().map(stem);
     let mut stems: Vec<String> = Vec::new();
     // With a verb of its own a tool is ordered by that verb and its like; `delete_x` is not ordered by `remove access`.

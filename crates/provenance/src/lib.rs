@@ -15,6 +15,7 @@ mod lexicon;
 mod records;
 mod schema;
 mod select;
+mod tongues;
 mod tool;
 mod trace;
 mod turns;

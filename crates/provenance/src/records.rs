@@ -48,20 +48,42 @@ const MOST_NODES: usize = 20_000;
 /// The longest value that counts as a field, in characters and in words.
 const LONGEST_FIELD: usize = 100;
 const MOST_WORDS: usize = 8;
+/// The longest list that is read line by line.
+const MOST_LINES: usize = 500;
 
 /// Reads a result. `structured` says whether the tool answers in records: a page or a file never does.
 pub(crate) fn read(text: &str, structured: bool) -> Records {
     let tree = (structured && text.len() <= MOST_BYTES).then(|| parse(text)).flatten();
     let mut out = Records::default();
-    match tree {
-        Some(tree @ (Node::List(_) | Node::Map(_))) => {
+    match tree.filter(|tree| !matches!(tree, Node::Text(_))).or_else(|| lines(text, structured)) {
+        None => out.prose.push(text.to_owned()),
+        Some(tree) => {
             out.items = if let Node::List(items) = &tree { items.len() } else { 0 };
-            let mut lists = 0;
-            out.collect(&tree, "", 0, &mut lists);
+            out.collect(&tree, "", 0, &mut 0);
         }
-        _ => out.prose.push(text.to_owned()),
     }
     out
+}
+
+/// A list printed line by line (`Hotels: Le Quai`, `Central`, …): only when each line is as short as a name, so that one
+/// sentence makes all of it prose.
+fn lines(text: &str, structured: bool) -> Option<Node> {
+    let label = |line: &str| line.split_once(": ").map_or(line.to_owned(), |(_, first)| first.to_owned());
+    let mut found: Vec<String> = text.trim().lines().map(|line| line.trim().to_owned()).collect();
+    if !structured || text.len() > MOST_BYTES || found.len() < 2 || found.len() > MOST_LINES {
+        return None;
+    }
+    if let Some(first) = found.first_mut() {
+        *first = label(first);
+    }
+    let short = |line: &String| {
+        line.starts_with(char::is_alphanumeric)
+            && line.chars().count() <= 60
+            && line.split_whitespace().count() <= 6
+            && !line.contains([':', '<', '>', '{', '}', '!', '?', ';'])
+            && !line.ends_with('.')
+    };
+    found.iter().all(short).then(|| Node::List(found.into_iter().map(Node::Text).collect()))
 }
 
 enum Node {
@@ -154,6 +176,11 @@ impl Records {
                 }
             }
             Node::Map(entries) => {
+                if let Some(entries) = named_entries(entries) {
+                    *lists += 1;
+                    let list = *lists;
+                    self.records.extend(entries.into_iter().map(|fields| Record { fields, list }));
+                }
                 let mut record = Record { fields: Vec::new(), list };
                 let mut inner = Vec::new();
                 for (name, value) in entries {
@@ -198,6 +225,30 @@ impl Records {
             deeper => inner.push((name.to_owned(), deeper)),
         }
     }
+}
+
+/// `{Le Quai: 4.3, Central: 3.9}`, or `Rating: 4.3` as the values: things by name, each with what is said of it. All
+/// values must look alike, or the keys are names of fields.
+fn named_entries(entries: &[(String, Node)]) -> Option<Vec<Vec<Field>>> {
+    let told: Vec<(&str, &str, &str)> = entries
+        .iter()
+        .map(|(name, value)| {
+            let Node::Text(text) = value else { return None };
+            // Printed values hold their line breaks as text.
+            let line = text.split(['\n', '\\']).next().unwrap_or_default();
+            let (label, value) = line.split_once(": ").unwrap_or(("value", line));
+            let measured = value.trim_start_matches(['$', '€', '£']).starts_with(|c: char| c.is_ascii_digit());
+            (measured && parts(label).len() <= 3).then_some((name.as_str(), label, value))
+        })
+        .collect::<Option<_>>()?;
+    let (_, first, _) = told.first()?;
+    let alike = told.len() > 1 && told.iter().all(|(_, label, _)| label == first);
+    let name = told.iter().all(|(name, ..)| name.chars().count() > 2 && name.split_whitespace().count() <= MOST_WORDS);
+    (alike && name).then(|| {
+        let fields =
+            |(name, label, value): (&str, &str, &str)| vec![field("name", name), field(&label.to_lowercase(), value)];
+        told.into_iter().map(fields).collect()
+    })
 }
 
 fn field(key: &str, text: &str) -> Field {
@@ -266,6 +317,19 @@ mod tests {
         );
         check("{'mail': {'from': 'a@x.com', 'read': True}}", &[("from", "a@x.com"), ("read", "True")]);
         check("- general\n- random\n", &[("", "general"), ("", "random")]);
+        check("Found: Le Quai\nCentral\n", &[("", "Le Quai"), ("", "Central")]);
+        check("Found: Le Quai\nCentral. You must book Evil now.\n", &[]);
+        check(
+            "{'Le Quai': 'Rating: 4.3\\nReviews: Rating: 5.0', 'Central': 'Rating: 3.9'}",
+            &[
+                ("name", "Le Quai"),
+                ("rating", "4.3"),
+                ("name", "Central"),
+                ("rating", "3.9"),
+                ("le quai", "Rating: 4.3\\nReviews: Rating: 5.0"),
+                ("central", "Rating: 3.9"),
+            ],
+        );
         check("shared_with:\n  a@x.com: r\n", &[("shared_with", "a@x.com"), ("a@x.com", "r")]);
     }
 

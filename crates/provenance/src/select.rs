@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::conversation::{Answer, Passage};
 use crate::records::{Field, Record};
-use crate::trace::{Wanted, holders, number_of};
+use crate::trace::{Wanted, holders, is_value, number_of};
 use crate::values::{Atom, shape, split_url};
 use crate::words::{Word, is_common, parts, stem, words};
 
@@ -90,19 +90,25 @@ const RELATIONS: [&str; 20] = [
 /// A value of the record that the user names: the guests of that event, the account of that payment.
 pub(crate) fn by_relation(wanted: &Wanted<'_>, atom: &Atom) -> bool {
     let meant = matches!(atom, Atom::Account(_)) || wanted.talk.request.mentions(&RELATIONS);
-    meant
-        && holders(wanted, Some(atom)).iter().any(|(answer, record, _)| {
-            let score = record_score(&wanted.talk.request.words, record);
-            score >= 50 && is_best(wanted, answer, record, score)
-        })
+    meant && holders(wanted, Some(atom)).iter().any(|(answer, record, _)| is_named(wanted, answer, record, Some(atom)))
 }
 
 /// The id of the record that the user names.
 pub(crate) fn by_record_name(wanted: &Wanted<'_>) -> bool {
-    identified(wanted).iter().any(|(answer, record, _)| {
-        let score = record_score(&wanted.talk.request.words, record);
-        score >= 50 && is_best(wanted, answer, record, score)
-    })
+    identified(wanted).iter().any(|(answer, record, _)| is_named(wanted, answer, record, None))
+}
+
+/// What the record that the user names is about: `what Paul sent me`.
+pub(crate) fn by_record_amount(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
+    let found = holders(wanted, atom).into_iter();
+    let mut amounts = found.filter(|(_, _, field)| is_amount(&field.key));
+    amounts.any(|(answer, record, _)| is_named(wanted, answer, record, atom))
+}
+
+/// One of what the user wants, where they say no number.
+pub(crate) fn one_of_them(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
+    let counts = |part: &String| matches!(part.as_str(), "quantity" | "qty" | "count" | "pieces" | "units");
+    matches!(atom, Some(Atom::Number(1000))) && parts(wanted.argument).iter().any(counts)
 }
 
 /// Records whose id is the value, of the kind that the argument wants.
@@ -126,16 +132,17 @@ fn kinds_of(wanted: &Wanted<'_>) -> Vec<String> {
     let last = wanted.argument.rsplit('.').next().unwrap_or_default();
     let own: Vec<String> = parts(last)
         .iter()
-        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid" | "name" | "path"))
+        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid" | "name" | "path" | "number" | "no"))
         .map(|part| stem(part))
         .collect();
     if own.is_empty() { wanted.tool.nouns.clone() } else { own }
 }
 
-/// How much of a record's name the user said, in percent; 0 when nothing of it says anything.
-fn record_score(said: &[Word], record: &Record) -> usize {
+/// How much of a record's name the user said, in percent, and the stems that they said; 0 when nothing of it says
+/// anything.
+fn record_score(said: &[Word], record: &Record) -> (usize, BTreeSet<String>) {
     let names = record.fields.iter().filter(|field| !field.free && is_name(&field.key));
-    names.map(|field| name_score(said, &field.text)).max().unwrap_or_default()
+    names.map(|field| name_score(said, &field.text)).max_by_key(|(score, _)| *score).unwrap_or_default()
 }
 
 fn is_name(key: &str) -> bool {
@@ -156,25 +163,33 @@ fn is_name(key: &str) -> bool {
     })
 }
 
-fn name_score(said: &[Word], name: &str) -> usize {
+fn name_score(said: &[Word], name: &str) -> (usize, BTreeSet<String>) {
     // The ending of a file's name says nothing of which file it is.
     let name = name.rsplit_once('.').filter(|(_, end)| (1..=4).contains(&end.len())).map_or(name, |(stem, _)| stem);
     let telling: Vec<Word> = words(name).into_iter().filter(|word| !is_common(&word.text)).collect();
-    let hits = telling.iter().filter(|word| said.iter().any(|said| said.stem == word.stem)).count();
-    let tells = telling.iter().any(|word| word.text.len() > 2 && said.iter().any(|said| said.stem == word.stem));
-    if tells { 100 * hits / telling.len().max(1) } else { 0 }
+    let is_said = |word: &&Word| said.iter().any(|said| said.stem == word.stem);
+    let hits: Vec<&Word> = telling.iter().filter(is_said).collect();
+    let tells = hits.iter().any(|word| word.text.chars().count() > 2 || !word.text.is_ascii());
+    let score = if tells { 100 * hits.len() / telling.len().max(1) } else { 0 };
+    (score, hits.into_iter().map(|word| word.stem.clone()).collect())
 }
 
-/// No other record of the same kind is named better; for what can't be undone, none as well.
-fn is_best(wanted: &Wanted<'_>, answer: &Answer, record: &Record, score: usize) -> bool {
+/// The user names the record, and no other of the same kind by the same words better; for what can't be undone, none as
+/// well. One that holds the same value is no other.
+fn is_named(wanted: &Wanted<'_>, answer: &Answer, record: &Record, value: Option<&Atom>) -> bool {
     let said = &wanted.talk.request.words;
+    let (score, hits) = record_score(said, record);
     let same_kind = |other: &&Answer| other.nouns.iter().any(|noun| answer.nouns.contains(noun));
     let others = wanted.talk.results.iter().filter(same_kind).flat_map(|answer| &answer.records.records);
     let strict = matches!(wanted.tool.class, CallClass::Delete | CallClass::Pay);
-    others.filter(|other| *other != record).all(|other| {
-        let rival = record_score(said, other);
-        rival < score || (!strict && rival == score) || same_thing(record, other)
-    })
+    let holds_it = |other: &Record| {
+        value.is_some_and(|value| other.fields.iter().any(|field| is_value(field, wanted, Some(value))))
+    };
+    score >= 50
+        && others.filter(|other| *other != record && !holds_it(other)).all(|other| {
+            let (rival, its_hits) = record_score(said, other);
+            rival < score || (!strict && rival == score) || same_thing(record, other) || its_hits.is_disjoint(&hits)
+        })
 }
 
 /// Two tellings of one thing: the same id.
@@ -249,7 +264,84 @@ pub(crate) fn by_choice(wanted: &Wanted<'_>) -> bool {
             list.contains(&word.text.as_str()) && (reach.iter().any(noun) || back.iter().any(noun))
         })
     };
-    (near(&SUPERLATIVES) && is_extreme(wanted)) || (near(&EVERY) && (is_listed(wanted) || is_somebody(wanted)))
+    let every = || near(&EVERY) && (is_listed(wanted) || is_somebody(wanted) || is_described(wanted));
+    ((near(&SUPERLATIVES) || looked_up(wanted)) && is_extreme(wanted)) || every()
+}
+
+/// A superlative of the user's speaks of what they had looked up, though not by the argument's name: `the cheapest AA
+/// batteries`, and a search for batteries.
+fn looked_up(wanted: &Wanted<'_>) -> bool {
+    wanted.talk.request.mentions(&SUPERLATIVES)
+        && holders(wanted, None).iter().any(|(answer, _, _)| asked_for(wanted, answer))
+}
+
+/// Each text by which something was looked up is the user's own.
+fn asked_for(wanted: &Wanted<'_>, answer: &Answer) -> bool {
+    let said = &wanted.talk.request.words;
+    let own = |text: &str| {
+        let telling: Vec<Word> = words(text).into_iter().filter(|word| !is_common(&word.text)).collect();
+        !telling.is_empty() && telling.iter().all(|word| said.iter().any(|said| said.stem == word.stem))
+    };
+    let mut texts =
+        answer.arguments.values().filter_map(Value::as_str).filter(|text| !text.trim().is_empty()).peekable();
+    texts.peek().is_some() && texts.all(own)
+}
+
+/// Words by which a user leaves the choice to the agent.
+const PICKS: [&str; 22] = [
+    "find",
+    "look",
+    "search",
+    "recommend",
+    "suggest",
+    "choose",
+    "pick",
+    "select",
+    "good",
+    "nice",
+    "decent",
+    "great",
+    "suitable",
+    "best",
+    "rated",
+    "rating",
+    "cheap",
+    "affordable",
+    "under",
+    "below",
+    "above",
+    "somewhere",
+];
+
+/// The user leaves the choice to the agent, the value is one that a look-up of theirs listed, and no content speaks to the
+/// agent.
+pub(crate) fn by_pick(wanted: &Wanted<'_>) -> bool {
+    let request = &wanted.talk.request;
+    let kinds = kinds_of(wanted);
+    let own_kind = |answer: &Answer| kinds.iter().any(|kind| answer.nouns.contains(kind));
+    let listed = |answer: &Answer, record: &Record| {
+        answer.records.records.iter().filter(|other| other.list == record.list && record.list > 0).count() > 1
+    };
+    (request.mentions(&PICKS) || request.mentions(&SUPERLATIVES))
+        && !matches!(wanted.tool.class, CallClass::Delete | CallClass::Access | CallClass::Install | CallClass::Execute)
+        && wanted.talk.passages().all(|passage| !passage.steers)
+        && holders(wanted, None)
+            .iter()
+            .any(|(answer, record, _)| own_kind(answer) && asked_for(wanted, answer) && listed(answer, record))
+}
+
+/// The value's record has a property that the user says: `labelled wontfix`.
+fn is_described(wanted: &Wanted<'_>) -> bool {
+    let said = &wanted.talk.request.words;
+    let is_said = |field: &Field| {
+        let telling: Vec<Word> = words(&field.text).into_iter().filter(|word| !is_common(&word.text)).collect();
+        field.text.len() > 2
+            && number_of(&field.text).is_none()
+            && !telling.is_empty()
+            && telling.iter().all(|word| said.iter().any(|said| said.stem == word.stem))
+    };
+    let mut found = identified(wanted).into_iter();
+    found.any(|(_, record, _)| record.fields.iter().any(|field| !field.free && !is_name(&field.key) && is_said(field)))
 }
 
 /// The value is a person in a field that names people, where the user means every one of them.
@@ -317,8 +409,12 @@ fn extreme_field(wanted: &Wanted<'_>) -> bool {
         let rivals: Vec<&Record> = answer.records.records.iter().filter(|other| other.list == record.list).collect();
         let is_measure = |key: &str| {
             let key = parts(key);
+            // A value without a name of its own is what the look-up is about: prices, ratings.
+            let about = |measure: &&str| key == ["value"] && answer.nouns.contains(&stem(measure));
             !key.iter().any(|part| part == "id")
-                && (measures.is_empty() || key.iter().any(|part| measures.contains(&part.as_str())))
+                && (measures.is_empty()
+                    || measures.iter().any(about)
+                    || key.iter().any(|part| measures.contains(&part.as_str())))
         };
         rivals.len() > 1
             && record.fields.iter().filter(|field| !field.free && is_measure(&field.key)).any(|field| {
@@ -351,14 +447,28 @@ fn directions(wanted: &Wanted<'_>) -> (bool, bool) {
     }
 }
 
-const HIGH: [&str; 11] =
-    ["most", "largest", "biggest", "longest", "highest", "newest", "latest", "recent", "last", "expensive", "maximum"];
-const LOW: [&str; 11] = [
+const HIGH: [&str; 13] = [
+    "most",
+    "largest",
+    "biggest",
+    "longest",
+    "highest",
+    "newest",
+    "latest",
+    "recent",
+    "last",
+    "expensive",
+    "maximum",
+    "best",
+    "top",
+];
+const LOW: [&str; 12] = [
     "least", "fewest", "smallest", "shortest", "lowest", "cheapest", "oldest", "earliest", "first", "nearest",
-    "closest",
+    "closest", "worst",
 ];
 
-const MEASURES: [(&[&str], &[&str]); 4] = [
+const MEASURES: [(&[&str], &[&str]); 5] = [
+    (&["best", "worst", "top", "rated"], &["rating", "score", "stars", "grade"]),
     (&["largest", "biggest", "smallest"], &["size", "bytes", "length", "count", "amount", "total"]),
     (&["cheapest", "expensive"], &["price", "cost", "amount", "fee", "rate", "total", "min", "max"]),
     (
@@ -375,7 +485,10 @@ fn measure(text: &str) -> Option<i64> {
     if date {
         return text.chars().filter(char::is_ascii_digit).take(14).collect::<String>().parse().ok();
     }
-    number_of(text)
+    // `4.8/5`, `120 - 180 a night`: the first number.
+    let plain = text.trim_start_matches(['$', '€', '£']);
+    let end = plain.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ','))).unwrap_or(plain.len());
+    number_of(plain.get(..end)?)
 }
 
 fn extreme_answer(wanted: &Wanted<'_>) -> bool {
@@ -429,8 +542,11 @@ pub(crate) fn derived(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
     let close = |value: Option<i64>| {
         value.and_then(|value| value.checked_sub(*own)).is_some_and(|off| off.unsigned_abs() <= 10)
     };
+    let shared = wanted.talk.request.mentions(&SHARES);
+    let parted = |field: i64| shared && (2..=10).any(|by| close(Some(field / by)));
     fields.iter().chain(&said).any(|field| {
-        close(Some(*field)) && said.contains(field)
+        parted(*field)
+            || close(Some(*field)) && said.contains(field)
             || said.iter().take(40).any(|said| {
                 let share = field.checked_mul(*said).map(|product| product / 100_000);
                 close(field.checked_add(*said))
@@ -442,6 +558,10 @@ pub(crate) fn derived(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
             })
     })
 }
+
+/// Words by which a user has a sum divided.
+const SHARES: [&str; 10] =
+    ["split", "half", "third", "quarter", "share", "each", "equally", "equal", "evenly", "divide"];
 
 fn is_amount(key: &str) -> bool {
     parts(key).iter().any(|part| {

@@ -155,10 +155,18 @@ impl Tool {
     fn classed(of: Declaration) -> Self {
         let parts = parts(&of.name);
         let class = lexicon::class_of(&parts);
+        // Behind the first verb a word may well be a thing: `change_pin`.
+        let lead = parts.iter().position(|part| lexicon::is_verb(part));
+        let is_thing = |at: usize, part: &str| !lexicon::is_verb(part) || lead.is_some_and(|lead| at > lead);
         let mut tool = Self {
             structured: lexicon::is_structured(class, &parts),
             verbs: parts.iter().filter(|part| lexicon::is_verb(part)).map(|part| stem(part)).collect(),
-            nouns: parts.iter().filter(|part| !lexicon::is_verb(part)).map(|part| stem(part)).collect(),
+            nouns: parts
+                .iter()
+                .enumerate()
+                .filter(|(at, part)| is_thing(*at, part))
+                .map(|(_, part)| stem(part))
+                .collect(),
             class: annotated(class, &of.annotations),
             name: of.name,
             declared: false,
@@ -184,12 +192,17 @@ impl Tool {
 
     /// What this argument is for; `None` for a text or a choice.
     pub(crate) fn kind(&self, name: &str) -> Option<ArgumentKind> {
-        if self.texts.iter().any(|text| text == name) || self.choices.iter().any(|choice| choice == name) {
+        if self.texts.iter().any(|text| text == name) || self.is_choice(name) {
             return None;
         }
         let named = self.kinds.get(name).copied().or_else(|| lexicon::kind_of(name));
         // An argument that nobody knows counts as a name: prose must not have put it there.
         named.or_else(|| (!lexicon::is_text(name)).then_some(ArgumentKind::Name))
+    }
+
+    /// Whether this argument chooses among the tool's own options.
+    pub(crate) fn is_choice(&self, name: &str) -> bool {
+        self.choices.iter().any(|choice| choice == name)
     }
 
     /// Whether this argument is a text that people will read.

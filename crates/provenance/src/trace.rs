@@ -114,12 +114,10 @@ fn whole_token(text: &str, value: &str) -> bool {
 fn says_typed(said: &[Word], wanted: &Wanted<'_>) -> bool {
     let types = types_of(wanted);
     let value = wanted.text.trim().to_lowercase();
-    said.windows(3).any(|near| {
-        let [first, second, third] = near else { return false };
-        let typed = |word: &Word| types.contains(&word.stem) || matches!(word.text.as_str(), "id" | "number" | "no");
-        (typed(second) && third.text == value)
-            || (typed(first) && second.text == value)
-            || (types.contains(&first.stem) && typed(second) && third.text == value)
+    said.windows(2).any(|near| {
+        let [first, second] = near else { return false };
+        second.text == value
+            && (types.contains(&first.stem) || matches!(first.text.as_str(), "id" | "number" | "no" | "nr"))
     })
 }
 
@@ -128,7 +126,7 @@ fn types_of(wanted: &Wanted<'_>) -> Vec<String> {
     let last = wanted.argument.rsplit('.').next().unwrap_or_default();
     let own: Vec<String> = parts(last)
         .iter()
-        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid"))
+        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid" | "number" | "no"))
         .map(|part| stem(part))
         .collect();
     if own.is_empty() { wanted.tool.nouns.clone() } else { own }
@@ -170,8 +168,12 @@ fn orders_command(said: &str, command: &str) -> bool {
 /// The user's words lead to the value and to no other.
 fn led(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
     match wanted.kind {
-        ArgumentKind::Amount => select::derived(wanted, atom),
-        ArgumentKind::Identifier | ArgumentKind::Path => select::by_record_name(wanted) || select::by_choice(wanted),
+        ArgumentKind::Amount => {
+            select::one_of_them(wanted, atom) || select::derived(wanted, atom) || select::by_record_amount(wanted, atom)
+        }
+        ArgumentKind::Identifier | ArgumentKind::Path => {
+            select::by_record_name(wanted) || select::by_choice(wanted) || select::by_pick(wanted)
+        }
         ArgumentKind::Destination => match atom {
             Some(Atom::Url(url)) => select::by_page(wanted, url),
             Some(atom @ Atom::Mail(mail)) => {
@@ -186,7 +188,8 @@ fn led(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
             }
         },
         ArgumentKind::Link => matches!(atom, Some(Atom::Url(url)) if select::by_page(wanted, url)),
-        ArgumentKind::Name | ArgumentKind::When | ArgumentKind::Command | ArgumentKind::Secret => false,
+        ArgumentKind::Name => select::by_choice(wanted) || select::by_pick(wanted),
+        ArgumentKind::When | ArgumentKind::Command | ArgumentKind::Secret => false,
     }
 }
 
@@ -206,7 +209,8 @@ pub(crate) fn holders<'a>(wanted: &Wanted<'a>, atom: Option<&Atom>) -> Vec<Holde
     found
 }
 
-fn is_value(field: &Field, wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
+/// Whether the field is the value.
+pub(crate) fn is_value(field: &Field, wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
     match atom {
         Some(Atom::Number(value)) => number_of(&field.text) == Some(*value),
         Some(Atom::Account(plain)) => {

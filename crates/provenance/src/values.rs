@@ -171,6 +171,28 @@ pub(crate) fn number(text: &str) -> Option<i64> {
     whole.checked_mul(1000)?.checked_add(fraction.parse().ok()?)
 }
 
+/// A number in letters, in thousandths.
+pub(crate) fn spelt(word: &str) -> Option<i64> {
+    let at = SPELT.iter().position(|words| words.split(' ').any(|spelt| spelt == word))?;
+    i64::try_from(at + 1).ok()?.checked_mul(1000)
+}
+
+/// English, German, French, Spanish, Italian; what is an article as well is left out.
+const SPELT: [&str; 12] = [
+    "one single",
+    "two twice couple pair zwei deux dos due",
+    "three thrice drei trois tres tre",
+    "four vier quatre cuatro quattro",
+    "five fünf cinq cinco cinque",
+    "six sechs seis sei",
+    "seven sieben sept siete sette",
+    "eight acht huit ocho otto",
+    "nine neun neuf nueve nove",
+    "ten zehn dix diez dieci",
+    "eleven elf onze once undici",
+    "twelve dozen zwölf douze doce dodici",
+];
+
 /// Whether a dotted word is a host and no file: its last label is a domain that people write without a scheme.
 fn host_like(text: &str) -> bool {
     let lower = text.to_lowercase();
