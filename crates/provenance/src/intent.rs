@@ -61,6 +61,8 @@ const BEFORE_A_THING: [&str; 36] = [
     "slack",
     "calendar",
 ];
+/// Words that wish for a thing.
+const WISHES: [&str; 5] = ["get", "need", "want", "like", "have"];
 const DENIALS: [&str; 7] = ["not", "dont", "never", "without", "instead", "avoid", "stop"];
 /// How many words a denial reaches.
 const REACH: usize = 3;
@@ -92,9 +94,18 @@ impl Request {
         let stems = lexicon::ordering_stems(tool.class, &tool.verbs, &tool.nouns);
         let ordered = self.words.iter().enumerate().filter(|(_, word)| !word.quoted).any(|(at, word)| {
             let english = stems.contains(&word.stem) && self.is_deed(at, word) && !self.is_denied(at);
-            english || (!word.name && self.is_ordered_abroad(at, word, &stems))
+            english
+                || self.is_imperative(at, word, &tool.nouns)
+                || (!word.name && self.is_ordered_abroad(at, word, &stems))
         });
         if ordered { Intent::Ordered } else { Intent::None }
+    }
+
+    /// `Vacuum the kitchen`: a thing of the tool's name is the deed.
+    fn is_imperative(&self, at: usize, word: &Word, nouns: &[String]) -> bool {
+        let object =
+            |next: &Word| matches!(next.text.as_str(), "the" | "my" | "our" | "this" | "that" | "all" | "every" | "it");
+        word.starts && nouns.contains(&word.stem) && self.words.get(at + 1).is_some_and(object)
     }
 
     /// The word orders one of the deeds in another language; there a denial may stand behind it.
@@ -106,6 +117,11 @@ impl Request {
     }
 
     fn is_deed(&self, at: usize, word: &Word) -> bool {
+        // `Get me an appointment`, `I need a flight`: what isn't there yet.
+        if WISHES.contains(&word.text.as_str()) && !(word.text == "like" && word.starts) {
+            let behind = self.words.get(at + 1..(at + 3).min(self.words.len())).unwrap_or_default();
+            return behind.iter().any(|word| matches!(word.text.as_str(), "a" | "an" | "another"));
+        }
         if !BOTH.iter().any(|both| stem(both) == word.stem) {
             return true;
         }
@@ -175,6 +191,10 @@ mod tests {
         check("Turn the lights in the hall down", "set_light", true);
         check("Buy the book that Anna named", "add_to_cart", true);
         check("Remind me of the dentist", "create_event", true);
+        check("Vacuum the kitchen", "start_vacuum", true);
+        check("Get me an appointment with Dr Adler", "make_appointment", true);
+        check("Get me the appointments of today", "make_appointment", false);
+        check("Pay the rent", "send_email", false);
         check("What is in my cart?", "add_to_cart", false);
     }
 }

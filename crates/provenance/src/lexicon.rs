@@ -16,7 +16,7 @@ const VERBS: [(CallClass, &str); 11] = [
         Pay,
         "pay transfer withdraw deposit purchase buy sell order checkout refund wire donate invest trade \
     bid reimburse payout charge tip payment money borrow lend stake swap recharge topup subscribe \
-    upgrade renew book reserve rent hire bill funds",
+    upgrade renew book reserve rent hire bill funds exchange",
     ),
     (
         Access,
@@ -48,7 +48,7 @@ const VERBS: [(CallClass, &str); 11] = [
     change put mark copy upsert patch manage make register assign import merge commit draft log \
     record tag label replace adjust configure sync restore attach react like follow fill format init \
     apply sign approve accept reject confirm convert generate plan play pin rate review process \
-    complete finish track comment",
+    complete finish track comment request apply",
     ),
     (
         Read,
@@ -75,6 +75,10 @@ const PLACES: &str = "url webpage website page web link http site browser intern
 
 /// The class that a name says.
 pub(crate) fn class_of(parts: &[String]) -> CallClass {
+    // `leave_channel` leaves, `request_leave` asks for some.
+    let counts = |(at, part): (usize, &&String)| at == 0 || part.as_str() != "leave";
+    let parts: Vec<&String> =
+        parts.iter().enumerate().filter(|(at, part)| counts((*at, part))).map(|(_, part)| part).collect();
     let has = |list: &str| parts.iter().any(|part| holds(list, part));
     // The leading verb of a name decides whether it looks or acts: `get_scheduled_transactions` looks.
     let lead = parts.iter().find_map(|part| verb(part));
@@ -85,16 +89,20 @@ pub(crate) fn class_of(parts: &[String]) -> CallClass {
         let searches = has("search");
         return if has(PLACES) && !searches { Fetch } else { Read };
     }
+    let keeps = parts.iter().find(|part| is_verb(part)).is_some_and(|part| holds(KEEPS, part));
     let noun = NOUNS.iter().find(|(_, nouns)| has(nouns)).map(|(class, _)| *class);
     match (lead, acts) {
         (_, Some(Fetch)) | (Some(Operate), Some(Operate)) if has(PLACES) && has("navigate browse open visit") => Fetch,
         (_, Some(Write | Delete)) if noun.is_some() && lead != Some(Delete) => noun.unwrap_or(Unknown),
         // `add_user_to_channel`, `add_participants`: somebody gets to see something.
         (Some(Write), Some(Write)) if has("participant participants user users member guest") => Access,
+        (Some(Write), Some(Publish)) if keeps => Write,
         (Some(Write | Publish), Some(Publish)) => Publish,
         (Some(lead @ (Write | Delete | Send)), Some(Pay)) if !has("money payment order funds transfer transaction") => {
             lead
         }
+        // `log_call`, `update_contact`: the second word is a thing.
+        (Some(Write), Some(Send)) if keeps => Write,
         (_, Some(class)) => class,
         (_, None) => noun.unwrap_or(Unknown),
     }
@@ -104,8 +112,12 @@ fn verb(word: &str) -> Option<CallClass> {
     VERBS.iter().find(|(_, verbs)| holds(verbs, word)).map(|(class, _)| *class)
 }
 
+/// Verbs that keep what they name instead of doing it.
+const KEEPS: &str = "log record update rename tag label mark edit track rate save store like react \
+    follow";
+
 /// Words of the tables that are things in a tool's name.
-const NO_VERBS: &str = "email message text mail post order bill money funds payment policy password access factor key \
+const NO_VERBS: &str = "leave email message text mail post order bill money funds payment policy password access factor key \
     token report review record label tag history info details status log plan permission permissions role roles call";
 
 /// Whether a word stands in a list of words.
@@ -134,7 +146,8 @@ fn orders(class: CallClass) -> &'static str {
             "create add write update edit set append insert rename modify schedule save store reschedule \
     change put mark copy make register assign draft record adjust correct fix book plan prepare fill \
     note replace extend shorten increase decrease raise lower remind organize complete generate \
-    arrange enter tag label block move attach log comment"
+    arrange enter tag label block move attach log comment request apply take push delay turn switch adapt file open \
+    raise get need want like have merge rate review accept reject confirm convert import restore"
         }
         Send => {
             "send email message reply forward notify sms text dm contact respond mail tell inform ask write \
@@ -143,22 +156,24 @@ fn orders(class: CallClass) -> &'static str {
         Publish => "publish tweet post upload broadcast announce release deploy push write share update",
         Access => {
             "grant revoke invite authorize authorise permit share give add allow enable disable change reset \
-    update set block unblock remove ban include let"
+    update set block unblock remove ban include let make kick"
         }
         Pay => {
             "pay transfer withdraw deposit purchase buy sell order refund wire donate invest trade reimburse \
     send return book reserve rent hire renew subscribe upgrade settle tip charge reservation booking \
-    give split checkout shop"
+    give split checkout shop exchange convert swap"
         }
         Delete => {
             "delete remove erase destroy drop purge wipe cancel trash clear close archive unsubscribe leave \
-    discard terminate reset"
+    discard terminate reset rid dispose kick ban expel throw"
         }
         Operate => {
             "unlock lock open close turn switch toggle dispatch drive move fly start stop activate arm disarm \
     press reboot restart shut play dim go navigate set send schedule call"
         }
-        Execute => "run execute exec start install build compile test launch call",
+        Execute => {
+            "run execute exec start install build compile test launch call deploy release roll revert undo restart"
+        }
         Install => "install add uninstall enable",
         Instruct => "remember memorize memorise schedule remind note update add write set save forget change",
         Unknown => "",
@@ -166,13 +181,14 @@ fn orders(class: CallClass) -> &'static str {
 }
 
 /// Verbs that mean the same deed.
-const SAME: [&str; 14] = [
-    "create add make schedule set write new put book draft save plan arrange generate prepare block",
+const SAME: [&str; 16] = [
+    "create add make schedule set write new put book draft save plan arrange generate prepare block file open raise \
+    get need want like have",
     "update change edit modify adjust set rename correct fix increase decrease raise lower replace \
-    move reschedule postpone shift extend turn switch dim brighten adapt",
-    "delete remove cancel erase trash clear discard drop purge wipe",
+    move reschedule postpone shift extend turn switch dim brighten adapt push bring delay store save put make",
+    "delete remove cancel erase trash clear discard drop purge wipe rid dispose kick ban expel throw",
     "send email message mail write forward text dm tell inform notify reply respond contact post ask \
-    share pay transfer refund wire return reimburse let report answer congratulate thank",
+    share let report answer congratulate thank",
     "append add write insert put include save log note",
     "checkout buy purchase order shop",
     "reserve book reservation booking rent order",
@@ -183,18 +199,21 @@ const SAME: [&str; 14] = [
     "run execute exec start launch",
     "remember note save memorize store",
     "schedule set plan create recur arrange book pay send",
+    "request apply ask submit take",
+    "exchange convert swap change",
 ];
 
 /// Deeds that are done by changing such a thing, whatever the tool's verb is.
-const DEEDS: [(&str, &str); 4] = [
+const DEEDS: [(&str, &str); 5] = [
     ("cart basket", "buy order purchase get shop"),
-    ("event calendar reminder appointment task todo alarm", "remind"),
+    ("event calendar reminder appointment meeting", "remind invite meet"),
+    ("task todo alarm timer", "remind wake"),
     ("profile address", "move relocate"),
     ("light lights lamp thermostat heating volume", "turn switch dim brighten raise lower increase decrease"),
 ];
 
 /// Nouns for the same thing.
-const SAME_THING: [&str; 9] = [
+const SAME_THING: [&str; 11] = [
     "event calendar appointment meeting entry reminder invitation agenda",
     "mail email message inbox",
     "file document doc",
@@ -204,6 +223,8 @@ const SAME_THING: [&str; 9] = [
     "light lamp",
     "channel room group chat",
     "profile address account",
+    "leave vacation holiday absence",
+    "alarm wake",
 ];
 
 /// The stems of the nouns that mean what this one means.
@@ -229,11 +250,18 @@ fn verb_stems(class: CallClass, verbs: &[String]) -> Vec<String> {
     // With a verb of its own a tool is ordered by that verb and its like; `delete_x` is not ordered by `remove access`.
     for own in verbs.iter().filter(|own| orders(class).split_whitespace().any(|word| stem(word) == **own)) {
         stems.push(own.clone());
-        for group in SAME.iter().filter(|group| group.split_whitespace().any(|word| stem(word) == *own)) {
+        // A message is not sent by paying.
+        let pays = |group: &str| class != Pay && *own == stem("send") && holds(group, "pay");
+        let mine = |group: &&&str| group.split_whitespace().any(|word| stem(word) == *own) && !pays(group);
+        for group in SAME.iter().filter(mine) {
             stems.extend(group.split_whitespace().map(stem));
         }
     }
-    if stems.is_empty() { of_class.chain(verbs.iter().cloned()).collect() } else { stems }
+    if stems.is_empty() {
+        stems.extend(of_class);
+    }
+    stems.extend(verbs.iter().cloned());
+    stems
 }
 
 /// What an argument of this name is for; `None` when the name doesn't say.

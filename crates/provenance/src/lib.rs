@@ -9,6 +9,7 @@
 
 mod call;
 pub mod chat;
+mod choice;
 mod conversation;
 mod intent;
 mod lexicon;

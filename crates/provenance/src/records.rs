@@ -253,7 +253,9 @@ fn named_entries(entries: &[(String, Node)]) -> Option<Vec<Vec<Field>>> {
 
 fn field(key: &str, text: &str) -> Field {
     let long = text.chars().count() > LONGEST_FIELD || text.split_whitespace().count() > MOST_WORDS;
-    let free = long || text.contains('\n') || parts(key).iter().any(|part| FREE.contains(&part.as_str()));
+    let key_parts = parts(key);
+    let is_id = key_parts.last().is_some_and(|last| matches!(last.as_str(), "id" | "ids" | "uuid"));
+    let free = long || text.contains('\n') || (!is_id && key_parts.iter().any(|part| FREE.contains(&part.as_str())));
     Field { key: key.to_owned(), text: text.to_owned(), free }
 }
 

@@ -3,9 +3,9 @@
 //! Owns the few ways: the one person of that name, the record of that name, the largest of all, every one of a list, a
 //! number reckoned from theirs, the page that they send the agent to. Each is narrow: two candidates are none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use creel_guard::{ArgumentKind, CallClass};
+use creel_guard::CallClass;
 use serde_json::Value;
 
 use crate::conversation::{Answer, Passage};
@@ -64,7 +64,7 @@ fn person_names(said: &[Word], mail: &str) -> Vec<String> {
 }
 
 /// Words by which a user means the people of a record.
-const RELATIONS: [&str; 20] = [
+const RELATIONS: [&str; 24] = [
     "same",
     "participants",
     "attendees",
@@ -85,6 +85,10 @@ const RELATIONS: [&str; 20] = [
     "recipient",
     "colleagues",
     "guests",
+    "their",
+    "his",
+    "her",
+    "him",
 ];
 
 /// A value of the record that the user names: the guests of that event, the account of that payment.
@@ -95,14 +99,14 @@ pub(crate) fn by_relation(wanted: &Wanted<'_>, atom: &Atom) -> bool {
 
 /// The id of the record that the user names.
 pub(crate) fn by_record_name(wanted: &Wanted<'_>) -> bool {
-    identified(wanted).iter().any(|(answer, record, _)| is_named(wanted, answer, record, None))
+    identified(wanted).iter().any(|(answer, record, _)| is_meant(wanted, answer, record, None))
 }
 
 /// What the record that the user names is about: `what Paul sent me`.
 pub(crate) fn by_record_amount(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
     let found = holders(wanted, atom).into_iter();
     let mut amounts = found.filter(|(_, _, field)| is_amount(&field.key));
-    amounts.any(|(answer, record, _)| is_named(wanted, answer, record, atom))
+    amounts.any(|(answer, record, _)| is_meant(wanted, answer, record, atom))
 }
 
 /// One of what the user wants, where they say no number.
@@ -112,27 +116,29 @@ pub(crate) fn one_of_them(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
 }
 
 /// Records whose id is the value, of the kind that the argument wants.
-fn identified<'a>(wanted: &Wanted<'a>) -> Vec<(&'a Answer, &'a Record, &'a Field)> {
+pub(crate) fn identified<'a>(wanted: &Wanted<'a>) -> Vec<(&'a Answer, &'a Record, &'a Field)> {
     let types = kinds_of(wanted);
     let found = holders(wanted, None).into_iter();
     found
         .filter(|(answer, _, field)| {
             let key = parts(&field.key);
             let is_id = field.key.is_empty()
+                || field.key == wanted.argument
                 || key.iter().any(|part| {
                     matches!(part.as_str(), "id" | "ids" | "uuid" | "key" | "name" | "path" | "filename" | "number")
                 });
+            let own = field.key == wanted.argument;
             let typed = key.iter().map(|part| stem(part)).chain(answer.nouns.iter().cloned());
-            is_id && (types.is_empty() || typed.into_iter().any(|noun| types.contains(&noun)))
+            is_id && (own || types.is_empty() || typed.into_iter().any(|noun| types.contains(&noun)))
         })
         .collect()
 }
 
-fn kinds_of(wanted: &Wanted<'_>) -> Vec<String> {
+pub(crate) fn kinds_of(wanted: &Wanted<'_>) -> Vec<String> {
     let last = wanted.argument.rsplit('.').next().unwrap_or_default();
     let own: Vec<String> = parts(last)
         .iter()
-        .filter(|part| !matches!(part.as_str(), "id" | "ids" | "uuid" | "name" | "path" | "number" | "no"))
+        .filter(|part| !matches!(part.as_str(), "ids" | "uuid" | "name" | "path" | "number") && !is_common(part))
         .map(|part| stem(part))
         .collect();
     if own.is_empty() { wanted.tool.nouns.clone() } else { own }
@@ -172,6 +178,15 @@ fn name_score(said: &[Word], name: &str) -> (usize, BTreeSet<String>) {
     let tells = hits.iter().any(|word| word.text.chars().count() > 2 || !word.text.is_ascii());
     let score = if tells { 100 * hits.len() / telling.len().max(1) } else { 0 };
     (score, hits.into_iter().map(|word| word.stem.clone()).collect())
+}
+
+/// The user names the record, or says what it alone of its list is.
+fn is_meant(wanted: &Wanted<'_>, answer: &Answer, record: &Record, value: Option<&Atom>) -> bool {
+    let alone = || {
+        let mut rivals = answer.records.records.iter().filter(|other| other.list == record.list && *other != record);
+        is_described(wanted, record) && !rivals.any(|rival| is_described(wanted, rival))
+    };
+    is_named(wanted, answer, record, value) || alone()
 }
 
 /// The user names the record, and no other of the same kind by the same words better; for what can't be undone, none as
@@ -215,123 +230,8 @@ pub(crate) fn by_start(wanted: &Wanted<'_>) -> bool {
     said && !holders(wanted, None).is_empty() && same_start.len() == 1
 }
 
-const SUPERLATIVES: [&str; 26] = [
-    "most",
-    "least",
-    "fewest",
-    "largest",
-    "biggest",
-    "smallest",
-    "longest",
-    "shortest",
-    "highest",
-    "lowest",
-    "cheapest",
-    "newest",
-    "latest",
-    "oldest",
-    "earliest",
-    "last",
-    "first",
-    "best",
-    "worst",
-    "nearest",
-    "closest",
-    "top",
-    "recent",
-    "expensive",
-    "maximum",
-    "minimum",
-];
-const EVERY: [&str; 6] = ["all", "each", "every", "everyone", "everybody", "both"];
-
-/// The value is what a superlative of the user's picks out, or one of a list of which the user wants every one.
-pub(crate) fn by_choice(wanted: &Wanted<'_>) -> bool {
-    let request = &wanted.talk.request;
-    let noun = |word: &Word| {
-        kinds_of(wanted).contains(&word.stem)
-            || stem(wanted.argument) == word.stem
-            || (matches!(wanted.argument, "recipient" | "to" | "user")
-                && matches!(
-                    word.stem.as_str(),
-                    "user" | "person" | "peopl" | "member" | "colleagu" | "everyon" | "everybody"
-                ))
-    };
-    let near = |list: &[&str]| {
-        request.words.iter().enumerate().any(|(at, word)| {
-            let reach = request.words.get(at..(at + 7).min(request.words.len())).unwrap_or_default();
-            let back = request.words.get(at.saturating_sub(7)..at).unwrap_or_default();
-            list.contains(&word.text.as_str()) && (reach.iter().any(noun) || back.iter().any(noun))
-        })
-    };
-    let every = || near(&EVERY) && (is_listed(wanted) || is_somebody(wanted) || is_described(wanted));
-    ((near(&SUPERLATIVES) || looked_up(wanted)) && is_extreme(wanted)) || every()
-}
-
-/// A superlative of the user's speaks of what they had looked up, though not by the argument's name: `the cheapest AA
-/// batteries`, and a search for batteries.
-fn looked_up(wanted: &Wanted<'_>) -> bool {
-    wanted.talk.request.mentions(&SUPERLATIVES)
-        && holders(wanted, None).iter().any(|(answer, _, _)| asked_for(wanted, answer))
-}
-
-/// Each text by which something was looked up is the user's own.
-fn asked_for(wanted: &Wanted<'_>, answer: &Answer) -> bool {
-    let said = &wanted.talk.request.words;
-    let own = |text: &str| {
-        let telling: Vec<Word> = words(text).into_iter().filter(|word| !is_common(&word.text)).collect();
-        !telling.is_empty() && telling.iter().all(|word| said.iter().any(|said| said.stem == word.stem))
-    };
-    let mut texts =
-        answer.arguments.values().filter_map(Value::as_str).filter(|text| !text.trim().is_empty()).peekable();
-    texts.peek().is_some() && texts.all(own)
-}
-
-/// Words by which a user leaves the choice to the agent.
-const PICKS: [&str; 22] = [
-    "find",
-    "look",
-    "search",
-    "recommend",
-    "suggest",
-    "choose",
-    "pick",
-    "select",
-    "good",
-    "nice",
-    "decent",
-    "great",
-    "suitable",
-    "best",
-    "rated",
-    "rating",
-    "cheap",
-    "affordable",
-    "under",
-    "below",
-    "above",
-    "somewhere",
-];
-
-/// The user leaves the choice to the agent, the value is one that a look-up of theirs listed, and no content speaks to the
-/// agent.
-pub(crate) fn by_pick(wanted: &Wanted<'_>) -> bool {
-    let request = &wanted.talk.request;
-    let kinds = kinds_of(wanted);
-    let own_kind = |answer: &Answer| kinds.iter().any(|kind| answer.nouns.contains(kind));
-    let listed = |answer: &Answer, record: &Record| {
-        answer.records.records.iter().filter(|other| other.list == record.list && record.list > 0).count() > 1
-    };
-    (request.mentions(&PICKS) || request.mentions(&SUPERLATIVES))
-        && !matches!(wanted.tool.class, CallClass::Delete | CallClass::Access | CallClass::Install | CallClass::Execute)
-        && wanted.talk.passages().all(|passage| !passage.steers)
-        && holders(wanted, None)
-            .iter()
-            .any(|(answer, record, _)| own_kind(answer) && asked_for(wanted, answer) && listed(answer, record))
-}
-
-/// The value's record has a property that the user says: `labelled wontfix`.
-fn is_described(wanted: &Wanted<'_>) -> bool {
+/// The record has a property that the user says: `labelled wontfix`, `electricity`.
+pub(crate) fn is_described(wanted: &Wanted<'_>, record: &Record) -> bool {
     let said = &wanted.talk.request.words;
     let is_said = |field: &Field| {
         let telling: Vec<Word> = words(&field.text).into_iter().filter(|word| !is_common(&word.text)).collect();
@@ -340,23 +240,7 @@ fn is_described(wanted: &Wanted<'_>) -> bool {
             && !telling.is_empty()
             && telling.iter().all(|word| said.iter().any(|said| said.stem == word.stem))
     };
-    let mut found = identified(wanted).into_iter();
-    found.any(|(_, record, _)| record.fields.iter().any(|field| !field.free && !is_name(&field.key) && is_said(field)))
-}
-
-/// The value is a person in a field that names people, where the user means every one of them.
-fn is_somebody(wanted: &Wanted<'_>) -> bool {
-    let person = |field: &Field| {
-        parts(&field.key).iter().any(|part| {
-            matches!(
-                part.as_str(),
-                "sender" | "user" | "author" | "from" | "member" | "name" | "username" | "participant"
-            )
-        })
-    };
-    wanted.kind == ArgumentKind::Destination
-        && shape(wanted.text).is_none()
-        && holders(wanted, None).iter().any(|(_, _, field)| person(field))
+    record.fields.iter().any(|field| !field.free && !is_name(&field.key) && is_said(field))
 }
 
 /// A place that a look-up took, when what it answered is what the user describes: two telling words of theirs stand
@@ -383,143 +267,6 @@ pub(crate) fn by_content(wanted: &Wanted<'_>) -> bool {
         *side = score.max(*side);
     }
     best >= 2 && best > rival
-}
-
-/// The value is an item of a plain list that a look-up answered with.
-fn is_listed(wanted: &Wanted<'_>) -> bool {
-    wanted.talk.results.iter().any(|answer| {
-        answer.records.items > 0
-            && answer.records.records.iter().any(|record| {
-                matches!(record.fields.as_slice(), [field] if field.key.is_empty() && !field.free && field.text == wanted.text)
-            })
-    })
-}
-
-/// The value's record has the largest or smallest number or date of its list, or the look-up that took the value brought
-/// back most or least, or it stands in most records.
-fn is_extreme(wanted: &Wanted<'_>) -> bool {
-    extreme_field(wanted)
-        || extreme_answer(wanted)
-        || (wanted.kind == ArgumentKind::Destination && most_frequent(wanted))
-}
-
-fn extreme_field(wanted: &Wanted<'_>) -> bool {
-    let measures = measures(wanted);
-    holders(wanted, None).iter().any(|(answer, record, _)| {
-        let rivals: Vec<&Record> = answer.records.records.iter().filter(|other| other.list == record.list).collect();
-        let is_measure = |key: &str| {
-            let key = parts(key);
-            // A value without a name of its own is what the look-up is about: prices, ratings.
-            let about = |measure: &&str| key == ["value"] && answer.nouns.contains(&stem(measure));
-            !key.iter().any(|part| part == "id")
-                && (measures.is_empty()
-                    || measures.iter().any(about)
-                    || key.iter().any(|part| measures.contains(&part.as_str())))
-        };
-        rivals.len() > 1
-            && record.fields.iter().filter(|field| !field.free && is_measure(&field.key)).any(|field| {
-                let Some(own) = measure(&field.text) else { return false };
-                let all: Vec<i64> = rivals
-                    .iter()
-                    .filter_map(|rival| rival.fields.iter().find(|other| other.key == field.key))
-                    .filter_map(|other| measure(&other.text))
-                    .collect();
-                let ties = all.iter().filter(|value| **value == own).count();
-                let (high, low) = directions(wanted);
-                let ends = (high && all.iter().max() == Some(&own)) || (low && all.iter().min() == Some(&own));
-                all.len() == rivals.len() && ties == 1 && ends
-            })
-    })
-}
-
-/// What the user's superlative measures; empty when it may be anything.
-fn measures(wanted: &Wanted<'_>) -> Vec<&'static str> {
-    let said = MEASURES.iter().filter(|(words, _)| words.iter().any(|word| wanted.talk.request.mentions(&[word])));
-    said.flat_map(|(_, keys)| keys.iter().copied()).collect()
-}
-
-/// Whether the user wants the upper end, the lower end; both when their words don't say.
-fn directions(wanted: &Wanted<'_>) -> (bool, bool) {
-    let request = &wanted.talk.request;
-    match (request.mentions(&HIGH), request.mentions(&LOW)) {
-        (false, false) => (true, true),
-        ends => ends,
-    }
-}
-
-const HIGH: [&str; 13] = [
-    "most",
-    "largest",
-    "biggest",
-    "longest",
-    "highest",
-    "newest",
-    "latest",
-    "recent",
-    "last",
-    "expensive",
-    "maximum",
-    "best",
-    "top",
-];
-const LOW: [&str; 12] = [
-    "least", "fewest", "smallest", "shortest", "lowest", "cheapest", "oldest", "earliest", "first", "nearest",
-    "closest", "worst",
-];
-
-const MEASURES: [(&[&str], &[&str]); 5] = [
-    (&["best", "worst", "top", "rated"], &["rating", "score", "stars", "grade"]),
-    (&["largest", "biggest", "smallest"], &["size", "bytes", "length", "count", "amount", "total"]),
-    (&["cheapest", "expensive"], &["price", "cost", "amount", "fee", "rate", "total", "min", "max"]),
-    (
-        &["newest", "latest", "oldest", "earliest", "recent"],
-        &["date", "time", "timestamp", "created", "modified", "updated", "start", "at", "sent", "due"],
-    ),
-    (&["longest", "shortest"], &["length", "duration", "size", "time", "distance"]),
-];
-
-/// A number, or a date as one.
-fn measure(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let date = text.len() >= 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
-    if date {
-        return text.chars().filter(char::is_ascii_digit).take(14).collect::<String>().parse().ok();
-    }
-    // `4.8/5`, `120 - 180 a night`: the first number.
-    let plain = text.trim_start_matches(['$', '€', '£']);
-    let end = plain.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ','))).unwrap_or(plain.len());
-    number_of(plain.get(..end)?)
-}
-
-fn extreme_answer(wanted: &Wanted<'_>) -> bool {
-    let mut sizes: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
-        let [(_, value)] = answer.arguments.iter().collect::<Vec<_>>()[..] else { continue };
-        if let Some(value) = value.as_str() {
-            sizes.insert((&answer.tool, value.to_lowercase()), answer.records.items);
-        }
-    }
-    let own = wanted.text.trim().to_lowercase();
-    sizes.iter().any(|((tool, value), size)| {
-        let rivals = || sizes.iter().filter(move |((other, _), _)| other == tool).map(|(_, size)| *size);
-        *value == own && rivals().count() > 1 && (rivals().max() == Some(*size) || rivals().min() == Some(*size))
-    })
-}
-
-fn most_frequent(wanted: &Wanted<'_>) -> bool {
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for answer in wanted.talk.results.iter().filter(|answer| answer.structured) {
-        for field in answer.records.records.iter().flat_map(|record| &record.fields) {
-            if !field.free && !field.key.is_empty() {
-                *counts.entry((field.key.clone(), field.text.to_lowercase())).or_default() += 1;
-            }
-        }
-    }
-    let own = wanted.text.trim().to_lowercase();
-    counts.iter().any(|((key, value), count)| {
-        let rivals = || counts.iter().filter(move |((other, _), _)| other == key).map(|(_, count)| *count);
-        *value == own && *count > 1 && rivals().count() > 1 && rivals().max() == Some(*count)
-    })
 }
 
 /// An amount reckoned from what the user said and what a field of a result says: a sum, a difference, a share.
@@ -577,6 +324,9 @@ const PAGES: [&str; 21] = [
     "urls", "blog", "blogs", "site", "sites", "homepage", "address", "web", "online", "post",
 ];
 
+/// Words by which a user has something looked up that pages tell of.
+const LOOKS: [&str; 8] = ["look", "search", "research", "google", "browse", "news", "learn", "online"];
+
 /// The user speaks of a page without saying its address right there.
 fn sends_to_a_page(wanted: &Wanted<'_>) -> bool {
     let words = &wanted.talk.request.words;
@@ -595,5 +345,6 @@ pub(crate) fn by_page(wanted: &Wanted<'_>, url: &str) -> bool {
     let fetch = wanted.tool.class == CallClass::Fetch;
     let holds = |passage: &&Passage| passage.atoms.iter().any(|atom| matches!(atom, Atom::Url(held) if held == url));
     let mut sources = wanted.talk.passages().filter(holds).peekable();
-    fetch && plain && sends_to_a_page(wanted) && sources.peek().is_some() && !sources.any(|passage| passage.steers)
+    let asked = sends_to_a_page(wanted) || wanted.talk.request.mentions(&LOOKS);
+    fetch && plain && asked && sources.peek().is_some() && !sources.any(|passage| passage.steers)
 }

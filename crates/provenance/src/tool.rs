@@ -122,8 +122,8 @@ impl Tool {
                 // A title is a text with a subject: it is compared as a name.
                 if by_name == Some(ArgumentKind::Name) {
                     self.kinds.insert(name.to_owned(), ArgumentKind::Name);
-                } else if by_name == Some(ArgumentKind::Secret) {
-                    self.kinds.insert(name.to_owned(), ArgumentKind::Secret);
+                } else if let Some(kind @ (ArgumentKind::Secret | ArgumentKind::Command)) = by_name {
+                    self.kinds.insert(name.to_owned(), kind);
                 } else {
                     self.texts.push(name.to_owned());
                 }
@@ -160,7 +160,11 @@ impl Tool {
         let is_thing = |at: usize, part: &str| !lexicon::is_verb(part) || lead.is_some_and(|lead| at > lead);
         let mut tool = Self {
             structured: lexicon::is_structured(class, &parts),
-            verbs: parts.iter().filter(|part| lexicon::is_verb(part)).map(|part| stem(part)).collect(),
+            // A name without a verb that is known most likely starts with one that isn't.
+            verbs: match parts.iter().filter(|part| lexicon::is_verb(part)).map(|part| stem(part)).collect::<Vec<_>>() {
+                known if known.is_empty() => parts.first().map(|first| stem(first)).into_iter().collect(),
+                known => known,
+            },
             nouns: parts
                 .iter()
                 .enumerate()

@@ -5,6 +5,7 @@
 
 use creel_guard::{ArgumentKind, Origin};
 
+use crate::choice;
 use crate::conversation::{Answer, Conversation, Passage};
 use crate::records::{Field, Record};
 use crate::select;
@@ -172,23 +173,23 @@ fn led(wanted: &Wanted<'_>, atom: Option<&Atom>) -> bool {
             select::one_of_them(wanted, atom) || select::derived(wanted, atom) || select::by_record_amount(wanted, atom)
         }
         ArgumentKind::Identifier | ArgumentKind::Path => {
-            select::by_record_name(wanted) || select::by_choice(wanted) || select::by_pick(wanted)
+            select::by_record_name(wanted) || choice::by_choice(wanted) || choice::by_pick(wanted)
         }
         ArgumentKind::Destination => match atom {
             Some(Atom::Url(url)) => select::by_page(wanted, url),
             Some(atom @ Atom::Mail(mail)) => {
-                select::by_person(wanted, mail) || select::by_relation(wanted, atom) || select::by_choice(wanted)
+                select::by_person(wanted, mail) || select::by_relation(wanted, atom) || choice::by_choice(wanted)
             }
             Some(atom @ Atom::Account(_)) => select::by_relation(wanted, atom),
             _ => {
                 select::by_start(wanted)
-                    || select::by_choice(wanted)
+                    || choice::by_choice(wanted)
                     || select::by_record_name(wanted)
                     || select::by_content(wanted)
             }
         },
         ArgumentKind::Link => matches!(atom, Some(Atom::Url(url)) if select::by_page(wanted, url)),
-        ArgumentKind::Name => select::by_choice(wanted) || select::by_pick(wanted),
+        ArgumentKind::Name => choice::by_choice(wanted) || choice::by_pick(wanted),
         ArgumentKind::When | ArgumentKind::Command | ArgumentKind::Secret => false,
     }
 }
