@@ -30,4 +30,5 @@ mod run;
 mod seat;
 mod site;
 mod terminal;
+mod tools;
 mod warden;

@@ -7,6 +7,7 @@
 mod admit;
 mod call;
 pub mod config;
+mod context;
 mod enforce;
 mod flaw;
 #[cfg(any(test, fuzzing))]
@@ -25,7 +26,7 @@ mod whole;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use creel_guard::{Deed, Facts, Guard, Send as SendDeed, Target, Tenant};
@@ -40,7 +41,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-pub use config::{Config, Format, KeyHeader, Provider};
+pub use config::{Config, Format, Judging, KeyHeader, Provider};
 pub use flaw::FlawKind;
 pub use origin::{Base, HttpOrigin, Origin};
 
@@ -49,6 +50,7 @@ use crate::shutdown::Shutdown;
 use crate::stream::{Body, full};
 use admit::Admission;
 use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNECTIONS};
+use context::Ground;
 use enforce::Admitted;
 use flaw::Flaw;
 use see::Endpoint;
@@ -86,6 +88,7 @@ pub async fn serve(door: Model, listeners: Vec<TcpListener>, shutdown: Shutdown)
             tenant: door.tenant.clone(),
             sign: None,
             claimed_trace: None,
+            ground: None,
         },
         fence,
         door,
@@ -104,6 +107,9 @@ struct Open {
     /// MiB of request bodies that may be in memory.
     bodies: Semaphore,
 }
+
+/// A request that was read, and what its calls are judged by.
+type Looked = (see::Seen, Option<Arc<Mutex<Ground>>>);
 
 /// Why a body is not at hand.
 enum Unread {
@@ -198,8 +204,8 @@ impl Open {
         // Never more permits than there are: 32 MiB of 64.
         let share = u32::try_from(declared >> 20).unwrap_or(BODY_BUDGET_MIB - 1) + 1;
         let Ok(share) = self.bodies.acquire_many(share).await else { return broken() };
-        let seen = match read(body).await {
-            Ok(bytes) => match self.see(format, &provider.name, bytes).await {
+        let (seen, ground) = match read(body).await {
+            Ok(bytes) => match self.see(format, &provider.name, bytes, &config.judging).await {
                 Some(seen) => seen,
                 None => {
                     return self
@@ -220,7 +226,8 @@ impl Open {
             Vec::new()
         });
         let rewrites = std::mem::take(&mut reading.found.rewrites);
-        let admission = self.admission.of(reading.found.sign.take(), headers::claimed_trace(&head.headers));
+        let admission =
+            Admission { ground, ..self.admission.of(reading.found.sign.take(), headers::claimed_trace(&head.headers)) };
         let facts =
             Facts { addresses: addresses.clone(), rewrites, sign: admission.sign.clone(), ..admit::facts(None) };
         match admission.ask(Deed::Prompt(seen.prompt), facts).await {
@@ -240,9 +247,15 @@ impl Open {
     }
 
     /// Reads a body and keeps data apart in it, beside the connections: a long one takes a while.
-    async fn see(&self, format: Format, provider: &str, bytes: Bytes) -> Option<see::Seen> {
+    async fn see(&self, format: Format, provider: &str, bytes: Bytes, judging: &Arc<Judging>) -> Option<Looked> {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
-        let work = move || see::body(format, &provider, &bytes, Some(&fence));
+        let judging = Arc::clone(judging);
+        let work = move || {
+            let mut seen = see::body(format, &provider, &bytes, Some(&fence));
+            let heard = seen.reading.as_mut().ok().map(|reading| std::mem::take(&mut reading.heard));
+            let ground = heard.map(|heard| Arc::new(Mutex::new(Ground::of(&judging, heard))));
+            (seen, ground)
+        };
         tokio::task::spawn_blocking(work).await.ok()
     }
 

@@ -23,6 +23,9 @@ pub struct CallFacts {
     pub arguments: Vec<ArgumentFact>,
     /// Untrusted content stands in the conversation, or reached the jail before.
     pub untrusted: bool,
+    /// Some of that content speaks to the agent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub steered: bool,
     /// Something other than the user's own words could flow into the call.
     pub private: bool,
     /// Its effect reaches somebody outside.
@@ -57,6 +60,8 @@ pub enum CallClass {
     Delete,
     /// Moves something in the world: locks, machines, vehicles.
     Operate,
+    /// Runs code or changes files inside the jail, where the other doors judge what comes of it.
+    Contained,
     /// Runs code.
     Execute,
     /// Installs a skill, a plugin, a program.
@@ -82,6 +87,7 @@ impl CallClass {
             Self::Pay => "move money",
             Self::Delete => "delete or cancel",
             Self::Operate => "operate a device",
+            Self::Contained => "work inside the jail",
             Self::Execute => "run code",
             Self::Install => "install something",
             Self::Instruct => "change what the agent is told",

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::conversation::Conversation;
 use crate::lexicon::same_things;
+use crate::shell;
 use crate::tool::{Tool, Tools};
 use crate::trace::{Wanted, origin};
 use crate::values::{Atom, atoms, shape};
@@ -42,6 +43,7 @@ pub fn facts(talk: &Conversation, tools: &Tools, name: &str, arguments: &Map<Str
         private: !walk.text_is_said,
         arguments: walk.found,
         untrusted: talk.tainted,
+        steered: talk.passages().any(|passage| passage.steers),
         outside,
         repeated: talk.made(name, arguments),
         burst: talk.burst,
@@ -52,6 +54,9 @@ pub fn facts(talk: &Conversation, tools: &Tools, name: &str, arguments: &Map<Str
 /// An argument can make a call worse than its tool: `action: delete`, a file that agents read as instructions.
 fn by_arguments(tool: &Tool, arguments: &Map<String, Value>) -> CallClass {
     let class = tool.class;
+    if class == CallClass::Contained {
+        return contained(tool, arguments);
+    }
     let choices = arguments
         .iter()
         .filter(|(name, _)| matches!(name.trim(), "action" | "operation" | "method" | "op" | "mode" | "verb"));
@@ -63,17 +68,42 @@ fn by_arguments(tool: &Tool, arguments: &Map<String, Value>) -> CallClass {
             return chosen;
         }
     }
-    let written = arguments.values().filter_map(Value::as_str).map(str::to_lowercase);
-    let instructs = |text: String| {
-        text.len() < 300 && INSTRUCTIONS.iter().any(|name| text == *name || text.ends_with(&format!("/{name}")))
-            || text.len() < 300
-                && (text.contains("/skills/") || text.starts_with("skills/") || text.starts_with("memory/"))
-    };
-    if matches!(class, CallClass::Write | CallClass::Delete | CallClass::Unknown) && written.into_iter().any(instructs)
-    {
+    let mut written = arguments.values().filter_map(Value::as_str);
+    if matches!(class, CallClass::Write | CallClass::Delete | CallClass::Unknown) && written.any(instructs) {
         return CallClass::Instruct;
     }
     class
+}
+
+/// Work inside the jail: a command that only looks is a look-up; what writes a file that agents read as instructions is
+/// more than work.
+fn contained(tool: &Tool, arguments: &Map<String, Value>) -> CallClass {
+    let texts = || arguments.iter().filter_map(|(name, value)| Some((name.trim(), value.as_str()?)));
+    let commands = || texts().filter(|(name, _)| tool.kind(name) == Some(ArgumentKind::Command)).map(|(_, text)| text);
+    if commands().count() > 0 && commands().all(shell::only_looks) {
+        return CallClass::Read;
+    }
+    // A patch names its files in lines of its own.
+    let patched = texts().flat_map(|(_, text)| text.lines()).filter_map(|line| line.strip_prefix("*** "));
+    let patched = patched.filter_map(|line| line.split_once(": ")).map(|(_, file)| file.trim());
+    let written = texts().map(|(_, text)| text).chain(patched).any(instructs);
+    if written || commands().flat_map(shell::named_files).any(|file| instructs(&file)) {
+        CallClass::Instruct
+    } else {
+        CallClass::Contained
+    }
+}
+
+/// Whether a path is that of a file that agents read as instructions.
+fn instructs(path: &str) -> bool {
+    let path = path.trim().to_lowercase();
+    let path = path.strip_prefix("./").unwrap_or(&path);
+    path.len() < 300
+        && (INSTRUCTIONS.iter().any(|name| path == *name || path.ends_with(&format!("/{name}")))
+            || path.contains("/skills/")
+            || path.starts_with("skills/")
+            || path.contains("/memory/")
+            || path.starts_with("memory/"))
 }
 
 /// Files that OpenClaw and its like read as instructions.
@@ -195,7 +225,14 @@ impl Walk<'_> {
 
     fn follow(&mut self, name: &str, kind: ArgumentKind, text: &str) {
         let wanted = Wanted { talk: self.talk, tool: self.tool, argument: name, kind, text };
-        let traced = origin(&wanted);
+        let mut traced = origin(&wanted);
+        // What a manual says may be run where the user has the work done, unless it speaks to the agent.
+        if kind == ArgumentKind::Command && traced.origin == Origin::Prose && self.tool.class == CallClass::Contained {
+            let steered = self.talk.passages().any(|passage| passage.steers);
+            if !steered && self.talk.request.orders(self.tool) == Intent::Ordered {
+                traced.origin = Origin::Field;
+            }
+        }
         self.found.push(ArgumentFact { passage: traced.passage, ..fact(name, kind, text, traced.origin) });
     }
 

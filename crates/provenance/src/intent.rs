@@ -91,7 +91,10 @@ impl Request {
         if tool.class == CallClass::Read {
             return Intent::Ordered;
         }
-        let stems = lexicon::ordering_stems(tool.class, &tool.verbs, &tool.nouns);
+        let stems = match tool.class {
+            CallClass::Contained => lexicon::working_stems(),
+            class => lexicon::ordering_stems(class, &tool.verbs, &tool.nouns),
+        };
         let ordered = self.words.iter().enumerate().filter(|(_, word)| !word.quoted).any(|(at, word)| {
             let english = stems.contains(&word.stem) && self.is_deed(at, word) && !self.is_denied(at);
             english

@@ -6,7 +6,9 @@
 use creel_guard::{ArgumentKind, CallClass};
 
 use crate::words::stem;
-use CallClass::{Access, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Read, Send, Unknown, Write};
+use CallClass::{
+    Access, Contained, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Read, Send, Unknown, Write,
+};
 
 /// Verbs of tools' names and their class, worst first: the first that a name holds decides.
 const VERBS: [(CallClass, &str); 11] = [
@@ -176,9 +178,23 @@ fn orders(class: CallClass) -> &'static str {
         }
         Install => "install add uninstall enable",
         Instruct => "remember memorize memorise schedule remind note update add write set save forget change",
-        Unknown => "",
+        Contained | Unknown => "",
     }
 }
+
+/// Classes whose words order work inside the jail.
+pub(crate) const DEEDS_AT_ALL: [CallClass; 9] =
+    [Write, Send, Publish, Access, Delete, Operate, Execute, Install, Instruct];
+
+/// The stems that order any work at all.
+pub(crate) fn working_stems() -> Vec<String> {
+    let of_class = DEEDS_AT_ALL.iter().flat_map(|class| orders(*class).split_whitespace());
+    of_class.chain(WORK.split_whitespace()).map(stem).collect()
+}
+
+/// What an agent with a computer is asked to do besides.
+const WORK: &str = "clean fix debug refactor implement convert download clone unpack compress resize sort merge format \
+    migrate deploy investigate analyse analyze calculate count process extract scrape render draw design improve tidy try use";
 
 /// Verbs that mean the same deed.
 const SAME: [&str; 16] = [

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod anthropic;
 mod call;
 pub mod chat;
 mod choice;
@@ -16,6 +17,7 @@ mod lexicon;
 mod records;
 mod schema;
 mod select;
+mod shell;
 mod tongues;
 mod tool;
 mod trace;

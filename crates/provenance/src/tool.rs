@@ -13,7 +13,7 @@ use crate::lexicon;
 use crate::words::{parts, stem};
 
 /// A tool as it is declared: the form of `--tools` and of the shipped profiles. Unknown keys are left alone.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Declaration {
     /// Its name.
     pub name: String,
@@ -25,7 +25,8 @@ pub struct Declaration {
     pub parameters: Value,
     /// Whether it changes anything.
     pub side_effect: Option<bool>,
-    /// `read`, `write`, `send`, `share`, `delete`, `egress`, `exec`; the shipped profiles know more.
+    /// `read`, `write`, `send`, `share`, `delete`, `egress`, `exec`; the shipped profiles know more, among them `contained`
+    /// for what works inside the jail.
     pub effect: Option<String>,
     /// What each argument is for: `dest`, `amount`, `id`, `content`, `when`, `name`, `const`; the profiles know more.
     #[serde(default)]
@@ -224,7 +225,9 @@ impl Tool {
 fn declared_class(of: &Declaration, named: CallClass) -> CallClass {
     let effect = of.effect.as_deref().unwrap_or_default();
     let worse = |plain: CallClass, than: &[CallClass]| if than.contains(&named) { named } else { plain };
-    use CallClass::{Access, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Read, Send, Write};
+    use CallClass::{
+        Access, Contained, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Read, Send, Write,
+    };
     match effect {
         "read" if of.side_effect != Some(true) => Read,
         "egress" => Fetch,
@@ -235,6 +238,7 @@ fn declared_class(of: &Declaration, named: CallClass) -> CallClass {
         "write" => worse(Write, &[Pay, Publish, Access, Delete, Operate, Install, Instruct, Send, Execute]),
         "pay" => Pay,
         "publish" => Publish,
+        "contained" => Contained,
         "operate" => Operate,
         "install" => Install,
         "instruct" => Instruct,

@@ -5,12 +5,14 @@
 //! decides. Called by the door and by `relay`.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use creel_guard::{
     Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Refusal, RuleId, Sign, Tenant,
 };
 
 use super::call::{Proposed, Seen};
+use super::context::Ground;
 use super::flaw::Flaw;
 use super::refuse;
 
@@ -23,6 +25,8 @@ pub(super) struct Admission {
     pub(super) sign: Option<Sign>,
     /// The trace id that the agent sent with its prompt.
     pub(super) claimed_trace: Option<String>,
+    /// What the calls of this answer are judged by.
+    pub(super) ground: Option<Arc<Mutex<Ground>>>,
 }
 
 /// What came of a call.
@@ -60,13 +64,21 @@ impl Admission {
         let tool = call.tool.clone();
         let bytes = call.arguments.len() as u64;
         let refused = |refusal: &Refusal| Ruled::Refused(refuse::call_text(&tool, refusal, flaw.as_ref()));
-        match self.ask(Deed::Call(call), Facts { sign: self.sign.clone(), ..facts(flaw.as_ref()) }).await {
-            Err(refusal) => refused(&refusal),
+        let known = self.on_ground(|ground| ground.facts(&call)).filter(|_| flaw.is_none());
+        let facts = Facts { sign: self.sign.clone(), call: known.map(Box::new), ..facts(flaw.as_ref()) };
+        match self.ask(Deed::Call(call.clone()), facts).await {
+            Err(refusal) => {
+                self.on_ground(Ground::refused);
+                refused(&refusal)
+            }
             Ok(permit) => {
                 let record = permit.record();
                 let (obligations, receipt) = permit.redeem();
                 match unmet(obligations, flaw.as_ref(), bytes) {
-                    None => Ruled::Released(receipt),
+                    None => {
+                        self.on_ground(|ground| ground.called(&call));
+                        Ruled::Released(receipt)
+                    }
                     Some(why) => {
                         receipt.settle(Outcome::failed(why));
                         let mut refusal = refused_by_fault(why);
@@ -76,6 +88,13 @@ impl Admission {
                 }
             }
         }
+    }
+}
+
+impl Admission {
+    fn on_ground<T>(&self, work: impl FnOnce(&mut Ground) -> T) -> Option<T> {
+        let ground = self.ground.as_ref()?;
+        Some(work(&mut ground.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 

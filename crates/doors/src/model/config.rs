@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use creel_provenance::Tools;
 use creel_secrets::Slot;
 
 use super::origin::Origin;
@@ -107,11 +108,22 @@ pub struct Provider {
     pub models: Vec<String>,
 }
 
+/// What the operator says of tools and people, for judging calls.
+#[derive(Debug, Default)]
+pub struct Judging {
+    /// Declared tools, those of the shipped profiles among them.
+    pub tools: Tools,
+    /// People and addresses that the operator vouches for.
+    pub contacts: Vec<String>,
+}
+
 /// Every provider, one a format at most.
 #[derive(Clone, Default)]
 pub struct Config {
     /// The first one of a format answers it.
     pub providers: Vec<Provider>,
+    /// What calls are judged by.
+    pub judging: Arc<Judging>,
 }
 
 impl Config {

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::Format;
+use super::context::Heard;
 use super::flaw::{Flaw, FlawKind, quoted};
 use super::separate::{Found, Separation};
 use super::strict;
@@ -35,6 +36,8 @@ pub(super) struct Reading {
     pub(super) stream: bool,
     /// The names of the tools that it offers.
     pub(super) offered: BTreeSet<String>,
+    /// The conversation, as it came.
+    pub(super) heard: Heard,
     /// What was found in texts from outside.
     pub(super) found: Found,
 }
@@ -140,9 +143,10 @@ fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>)
             }
         }
     }
+    let heard = Heard::of(format, &map);
     let found = fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;
-    Ok(Reading { body: body.into(), stream, offered, found })
+    Ok(Reading { body: body.into(), stream, offered, heard, found })
 }
 
 fn list<'a>(value: Option<&'a Value>, what: &str) -> Result<&'a Vec<Value>, Flaw> {

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::config::Format;
+use super::context::unwrapped;
 
 /// Texts remembered, twice as many at most; a conversation has some hundreds.
 const REMEMBERED: usize = 4096;
@@ -194,7 +195,11 @@ impl Separation {
         let clean = sanitise(text, channel);
         let used: usize = found.rewrites.iter().map(|rewrite| 160 + 6 * rewrite.took.len()).sum();
         found.rewrites.extend(rewrites(text, &clean, &hash, RECORDED.saturating_sub(used)));
-        let sign = sign(&clean);
+        // OpenClaw's own warning before a text from outside speaks to the model as well.
+        let sign = match unwrapped(text) {
+            same if same == text => sign(&clean),
+            inner => sign(&sanitise(&inner, channel)),
+        };
         let known = Arc::new(Known { text: clean.is_changed().then_some(clean.text), sign });
         self.memory().put(hash, &known);
         known

@@ -201,7 +201,8 @@ impl World {
             key: KeyHeader::usual(format),
             models: vec!["m".to_owned()],
         };
-        let config = Config { providers: vec![serving(Format::OpenAi), serving(Format::Anthropic)] };
+        let config =
+            Config { providers: vec![serving(Format::OpenAi), serving(Format::Anthropic)], ..Config::default() };
         let (sender, config) = watch::channel(Arc::new(config));
         let handed = parse_handover(format!("{{\"name\":\"KEY\",\"value\":\"{KEY}\"}}\n").into_bytes().into()).unwrap();
         let ledger = Arc::clone(&book) as Arc<dyn Ledger>;

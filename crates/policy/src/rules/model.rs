@@ -4,6 +4,7 @@
 //! the tool's name, then by what is known of them: what kind of act it is, who ordered it, where its values stem from.
 
 mod allow_call;
+mod allow_contained;
 mod allow_look_up;
 mod allow_ordered;
 mod allow_provider;
@@ -74,6 +75,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &ask_unordered::RULE,
         &ask_after_refusal::RULE,
         &ask_high_risk::RULE,
+        &allow_contained::RULE,
         &allow_ordered::RULE,
         &allow_call::RULE,
     ],

@@ -64,7 +64,8 @@ impl Timer for World {
 
 async fn begin(world: &Arc<World>, answer: Body) -> Body {
     let guard = Guard::new(world.clone(), world.clone(), world.clone(), world.clone(), world.clone(), false);
-    let admission = Admission { guard, tenant: Tenant::parse("main").unwrap(), sign: None, claimed_trace: None };
+    let admission =
+        Admission { guard, tenant: Tenant::parse("main").unwrap(), sign: None, claimed_trace: None, ground: None };
     let prompt = crate::model::see::prompt(Format::OpenAi, "p", b"");
     let permit = admission.ask(Deed::Prompt(prompt), Facts::default()).await.unwrap();
     let (_, receipt) = permit.redeem();

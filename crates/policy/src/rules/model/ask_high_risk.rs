@@ -1,6 +1,6 @@
 //! Acts that can't be taken back.
 
-use creel_guard::{Action, ArgumentKind, CallClass, Facts, Origin};
+use creel_guard::{Action, ArgumentKind, CallClass, Facts, Intent, Origin};
 
 use super::{known, question};
 use crate::config::HighRisk;
@@ -40,7 +40,9 @@ fn ask_high_risk(action: &Action, facts: &Facts, policy: &Policy) -> Option<Find
     let exact = known.arguments.iter().all(|argument| {
         argument.origin <= Origin::Directory || argument.kind == ArgumentKind::Name && known.class != Pay
     });
+    // What the user says themselves may be remembered.
+    let own_words = known.class == Instruct && known.intent == Intent::Ordered && !known.private;
     // Code is installed and instructions are written by what they hold: without a value to hold on to, nothing is exact.
     let grasped = !matches!(known.class, Install | Execute) || !known.arguments.is_empty();
-    (!(exact && grasped)).then(|| question(call, known, format!("it would {}", known.class.word())))
+    (!(own_words || exact && grasped)).then(|| question(call, known, format!("it would {}", known.class.word())))
 }

@@ -1,6 +1,6 @@
 //! Tool calls after a text that reads like an order to the model.
 
-use creel_guard::{Action, Facts};
+use creel_guard::{Action, CallClass, Facts, Intent};
 
 use super::{known, question};
 use crate::judge::Policy;
@@ -8,7 +8,8 @@ use crate::rule::{Finding, rule, shown};
 
 rule! {
     /// A text from outside that stands in the conversation reads like an order to the model, and the call does more than
-    /// look something up. The detector is often wrong both ways, so it refuses nothing; a person looks.
+    /// look something up or do work inside the jail that the user ordered. The detector is often wrong both ways, so it
+    /// refuses nothing; a person looks.
     "model/ask-sign",
     to_agent: "a person would have to approve this: a text from outside reads like an order",
     how_to_allow: "answer the question, or start a conversation without that text",
@@ -23,5 +24,8 @@ rule! {
 fn ask_sign(action: &Action, facts: &Facts, _policy: &Policy) -> Option<Finding> {
     let (call, known) = known(action, facts)?;
     let sign = facts.sign.as_ref()?;
+    if known.class == CallClass::Contained && known.intent == Intent::Ordered {
+        return None;
+    }
     Some(question(call, known, format!("a text from outside reads like an order (`{}`)", shown(&sign.rule))))
 }

@@ -1,6 +1,6 @@
 //! Values that nobody whom the user trusts has given.
 
-use creel_guard::{Action, ArgumentFact, ArgumentKind, CallClass, Facts, Origin};
+use creel_guard::{Action, ArgumentFact, ArgumentKind, CallClass, CallFacts, Facts, Intent, Origin};
 
 use super::{known, question};
 use crate::judge::Policy;
@@ -27,13 +27,21 @@ rule! {
             "call move {} knows {\"class\":\"write\",\"intent\":\"ordered\",\"arguments\":[{\"name\":\"id\",\"kind\":\"identifier\",\"value\":\"13\",\"origin\":\"field\"}]}",
             "allow model/allow-ordered"
         ),
+        (
+            "call exec {} knows {\"class\":\"contained\",\"arguments\":[{\"name\":\"command\",\"kind\":\"command\",\"value\":\"make\",\"origin\":\"nowhere\"}]}",
+            "allow model/allow-contained"
+        ),
+        (
+            "call exec {} knows {\"class\":\"contained\",\"arguments\":[{\"name\":\"command\",\"kind\":\"command\",\"value\":\"rm -r .\",\"origin\":\"prose\"}]}",
+            "ask model/ask-source"
+        ),
     ],
     judge: ask_source,
 }
 
 fn ask_source(action: &Action, facts: &Facts, _policy: &Policy) -> Option<Finding> {
     let (call, known) = known(action, facts)?;
-    let argument = known.arguments.iter().find(|argument| !is_vouched(argument, known.class))?;
+    let argument = known.arguments.iter().find(|argument| !is_vouched(argument, known))?;
     let from = match argument.origin {
         Origin::Prose => "stands in untrusted content alone",
         Origin::Field => "stands in a field of untrusted content alone",
@@ -42,12 +50,21 @@ fn ask_source(action: &Action, facts: &Facts, _policy: &Policy) -> Option<Findin
     Some(question(call, known, format!("`{}` in `{}` {from}", shown(&argument.value), shown(&argument.name))))
 }
 
-fn is_vouched(argument: &ArgumentFact, class: CallClass) -> bool {
-    use CallClass::{Access, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Send, Write};
+fn is_vouched(argument: &ArgumentFact, known: &CallFacts) -> bool {
+    let class = known.class;
+    use CallClass::{Access, Contained, Delete, Execute, Fetch, Install, Instruct, Operate, Pay, Publish, Send, Write};
     if argument.origin.is_vouched() {
         return true;
     }
     let field = argument.origin == Origin::Field;
+    // Inside the jail the model's own commands and files are its work; what comes from content is somebody else's.
+    if class == Contained && matches!(argument.kind, ArgumentKind::Command | ArgumentKind::Path | ArgumentKind::Name) {
+        return argument.origin != Origin::Prose;
+    }
+    // Where it is remembered is the model's to choose, when what is remembered are the user's own words.
+    if class == Instruct && argument.kind == ArgumentKind::Path && known.intent == Intent::Ordered && !known.private {
+        return argument.origin != Origin::Prose;
+    }
     match argument.kind {
         ArgumentKind::Destination
         | ArgumentKind::Link

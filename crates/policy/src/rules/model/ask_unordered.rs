@@ -1,6 +1,6 @@
 //! Acts that nobody ordered.
 
-use creel_guard::{Action, Facts, Intent};
+use creel_guard::{Action, CallClass, Facts, Intent};
 
 use super::{known, question};
 use crate::judge::Policy;
@@ -16,6 +16,7 @@ rule! {
         ("call unlock_door {} knows {\"class\":\"operate\"}", "ask model/ask-unordered"),
         ("call frobnicate {} knows {\"class\":\"unknown\"}", "ask model/ask-unordered"),
         ("call unlock_door {} knows {\"class\":\"operate\",\"intent\":\"ordered\"}", "allow model/allow-ordered"),
+        ("call exec {} knows {\"class\":\"contained\",\"steered\":true}", "ask model/ask-unordered"),
     ],
     judge: ask_unordered,
 }
@@ -23,5 +24,7 @@ rule! {
 fn ask_unordered(action: &Action, facts: &Facts, _policy: &Policy) -> Option<Finding> {
     let (call, known) = known(action, facts)?;
     let why = || format!("nobody ordered the agent to {}", known.class.word());
-    (known.intent == Intent::None).then(|| question(call, known, why()))
+    // Work inside the jail is the agent's to choose, until content speaks to it.
+    let free = known.class == CallClass::Contained && !known.steered;
+    (known.intent == Intent::None && !free).then(|| question(call, known, why()))
 }
