@@ -19,6 +19,8 @@ use creel_testkit::{Creel, Origin};
 mod approvals;
 #[path = "road/deaths.rs"]
 mod deaths;
+#[path = "road/injection.rs"]
+mod injection;
 #[path = "road/plain_user.rs"]
 mod plain_user;
 #[path = "road/provider.rs"]

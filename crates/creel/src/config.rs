@@ -220,6 +220,18 @@ pub struct Tools {
     pub directories: Vec<String>,
     /// The address book.
     pub contacts: Vec<String>,
+    /// Whose words count as the user's.
+    pub users: Users,
+}
+
+/// Whose words count as the user's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Users {
+    /// Whom Creel itself heard.
+    #[default]
+    Seen,
+    /// Whoever the agent says its user is.
+    Claimed,
 }
 
 /// What is on disk before it is released.

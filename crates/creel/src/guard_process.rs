@@ -174,6 +174,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let broker = model::broker(secrets)?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
+    let said = live.said();
     let doors = doors::build(&config, &live, setup, broker, ca, &guard)?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
@@ -182,7 +183,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let mut watch = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live, auditor);
-    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals };
+    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals, said };
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     if desk.retires() {

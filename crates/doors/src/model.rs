@@ -17,6 +17,7 @@ mod lookout;
 pub mod origin;
 mod refuse;
 mod relay;
+pub mod said;
 mod see;
 mod separate;
 mod sse;
@@ -44,6 +45,7 @@ use tokio::time::timeout;
 pub use config::{Config, Format, Judging, KeyHeader, Provider};
 pub use flaw::FlawKind;
 pub use origin::{Base, HttpOrigin, Origin};
+pub use said::Said;
 
 use crate::accept;
 use crate::shutdown::Shutdown;
@@ -72,6 +74,8 @@ pub struct Model {
     pub tenant: Tenant,
     /// Who answers prompts; read at each request.
     pub config: watch::Receiver<Arc<Config>>,
+    /// What calls are judged by; read at each request.
+    pub judging: watch::Receiver<Arc<Judging>>,
     /// Fills the key's header.
     pub broker: Arc<dyn Broker>,
 }
@@ -205,7 +209,7 @@ impl Open {
         let share = u32::try_from(declared >> 20).unwrap_or(BODY_BUDGET_MIB - 1) + 1;
         let Ok(share) = self.bodies.acquire_many(share).await else { return broken() };
         let (seen, ground) = match read(body).await {
-            Ok(bytes) => match self.see(format, &provider.name, bytes, &config.judging).await {
+            Ok(bytes) => match self.see(format, &provider.name, bytes).await {
                 Some(seen) => seen,
                 None => {
                     return self
@@ -247,9 +251,9 @@ impl Open {
     }
 
     /// Reads a body and keeps data apart in it, beside the connections: a long one takes a while.
-    async fn see(&self, format: Format, provider: &str, bytes: Bytes, judging: &Arc<Judging>) -> Option<Looked> {
+    async fn see(&self, format: Format, provider: &str, bytes: Bytes) -> Option<Looked> {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
-        let judging = Arc::clone(judging);
+        let judging = Arc::clone(&self.door.judging.borrow());
         let work = move || {
             let mut seen = see::body(format, &provider, &bytes, Some(&fence));
             let heard = seen.reading.as_mut().ok().map(|reading| std::mem::take(&mut reading.heard));

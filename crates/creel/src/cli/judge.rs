@@ -53,7 +53,7 @@ impl Judge {
 
     fn bench(&self) -> Result<Bench, String> {
         let config = Config::of(self.config.as_deref()).map_err(|report| report.to_string())?;
-        let mut tools = crate::tools::shipped(&config)?;
+        let mut tools = crate::tools::shipped(&config);
         if let Some(path) = &self.tools {
             tools.declare(read_tools(path)?);
             tools.trust(&config.tools().directories);

@@ -24,7 +24,7 @@ use super::raw::{
 };
 use super::report::Fault;
 use super::size::Placed;
-use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools};
+use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools, Users};
 use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
@@ -160,7 +160,7 @@ impl Checker<'_> {
     }
 
     fn tools(&mut self, tools: RawTools) -> Tools {
-        let RawTools { deny, ask, high_risk, directories, contacts } = tools;
+        let RawTools { deny, ask, high_risk, directories, contacts, users } = tools;
         let deny_names = self.words("tools.deny", &deny.value);
         for name in &ask.value {
             if deny_names.contains(&name.value) {
@@ -175,6 +175,7 @@ impl Checker<'_> {
             high_risk,
             directories: self.words("tools.directories", &directories.value),
             contacts: self.contacts(&contacts.value),
+            users: if users.value == "claimed" { Users::Claimed } else { Users::Seen },
         }
     }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use creel_doors::egress;
+use creel_doors::model::{Judging, Said};
 use creel_policy::{Policy, ReloadablePolicy};
 use tokio::sync::watch;
 
@@ -19,6 +20,8 @@ use crate::provider::Provider;
 pub struct Live {
     policy: Arc<ReloadablePolicy>,
     egress: watch::Sender<Arc<egress::Config>>,
+    judging: watch::Sender<Arc<Judging>>,
+    said: Arc<Said>,
     provider: Provider,
     own_addresses: Vec<IpAddr>,
 }
@@ -28,9 +31,12 @@ impl Live {
     #[must_use]
     pub fn new(config: &Config, generation: u64, provider: Provider, own_addresses: Vec<IpAddr>) -> Self {
         let policy = Policy::new(config.policy(generation, &provider, own_addresses.clone()));
+        let said = Arc::<Said>::default();
         Self {
             policy: Arc::new(ReloadablePolicy::new(policy)),
             egress: watch::channel(Arc::new(config.egress_door())).0,
+            judging: watch::channel(Arc::new(config.judging(&said))).0,
+            said,
             provider,
             own_addresses,
         }
@@ -48,11 +54,24 @@ impl Live {
         self.egress.subscribe()
     }
 
+    /// What the model door judges calls by, read at each request.
+    #[must_use]
+    pub fn judging(&self) -> watch::Receiver<Arc<Judging>> {
+        self.judging.subscribe()
+    }
+
+    /// Where the messages of users are remembered.
+    #[must_use]
+    pub fn said(&self) -> Arc<Said> {
+        Arc::clone(&self.said)
+    }
+
     /// Puts `config` into force, as this generation. The door's part comes first: what it then reaches in a new way the old
     /// policy judges by the addresses it pins, and refuses. Limits, model, state and the like need a restart.
     pub fn replace(&self, config: &Config, generation: u64) {
         let policy = Policy::new(config.policy(generation, &self.provider, self.own_addresses.clone()));
         self.egress.send_replace(Arc::new(config.egress_door()));
+        self.judging.send_replace(Arc::new(config.judging(&self.said)));
         self.policy.replace(policy);
     }
 }

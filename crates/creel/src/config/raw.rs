@@ -253,6 +253,11 @@ section! {
         /// Tools whose results you trust like your own words, such as an address book that nobody else writes to.
         directories: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a tool's name"),
             why "what a tool brings back may have been written by anybody";
+        /// Whose words count as the user's: `seen`, what Creel itself delivered (`creel say`) since its guard started, or
+        /// `claimed`, whatever the agent says that its user said. People who write to the agent by a channel of OpenClaw's
+        /// own need `claimed`; then who takes over OpenClaw's own process can put words into their mouths.
+        users: Placed<String> = Placed::unset("seen".to_owned()),
+            Legal::OneOf(&["seen", "claimed"]), why "the agent writes the conversation that its calls are judged by";
         /// Your address book: people, addresses and accounts that the agent may write to when the user asks for it.
         contacts: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()),
             Legal::Texts("a name and an address, such as `Anna Berg <anna@example.com>`"),

@@ -97,7 +97,7 @@ impl Config {
                 lines.push(format!("changed {}", place(entry)));
             }
         }
-        let Tools { deny, ask, high_risk, directories, contacts } = &self.tools;
+        let Tools { deny, ask, high_risk, directories, contacts, users } = &self.tools;
         for (name, before, after) in [("deny", deny, &fresh.tools.deny), ("ask", ask, &fresh.tools.ask)] {
             let only = |these: &[String], those: &[String], word: &str| {
                 these
@@ -112,6 +112,7 @@ impl Config {
         let others = [
             ("tools.high_risk", *high_risk != fresh.tools.high_risk),
             ("tools.directories", *directories != fresh.tools.directories),
+            ("tools.users", *users != fresh.tools.users),
             ("tools.contacts", *contacts != fresh.tools.contacts),
             ("exec", self.exec != fresh.exec),
             ("restart", self.restart != fresh.restart),

@@ -4,20 +4,32 @@
 //! reads does not compile. The guard calls it when it starts and at each reload.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use creel_doors::egress;
+use creel_doors::model::{Judging, Said};
 use creel_guard::Target;
 use creel_policy::{EgressAllow, HostPattern, ModelProvider, ModelRules, ToolRules};
 
 use super::choose::public_host;
-use super::{Allow, BaseUrl, Config, Model, Tools};
+use super::{Allow, BaseUrl, Config, Model, Tools, Users};
 use crate::provider::{Provider, ProviderKind};
 
 impl Config {
+    /// What the model door judges calls by; `said` is where users' messages are remembered.
+    #[must_use]
+    pub fn judging(&self, said: &Arc<Said>) -> Judging {
+        Judging {
+            tools: crate::tools::shipped(self),
+            contacts: self.tools.contacts.clone(),
+            said: (self.tools.users == Users::Seen).then(|| Arc::clone(said)),
+        }
+    }
+
     /// What the rules read. `generation` counts reloads, `own_addresses` are this host's.
     #[must_use]
     pub fn policy(&self, generation: u64, provider: &Provider, own_addresses: Vec<IpAddr>) -> creel_policy::Config {
-        let Tools { deny, ask, high_risk, directories: _, contacts: _ } = &self.tools;
+        let Tools { deny, ask, high_risk, directories: _, contacts: _, users: _ } = &self.tools;
         creel_policy::Config {
             generation,
             egress_allow: self.egress.iter().map(allow).collect(),

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use creel_doors::model::Said;
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Receive, Tenant};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
@@ -38,6 +39,8 @@ pub(crate) struct Talk {
     pub(crate) tenant: Tenant,
     pub(crate) desk: Arc<Desk>,
     pub(crate) approvals: Arc<Approvals>,
+    /// Where users' messages are remembered.
+    pub(crate) said: Arc<Said>,
 }
 
 /// Serves the control socket for ever.
@@ -138,7 +141,7 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
 
 /// One message to the agent.
 async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
-    let Talk { guard, tenant, desk, approvals } = talk;
+    let Talk { guard, tenant, desk, approvals, said: memory } = talk;
     if text.len() > LONGEST_MESSAGE {
         let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
         return link.send(&FromControl::Failed { why }, &[]).await;
@@ -166,6 +169,7 @@ async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64)
     }
     let asked = Duration::from_secs(patience_s.max(1)).min(LONGEST_PATIENCE);
     let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
+    memory.hear(&text);
     let turn = guard.begin_turn(trace);
     let said = say(link, (desk, approvals), &text, patience).await;
     drop(turn);

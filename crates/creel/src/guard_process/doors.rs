@@ -54,7 +54,7 @@ pub(super) fn build(
         meter: Arc::default(),
         broker: Arc::clone(&broker),
     };
-    let model = super::model::door(config, setup, broker, guard, client, resolver)?;
+    let model = super::model::door(config, setup, broker, guard, client, resolver, live.judging())?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use creel_doors::Error;
-use creel_doors::model::{self, Base, Config as ModelConfig, Format, HttpOrigin, Judging, KeyHeader, Origin, Provider};
+use creel_doors::model::{self, Base, Config as ModelConfig, Format, HttpOrigin, KeyHeader, Origin, Provider};
 use creel_doors::stream::{Body, BoxError};
 use creel_doors::upstream::{Client, Resolve};
 use creel_guard::{BoxFuture, Guard};
@@ -36,17 +36,11 @@ pub(super) fn door(
     guard: &Guard,
     client: Client,
     resolver: Arc<dyn Resolve>,
+    judging: watch::Receiver<Arc<model::Judging>>,
 ) -> Result<model::Model, String> {
-    let (_sender, config) = watch::channel(Arc::new(ModelConfig {
-        providers: providers(config, setup, client, resolver)?,
-        judging: Arc::new(judging(config)?),
-    }));
-    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, broker })
-}
-
-/// What the operator says of tools and people.
-fn judging(config: &Config) -> Result<Judging, String> {
-    Ok(Judging { tools: crate::tools::shipped(config)?, contacts: config.tools().contacts.clone() })
+    let (_sender, config) =
+        watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
+    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker })
 }
 
 /// One provider a wire format: the scripted model speaks both.

@@ -10,6 +10,7 @@ use creel_provenance::Tools;
 use creel_secrets::Slot;
 
 use super::origin::Origin;
+use super::said::Said;
 
 /// Connections of one tenant at a time; more wait in the backlog. Each carries one request at a time.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -115,6 +116,8 @@ pub struct Judging {
     pub tools: Tools,
     /// People and addresses that the operator vouches for.
     pub contacts: Vec<String>,
+    /// The users' messages that Creel itself delivered; `None` to take the agent's word for who said what.
+    pub said: Option<Arc<Said>>,
 }
 
 /// Every provider, one a format at most.
@@ -122,8 +125,6 @@ pub struct Judging {
 pub struct Config {
     /// The first one of a format answers it.
     pub providers: Vec<Provider>,
-    /// What calls are judged by.
-    pub judging: Arc<Judging>,
 }
 
 impl Config {

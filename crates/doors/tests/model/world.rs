@@ -201,8 +201,7 @@ impl World {
             key: KeyHeader::usual(format),
             models: vec!["m".to_owned()],
         };
-        let config =
-            Config { providers: vec![serving(Format::OpenAi), serving(Format::Anthropic)], ..Config::default() };
+        let config = Config { providers: vec![serving(Format::OpenAi), serving(Format::Anthropic)] };
         let (sender, config) = watch::channel(Arc::new(config));
         let handed = parse_handover(format!("{{\"name\":\"KEY\",\"value\":\"{KEY}\"}}\n").into_bytes().into()).unwrap();
         let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
@@ -211,8 +210,13 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let door = listener.local_addr().unwrap();
         let (trigger, shutdown) = Shutdown::pair();
+        let (_judging, judging) = watch::channel(Arc::default());
         let broker = Arc::new(MemoryBroker::new(handed).unwrap());
-        tokio::spawn(model::serve(Model { guard, tenant: tenant(), config, broker }, vec![listener], shutdown));
+        tokio::spawn(model::serve(
+            Model { guard, tenant: tenant(), config, judging, broker },
+            vec![listener],
+            shutdown,
+        ));
         Self { book, provider, door, _trigger: trigger, _config: sender }
     }
 

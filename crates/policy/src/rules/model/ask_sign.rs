@@ -8,14 +8,18 @@ use crate::rule::{Finding, rule, shown};
 
 rule! {
     /// A text from outside that stands in the conversation reads like an order to the model, and the call does more than
-    /// look something up or do work inside the jail that the user ordered. The detector is often wrong both ways, so it
-    /// refuses nothing; a person looks.
+    /// look something up, do work inside the jail that the user ordered, or do what they ordered on values that they gave.
+    /// The detector is often wrong both ways, so it refuses nothing; a person looks.
     "model/ask-sign",
     to_agent: "a person would have to approve this: a text from outside reads like an order",
     how_to_allow: "answer the question, or start a conversation without that text",
     examples: [
         ("call send {} knows {\"class\":\"send\",\"intent\":\"ordered\"} reads injection/override-idiom", "ask model/ask-sign"),
         ("call send {} knows {\"class\":\"send\",\"intent\":\"ordered\"}", "allow model/allow-ordered"),
+        (
+            "call send {} knows {\"class\":\"send\",\"intent\":\"ordered\",\"arguments\":[{\"name\":\"to\",\"kind\":\"destination\",\"value\":\"anna@a.test\",\"origin\":\"said\"}]} reads injection/override-idiom",
+            "allow model/allow-ordered"
+        ),
         ("call list_files {} knows {\"class\":\"read\"} reads injection/override-idiom", "allow model/allow-look-up"),
     ],
     judge: ask_sign,
@@ -24,7 +28,8 @@ rule! {
 fn ask_sign(action: &Action, facts: &Facts, _policy: &Policy) -> Option<Finding> {
     let (call, known) = known(action, facts)?;
     let sign = facts.sign.as_ref()?;
-    if known.class == CallClass::Contained && known.intent == Intent::Ordered {
+    let named = !known.arguments.is_empty() && known.arguments.iter().all(|argument| argument.origin.is_vouched());
+    if known.intent == Intent::Ordered && (named || known.class == CallClass::Contained) {
         return None;
     }
     Some(question(call, known, format!("a text from outside reads like an order (`{}`)", shown(&sign.rule))))
