@@ -17,6 +17,8 @@ use creel_testkit::{Creel, Origin};
 
 #[path = "road/approvals.rs"]
 mod approvals;
+#[path = "road/canaries.rs"]
+mod canaries;
 #[path = "road/deaths.rs"]
 mod deaths;
 #[path = "road/injection.rs"]

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod approvals;
 pub(crate) mod ask;
+mod canary;
 mod check;
 mod down;
 pub(crate) mod host;
@@ -77,6 +78,8 @@ enum Command {
     Log(log::Log),
     /// Look through what the agent remembers for secrets and planted orders.
     Memory(memory::Memory),
+    /// Show, try and renew what is laid for thieves; end a quarantine.
+    Canary(canary::CanaryCommand),
     /// Reach the agent's workspace: list, get, put.
     Ws(ws::Ws),
     /// Run a command in a jail of its own, without OpenClaw.
@@ -187,6 +190,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
         Command::Approvals(command) => command.run(),
+        Command::Canary(command) => command.run(),
         Command::Approve(command) => command.run(true),
         Command::Deny(command) => command.run(false),
         Command::Log(command) => command.run(),

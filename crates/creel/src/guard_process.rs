@@ -11,6 +11,7 @@ mod exec;
 mod memory;
 mod model;
 mod open_acts;
+pub(crate) mod watch;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -162,28 +163,32 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let acts = open_acts::OpenActs::new(ledger);
     let approvals = approvals::Approvals::open(&setup.home, config.approvals())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
+    let broker = model::broker(secrets)?;
+    let known = broker.known_with(setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes())));
+    let (watch, trips) = watch::Watch::open(live.judge(), known, &setup.canaries, &setup.home)
+        .map_err(|error| format!("the quarantine can't be read: {error}"))?;
     let guard = Guard::new(
-        live.judge(),
+        watch.clone(),
         acts.clone(),
         approvals.clone(),
-        Arc::new(NoBreakers),
+        watch.clone(),
         Arc::new(TokioTimer),
         config.durability() == Durability::All,
     );
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
-    let broker = model::broker(secrets)?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();
-    let doors = doors::build(&config, &live, setup, broker, ca, &guard)?;
+    let doors = doors::build(&config, &live, setup, broker, ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
     let porter = planted.pop().ok_or("no link to a porter came")?;
     let (trigger, tasks) = doors.open(planted)?;
-    let mut watch = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
+    let mut porters = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live, auditor);
-    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals, said };
+    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals, said, watch };
+    tokio::spawn(watch::record(trips, talk.guard.clone(), setup.tenant.clone()));
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     if desk.retires() {
@@ -193,8 +198,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         acts.none(LAST_ACTS).await;
     }
     // What ended with the jail is told last of all.
-    let _ = tokio::time::timeout(LAST_TOLD, &mut watch).await;
-    watch.abort();
+    let _ = tokio::time::timeout(LAST_TOLD, &mut porters).await;
+    porters.abort();
     trigger.pull();
     talk.abort();
     for task in tasks {
@@ -232,15 +237,6 @@ pub(crate) fn become_user(uid: u32) -> io::Result<()> {
 pub(crate) fn administer(tenant: &Tenant, actor: Actor, act: &str, detail: &str) -> Action {
     let deed = Deed::Administer(Administer { act: act.to_owned(), detail: detail.to_owned() });
     Action { tenant: tenant.clone(), actor, door: Door::Control, deed }
-}
-
-/// No monitor exists yet that could trip: all breakers are known to be closed.
-struct NoBreakers;
-
-impl creel_guard::Breakers for NoBreakers {
-    fn state(&self, _action: &Action) -> creel_guard::BreakerState {
-        creel_guard::BreakerState::Closed
-    }
 }
 
 /// The guard's clock.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod agent_log;
+mod canary;
 pub mod cli;
 mod clock;
 pub mod config;

@@ -406,6 +406,9 @@ pub(crate) struct GuardSetup {
     /// Whether all but the ledger goes with the jail.
     #[serde(default)]
     pub(crate) fleeting: bool,
+    /// What was laid for thieves.
+    #[serde(default)]
+    pub(crate) canaries: crate::canary::Nest,
 }
 
 /// A configuration file that was read while Creel ran.
@@ -454,6 +457,12 @@ pub(crate) enum ToControl {
         /// Yes.
         yes: bool,
     },
+    /// Is the agent in quarantine? Answered by `Quarantine`.
+    Quarantine,
+    /// Open the doors again. Answered by `Quarantine`.
+    Release,
+    /// Would each canary be noticed? Answered by `Noticed`.
+    TryCanaries,
 }
 
 /// Guard → command line.
@@ -471,6 +480,16 @@ pub(crate) enum FromControl {
     Answered {
         /// What it did.
         effect: Effect,
+    },
+    /// Why the agent is in quarantine; none when it is not.
+    Quarantine {
+        /// Why.
+        why: Option<crate::guard_process::watch::Quarantine>,
+    },
+    /// Which canaries would be noticed.
+    Noticed {
+        /// Name of each, and whether.
+        canaries: Vec<(String, bool)>,
     },
     /// The whole answer.
     Answer {

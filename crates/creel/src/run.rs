@@ -18,6 +18,7 @@ use creel_jail::{
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+use crate::canary::Nest;
 use crate::cli::MISSING_LAYER;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Preparing, Wishes};
@@ -127,6 +128,12 @@ pub(crate) fn limits(config: &Config) -> Limits {
 
 /// What the guard is built from.
 fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
+    let fleeting = order.tenant.as_str().starts_with(crate::site::JAIL_PREFIX);
+    let canaries = if fleeting {
+        Nest::default()
+    } else {
+        Nest::open(&order.site.canaries(order.tenant.as_str())).map_err(Failure::host)?
+    };
     Ok(GuardSetup {
         tenant: order.tenant.clone(),
         config: order.config.text().to_owned(),
@@ -139,7 +146,8 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         life: life()?,
         uid: order.seat.users().guard_id(),
         own_addresses: own_addresses(),
-        fleeting: order.tenant.as_str().starts_with(crate::site::JAIL_PREFIX),
+        fleeting,
+        canaries,
     })
 }
 

@@ -65,6 +65,12 @@ impl Site {
         self.root.join("warden.log")
     }
 
+    /// What is laid for thieves in a tenant's jail, root's.
+    #[must_use]
+    pub(crate) fn canaries(&self, tenant: &str) -> PathBuf {
+        self.root.join(format!("canaries-{tenant}.json"))
+    }
+
     /// All tenants' folders.
     #[must_use]
     pub(crate) fn tenants(&self) -> PathBuf {

@@ -48,6 +48,7 @@ pub use see::Flaw;
 
 use crate::accept;
 use crate::ca::Ca;
+use crate::leak::Leaks;
 use crate::names::Names;
 use crate::shutdown::Shutdown;
 use crate::stream::Body;
@@ -87,6 +88,8 @@ pub struct Egress {
     pub meter: Arc<Meter>,
     /// Fills secrets in, and takes them out of answers.
     pub broker: Arc<dyn Broker>,
+    /// Knows what must not leave in a stream; none where nothing is known.
+    pub leaks: Option<Arc<dyn Leaks>>,
 }
 
 /// Who answers for the addresses of a place.
@@ -158,7 +161,8 @@ impl Egress {
         match (answer, head, place, body) {
             (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() && counted => {
                 let authority = aim.authority(scheme);
-                let admitted = Admitted { parts, body, path, head, authority, place };
+                let leaks = self.leaks.clone();
+                let admitted = Admitted { parts, body, path, head, authority, place, leaks };
                 match standing {
                     None => enforce::carry_out(&self.client, self.broker.as_ref(), permit, admitted).await,
                     Some((on, standing)) => {

@@ -14,6 +14,7 @@ pub mod exec;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod leak;
 pub mod model;
 pub mod names;
 pub mod shutdown;

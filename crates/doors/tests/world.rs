@@ -205,6 +205,7 @@ impl World {
             original: Arc::new(move |_| Ok(*original.lock().unwrap())),
             meter: Arc::default(),
             broker: broker(),
+            leaks: None,
         };
         let (trigger, shutdown) = Shutdown::pair();
         let to_proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();

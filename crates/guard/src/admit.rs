@@ -126,7 +126,7 @@ impl Guard {
             BreakerState::Open(name) => return deny("guard/breaker-open", &format!("breaker `{name}` has tripped")),
         }
         if let Deed::Attempt(_) = action.deed {
-            return deny("guard/attempt", "the kernel refused it already; it is recorded, never admitted");
+            return deny("guard/attempt", "it was refused already; it is recorded, never admitted");
         }
         catch_unwind(AssertUnwindSafe(|| self.judge.judge(action, facts)))
             .unwrap_or_else(|_| deny("guard/judge-failed", "the policy failed while it judged"))

@@ -480,14 +480,21 @@ fn walls_in_front(plan: &Plan) -> Walls {
     let linkers = linkers.map(|entry| entry.path()).filter(|path| is_linker(path));
     let mut run: Vec<PathBuf> = ["/creel", "/opt/openclaw", "/etc/openclaw"].map(Into::into).to_vec();
     run.extend(linkers);
+    let mut read: Vec<PathBuf> = ["/usr", "/etc", "/opt", "/run", "/mnt", "/srv", "/sys"].map(Into::into).to_vec();
+    read.extend(roots_home(plan));
     Walls {
         keep: plan.writable().iter().map(|(_, place, _)| place.into()).collect(),
         run,
-        read: ["/usr", "/etc", "/opt", "/run", "/mnt", "/srv", "/sys"].map(Into::into).to_vec(),
+        read,
         devices: vec!["/dev".into(), "/proc".into()],
         list: vec!["/".into()],
         ..Walls::default()
     }
+}
+
+/// Root's home in the jail, which is there when somebody has put files into it.
+fn roots_home(plan: &Plan) -> Option<PathBuf> {
+    plan.files.iter().any(|file| file.path.starts_with("/root")).then(|| "/root".into())
 }
 
 /// The dynamic linkers' names on Linux: `ld.so(8)`.
@@ -513,7 +520,7 @@ fn open_walls(plan: &Plan) -> Walls {
     Walls {
         write: WRITABLE.iter().map(|(_, place, _)| place.into()).collect(),
         run,
-        read: vec!["/sys".into()],
+        read: [PathBuf::from("/sys")].into_iter().chain(roots_home(plan)).collect(),
         devices: vec!["/dev".into(), "/proc".into()],
         list: vec!["/".into()],
         ..Walls::default()

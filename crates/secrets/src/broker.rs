@@ -105,6 +105,12 @@ impl MemoryBroker {
         Known::new(self.secrets.iter().map(|(name, secret)| (name.as_str(), secret.bytes())))
     }
 
+    /// The same with `more` values.
+    #[must_use]
+    pub fn known_with<'a>(&'a self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
+        Known::new(self.secrets.iter().map(|(name, secret)| (name.as_str(), secret.bytes())).chain(more))
+    }
+
     fn fill_now(&self, fill: Fill<'_>) -> Result<Filled, Error> {
         let name = SecretName::parse(&fill.inject.secret)?;
         let Some(secret) = self.secrets.get(&name) else { return Err(Error::NotLoaded { name }) };

@@ -57,6 +57,7 @@ pub(super) async fn serve(folder: &Path) -> Result<(), Failure> {
         original: Arc::new(|stream| stream.local_addr()),
         meter: Arc::default(),
         broker: Arc::<creel_secrets::MemoryBroker>::default(),
+        leaks: None,
     };
     std::fs::write(note(folder, "door.ready"), port.to_string())?;
     let (_trigger, shutdown) = Shutdown::pair();

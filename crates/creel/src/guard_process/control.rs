@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::guard_process::approvals::{Approvals, Effect};
 use crate::guard_process::desk::{Desk, person_facts};
+use crate::guard_process::watch::Watch as Secrecy;
 use crate::link::{Link, Listener};
 use crate::protocol::{FromControl, ToControl};
 
@@ -41,6 +42,8 @@ pub(crate) struct Talk {
     pub(crate) approvals: Arc<Approvals>,
     /// Where users' messages are remembered.
     pub(crate) said: Arc<Said>,
+    /// Secrets, canaries and the quarantine.
+    pub(crate) watch: Arc<Secrecy>,
 }
 
 /// Serves the control socket for ever.
@@ -85,7 +88,43 @@ async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
             };
             link.send(&told, &[]).await
         }
+        Some((ToControl::Quarantine, _)) => {
+            link.send(&FromControl::Quarantine { why: talk.watch.quarantine() }, &[]).await
+        }
+        Some((ToControl::Release, _)) => {
+            let told = release(uid, talk).await.unwrap_or_else(|told| told);
+            link.send(&told, &[]).await
+        }
+        Some((ToControl::TryCanaries, _)) => {
+            link.send(&FromControl::Noticed { canaries: talk.watch.try_canaries() }, &[]).await
+        }
         None => Ok(()),
+    }
+}
+
+/// A person opens the doors again: an act like any other, admitted and recorded before it counts.
+async fn release(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
+    let failed = |why: String| FromControl::Failed { why };
+    let Some(why) = talk.watch.quarantine() else { return Err(failed("the agent is in no quarantine".to_owned())) };
+    let who = Actor::Person { name: person(uid) };
+    let action = super::administer(&talk.tenant, who, "release", &format!("from quarantine: canary {}", why.canary));
+    let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
+    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
+        let why = "the policy's obligations for this can't be met".to_owned();
+        receipt.settle(Outcome::failed(why.clone()));
+        return Err(failed(why));
+    }
+    match talk.watch.release() {
+        Ok(_) => {
+            receipt.settle(Outcome::done());
+            Ok(FromControl::Quarantine { why: None })
+        }
+        Err(error) => {
+            let why = format!("the quarantine's file can't be removed: {error}");
+            receipt.settle(Outcome::failed(why.clone()));
+            Err(failed(why))
+        }
     }
 }
 
@@ -141,7 +180,7 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
 
 /// One message to the agent.
 async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
-    let Talk { guard, tenant, desk, approvals, said: memory } = talk;
+    let Talk { guard, tenant, desk, approvals, said: memory, watch: _ } = talk;
     if text.len() > LONGEST_MESSAGE {
         let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
         return link.send(&FromControl::Failed { why }, &[]).await;

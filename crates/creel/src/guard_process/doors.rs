@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use creel_doors::ca::Ca;
+use creel_doors::leak::Leaks;
 use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
 use creel_doors::upstream::{Client, DnsResolver, Over, Resolve, Servers, SystemResolver, Trust};
@@ -36,6 +37,7 @@ pub(super) fn build(
     broker: creel_secrets::MemoryBroker,
     ca: Ca,
     guard: &Guard,
+    leaks: Arc<dyn Leaks>,
 ) -> Result<Doors, String> {
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
     let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
@@ -53,6 +55,7 @@ pub(super) fn build(
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
         broker: Arc::clone(&broker),
+        leaks: Some(leaks),
     };
     let model = super::model::door(config, setup, broker, guard, client, resolver, live.judging())?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })

@@ -15,6 +15,7 @@ use creel_jail::{InitRequest, InnerWall, MadeFile, Owner};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::canary::Nest;
 use crate::clock::now;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
@@ -221,7 +222,8 @@ impl Agent {
             plugins: self.config.openclaw_plugins().to_vec(),
         };
         let config = creel_openclaw::config::write(&settings).map_err(Failure::host)?;
-        Ok(vec![
+        let mut files = self.nest()?.files();
+        files.extend([
             MadeFile { path: "/etc/openclaw/openclaw.json".into(), bytes: config, mode: 0o444, owner: Owner::Root },
             MadeFile {
                 path: creel_openclaw::resolver::PATH.into(),
@@ -229,10 +231,18 @@ impl Agent {
                 mode: 0o500,
                 owner: Owner::Agent,
             },
-        ])
+        ]);
+        Ok(files)
+    }
+
+    /// What is laid for thieves.
+    fn nest(&self) -> Result<Nest, Failure> {
+        Nest::open(&self.site.canaries(self.config.tenant().as_str())).map_err(Failure::host)
     }
 
     async fn start_openclaw(&mut self) -> Result<(), Failure> {
+        let mut env = creel_openclaw::launch::env();
+        env.extend(self.nest()?.environment());
         let Some(running) = &mut self.running else { return Err(Failure::host("there is no jail")) };
         let token = creel_openclaw::resolver::new_token().map_err(Failure::host)?;
         if let Some(listener) = running.secrets.take() {
@@ -252,7 +262,7 @@ impl Agent {
         let what = InitRequest::Spawn {
             id: AGENT,
             argv: creel_openclaw::launch::argv(),
-            env: creel_openclaw::launch::env(),
+            env,
             cwd: crate::inside::WORKSPACE.to_owned(),
             tty: false,
             leader: true,

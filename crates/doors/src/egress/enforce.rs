@@ -21,6 +21,7 @@ use super::relay::{Fault, Outgoing, Relayed, Tally};
 use super::secret::Scrubbed;
 use super::{headers, refuse, secret};
 use crate::Error;
+use crate::leak::Leaks;
 use crate::stream::{self, Body};
 use crate::upstream::{Client, Place, Streamed};
 
@@ -34,6 +35,7 @@ pub(super) struct Admitted {
     /// What `Host` says upstream.
     pub(super) authority: String,
     pub(super) place: Place,
+    pub(super) leaks: Option<Arc<dyn Leaks>>,
 }
 
 /// What goes out behind the head.
@@ -112,7 +114,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Error> {
     let tally = Arc::new(Tally::default());
     let Obligations { inject, max_bytes, deadline_ms } = obligations;
-    let Admitted { parts, body, path, mut head, authority, place } = admitted;
+    let Admitted { parts, body, path, mut head, authority, place, leaks } = admitted;
     if let Bodily::Judged(text) = &body {
         head.framing = Framing::Length(text.len() as u64);
         head.length_declared = true;
@@ -127,7 +129,7 @@ pub(super) async fn prepare(
             stream::full(text.as_bytes().to_vec())
         }
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
-        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally)).boxed_unsync(),
+        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally), leaks).boxed_unsync(),
     };
     let trailers = parts.version == Version::HTTP_2;
     let wanted = trailers && parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");

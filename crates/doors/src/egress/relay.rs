@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::Error;
+use crate::leak::{Carry, Leaks};
 use crate::stream::BoxError;
 use crate::upstream::Streamed;
 
@@ -25,6 +26,8 @@ pub(super) enum Fault {
     Broken(String),
     /// The body is longer than what may go out.
     TooMuch,
+    /// It holds what must not leave.
+    Leak(String),
 }
 
 impl Fault {
@@ -32,6 +35,7 @@ impl Fault {
         match self {
             Self::Broken(why) => why.clone(),
             Self::TooMuch => "the request's body is longer than what may go out".to_owned(),
+            Self::Leak(why) => why.clone(),
         }
     }
 
@@ -39,6 +43,7 @@ impl Fault {
         match self {
             Self::Broken(why) => Error::Agent(why),
             Self::TooMuch => Error::AgentTooMuch(self.why()),
+            Self::Leak(_) => Error::Agent("it holds what must not leave (`leak/known-value`)".to_owned()),
         }
     }
 }
@@ -79,11 +84,12 @@ pub(super) struct Outgoing {
     body: Incoming,
     left: u64,
     tally: Arc<Tally>,
+    carry: Option<Carry>,
 }
 
 impl Outgoing {
-    pub(super) fn new(body: Incoming, max: u64, tally: Arc<Tally>) -> Self {
-        Self { body, left: max, tally }
+    pub(super) fn new(body: Incoming, max: u64, tally: Arc<Tally>, leaks: Option<Arc<dyn Leaks>>) -> Self {
+        Self { body, left: max, tally, carry: leaks.map(Carry::new) }
     }
 }
 
@@ -110,6 +116,9 @@ impl Body for Outgoing {
             return Poll::Ready(Some(Err(this.tally.blame(Fault::TooMuch))));
         };
         this.left = left;
+        if let Some(why) = this.carry.as_mut().and_then(|carry| carry.push(&data)) {
+            return Poll::Ready(Some(Err(this.tally.blame(Fault::Leak(why)))));
+        }
         this.tally.sent.fetch_add(length, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(data))))
     }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, timeout};
 
 use super::{Config, Egress};
+use crate::leak::Carry;
 use crate::stream::Io;
 
 /// Bytes held of one direction, while there are any.
@@ -77,6 +78,25 @@ impl Watch for AtMost {
 
     fn is_whole(&self) -> bool {
         false
+    }
+}
+
+/// Lets nothing pass that must not leave.
+pub(super) struct Guarded<W> {
+    pub(super) inner: W,
+    pub(super) carry: Option<Carry>,
+}
+
+impl<W: Watch> Watch for Guarded<W> {
+    fn look(&mut self, bytes: &[u8]) -> Result<u64, Wrong> {
+        match self.carry.as_mut().and_then(|carry| carry.push(bytes)) {
+            Some(why) => Err(Wrong::refused(why)),
+            None => self.inner.look(bytes),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.inner.is_whole()
     }
 }
 

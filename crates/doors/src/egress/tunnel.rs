@@ -11,9 +11,10 @@ use tokio::time::timeout;
 
 use super::aim::Aim;
 use super::config::{HANDSHAKE_LIMIT, MAX_BODY};
-use super::splice::{self, AtMost, Splice, Standing};
+use super::splice::{self, AtMost, Guarded, Splice, Standing};
 use super::{Egress, Flaw, enforce, hello, starttls};
 use crate::Error;
+use crate::leak::Carry;
 use crate::stream::{Io, Prefixed};
 use crate::upstream::{Place, Scheme};
 
@@ -83,7 +84,8 @@ async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: C
         Err(error) => return receipt.settle(Outcome::failed(error.to_string())),
     };
     standing.deadline = deadline;
-    let up = Box::new(AtMost(max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY)));
+    let most = AtMost(max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY));
+    let up = Box::new(Guarded { inner: most, carry: door.leaks.clone().map(Carry::new) });
     let down = Box::new(AtMost(u64::MAX));
     splice::run(door, Splice { agent, upstream, up, down, farewell: None }, standing, receipt).await;
 }

@@ -19,6 +19,9 @@ pub(super) fn refusal(format: Format, refusal: &Refusal, flaw: Option<&Flaw>) ->
     let text = format!("refused by Creel (`{}`{}): {}{detail}", refusal.rule, record(refusal), refusal.to_agent);
     let status = match flaw {
         Some(flaw) => flaw.kind.status(),
+        // An open breaker says nothing of the key, for whose sake OpenClaw turns from a provider for minutes after a 403, and
+        // does not pass by itself, as what it tries again for after a 503.
+        None if refusal.rule.as_str() == "guard/breaker-open" => StatusCode::BAD_REQUEST,
         // Client libraries try again after a 503, and the ledger's trouble passes.
         None if refusal.record == 0 => StatusCode::SERVICE_UNAVAILABLE,
         None => StatusCode::FORBIDDEN,

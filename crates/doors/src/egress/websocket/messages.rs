@@ -7,6 +7,7 @@ use super::Wrong;
 use super::deflate::Inflater;
 use super::frames::{Frames, Head, Part, Sender};
 use crate::egress::splice::Watch;
+use crate::leak::Carry;
 
 /// Unmasked bytes at a time.
 const PIECE: usize = 8 * 1024;
@@ -164,6 +165,22 @@ impl Hear for Counted {
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+/// Counts messages, and lets none pass that holds what must not leave.
+#[derive(Debug)]
+pub(in super::super) struct Searched {
+    pub(in super::super) counted: Counted,
+    pub(in super::super) carry: Option<Carry>,
+}
+
+impl Hear for Searched {
+    fn hear(&mut self, piece: Piece<'_>) -> Result<(), Wrong> {
+        match self.carry.as_mut().and_then(|carry| carry.push(piece.bytes)) {
+            Some(why) => Err(Wrong::refused(why)),
+            None => self.counted.hear(piece),
+        }
     }
 }
 

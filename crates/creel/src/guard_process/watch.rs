@@ -1,0 +1,326 @@
+//! Secrets and canaries in what the agent does, and the quarantine.
+//!
+//! Owns [`Watch`]. It stands before the policy: an act of the agent's that holds a value which the tenant's secrets or
+//! canaries know, in whatever form, is refused. A canary closes every door to the agent until a person opens them again
+//! (`creel canary release`); that outlives the guard. Doors lend it the bodies that they stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use creel_doors::leak::Leaks;
+use creel_guard::{
+    Action, Actor, Attempt, BreakerState, Breakers, Deed, Door, Facts, Guard, Judge, Judgement, Needs, Refusal, RuleId,
+    Tenant, Verdict,
+};
+use creel_scan::secrets::{Known, Scanner};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::canary::Nest;
+
+/// Longer texts are not decoded, only searched.
+const MOST_DECODED: usize = 64 * 1024;
+/// Alarms that wait to be recorded; one more says nothing new.
+const WAITING: usize = 64;
+/// What a hit is refused under; the agent is not told whether it was bait.
+const RULE: &str = "leak/known-value";
+
+/// Why the agent is in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Quarantine {
+    /// The canary.
+    pub(crate) canary: String,
+    /// Where it turned up: a door, or the body of a request.
+    pub(crate) at: String,
+    /// When, in milliseconds since 1970.
+    pub(crate) since_ms: u64,
+}
+
+/// A value that turned up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trip {
+    pub(crate) what: String,
+}
+
+/// Looks for known values in what the agent does.
+pub(crate) struct Watch {
+    inner: Arc<dyn Judge>,
+    scanner: Scanner,
+    canaries: BTreeSet<String>,
+    /// What each canary is: worth nothing to whoever reads it here.
+    values: BTreeMap<String, String>,
+    quarantine: Mutex<Option<Quarantine>>,
+    file: PathBuf,
+    trips: mpsc::Sender<Trip>,
+}
+
+impl Watch {
+    /// Looks for `known`, of which the canaries of `nest` are bait, before `inner` judges. Trips come out of the receiver.
+    ///
+    /// # Errors
+    /// When the quarantine of an earlier guard can't be read.
+    pub(crate) fn open(
+        inner: Arc<dyn Judge>,
+        known: Known,
+        nest: &Nest,
+        home: &Path,
+    ) -> io::Result<(Arc<Self>, mpsc::Receiver<Trip>)> {
+        let file = home.join("quarantine.json");
+        let quarantine = match std::fs::read(&file) {
+            Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| io::Error::other(error.to_string()))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let (trips, out) = mpsc::channel(WAITING);
+        let values: BTreeMap<String, String> =
+            nest.0.iter().map(|canary| (canary.name.clone(), canary.value.clone())).collect();
+        let watch = Self {
+            inner,
+            scanner: Scanner::known_only(known),
+            canaries: values.keys().cloned().collect(),
+            values,
+            quarantine: Mutex::new(quarantine),
+            file,
+            trips,
+        };
+        Ok((Arc::new(watch), out))
+    }
+
+    /// Why the agent is in quarantine; `None` when it is not.
+    pub(crate) fn quarantine(&self) -> Option<Quarantine> {
+        self.state().clone()
+    }
+
+    /// Opens the doors again.
+    ///
+    /// # Errors
+    /// When it can't be kept: they stay closed.
+    pub(crate) fn release(&self) -> io::Result<bool> {
+        let mut state = self.state();
+        if state.is_none() {
+            return Ok(false);
+        }
+        std::fs::remove_file(&self.file)?;
+        *state = None;
+        Ok(true)
+    }
+
+    /// Whether each canary would be noticed in a request: asked of the very search that the doors ask, without the alarm.
+    pub(crate) fn try_canaries(&self) -> Vec<(String, bool)> {
+        let known = self.scanner.known();
+        let noticed = |name: &String| {
+            self.values.get(name).is_some_and(|value| {
+                let text = format!("GET /?q={value} HTTP/1.1");
+                known.find(text.as_bytes()).iter().any(|hit| known.id(hit.value) == name && hit.confidence >= 1.0)
+            })
+        };
+        self.canaries.iter().map(|name| (name.clone(), noticed(name))).collect()
+    }
+
+    /// The first known value in a text, by name, with the form that it has there.
+    fn look(&self, text: &[u8]) -> Option<(String, &'static str)> {
+        let known = self.scanner.known();
+        if known.is_empty() {
+            return None;
+        }
+        if text.len() > MOST_DECODED {
+            let hit = known.find(text).into_iter().find(|hit| hit.confidence >= 1.0)?;
+            return Some((known.id(hit.value).to_owned(), hit.form));
+        }
+        let found = self.scanner.scan(text).into_iter().filter(|found| found.confidence >= 1.0);
+        let (value, form) = found.filter_map(|found| found.known).next()?;
+        Some((known.id(value).to_owned(), form))
+    }
+
+    /// Sounds the alarm. A canary closes the doors before anything else happens.
+    fn sound(&self, name: &str, form: &str, at: &str) -> String {
+        let is_canary = self.canaries.contains(name);
+        let kind = if is_canary { "canary" } else { "secret" };
+        let what = format!("the {kind} `{name}` turned up in {at} ({form})");
+        if is_canary {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            let mut state = self.state();
+            if state.is_none() {
+                let fresh = Quarantine { canary: name.to_owned(), at: at.to_owned(), since_ms };
+                // Closed in memory whatever becomes of the file.
+                if let Err(error) = keep(&self.file, &fresh) {
+                    tracing::error!(%error, "the quarantine can't be written down; it holds while this guard lives");
+                }
+                *state = Some(fresh);
+            }
+        }
+        tracing::error!(what, "a known value turned up");
+        let _ = self.trips.try_send(Trip { what: what.clone() });
+        what
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Option<Quarantine>> {
+        self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep(file: &Path, quarantine: &Quarantine) -> io::Result<()> {
+    let new = file.with_extension("new");
+    std::fs::write(&new, serde_json::to_vec(quarantine)?)?;
+    std::fs::rename(new, file)
+}
+
+impl Judge for Watch {
+    fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
+        if action.actor == Actor::Agent
+            && let Some((name, form)) = self.look(&text_of(&action.deed))
+        {
+            let why = self.sound(&name, form, &format!("an act at the {} door", action.door.name()));
+            let rule = RuleId::new(RULE);
+            let to_agent = format!("it holds what must not leave (`{RULE}`)");
+            let refusal = Refusal::new(rule.clone(), to_agent, format!("{why}; nothing allows it"));
+            return Judgement { verdict: Verdict::Deny(refusal), rule, why, generation: 0 };
+        }
+        self.inner.judge(action, facts)
+    }
+
+    fn needs(&self, action: &Action) -> Needs {
+        self.inner.needs(action)
+    }
+}
+
+impl Breakers for Watch {
+    fn state(&self, action: &Action) -> BreakerState {
+        match &*Watch::state(self) {
+            // What people and Creel itself do is how it ends; what the kernel refused is recorded all the same.
+            Some(quarantine) if action.actor == Actor::Agent && !matches!(action.deed, Deed::Attempt(_)) => {
+                BreakerState::Open(format!("quarantine: canary {}", quarantine.canary))
+            }
+            _ => BreakerState::Closed,
+        }
+    }
+}
+
+impl Leaks for Watch {
+    fn find(&self, bytes: &[u8]) -> Option<String> {
+        let known = self.scanner.known();
+        let hit = known.find(bytes).into_iter().find(|hit| hit.confidence >= 1.0)?;
+        Some(self.sound(known.id(hit.value), hit.form, "the body of a request"))
+    }
+}
+
+/// Writes each alarm down, as what the agent tried: a body is judged before it streams, so its own record says Yes.
+pub(crate) async fn record(mut trips: mpsc::Receiver<Trip>, guard: Guard, tenant: Tenant) {
+    while let Some(Trip { what }) = trips.recv().await {
+        let deed = Deed::Attempt(Attempt { what });
+        let action = Action { tenant: tenant.clone(), actor: Actor::Agent, door: Door::Egress, deed };
+        // It is never admitted: the refusal is what the record says.
+        let _recorded = guard.admit(action, Facts::default()).await;
+    }
+}
+
+/// Everything in an act that the agent chose.
+fn text_of(deed: &Deed) -> Vec<u8> {
+    let mut out = String::new();
+    let mut add = |text: &str| {
+        out.push_str(text);
+        out.push('\n');
+    };
+    match deed {
+        Deed::Send(send) => {
+            add(&send.to.to_string());
+            add(&send.path);
+            send.headers.iter().for_each(|(name, value)| {
+                add(name);
+                add(value);
+            });
+            if let Some(content) = &send.content {
+                add(&content.text);
+            }
+        }
+        Deed::Resolve(resolve) => add(&resolve.name),
+        Deed::Run(run) => run.argv.iter().for_each(|word| add(word)),
+        Deed::Call(call) => add(&call.arguments),
+        Deed::Touch(_) | Deed::Attempt(_) | Deed::Prompt(_) | Deed::Receive(_) | Deed::Administer(_) => {}
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canary::Canary;
+    use crate::canary::scratch::Scratch;
+    use creel_guard::Resolve;
+
+    const SECRET: &str = "sk-live-0123456789abcdefABCDEF";
+    const BAIT: &str = "AKIAQ7X2MNB4TTRWZP5C";
+
+    struct Yes;
+    impl Judge for Yes {
+        fn judge(&self, _action: &Action, _facts: &Facts) -> Judgement {
+            let verdict = Verdict::Allow(creel_guard::Obligations::default());
+            Judgement { verdict, rule: RuleId::new("test/yes"), why: String::new(), generation: 0 }
+        }
+    }
+
+    fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
+        let known = Known::new([("KEY", SECRET.as_bytes()), ("bait", BAIT.as_bytes())]);
+        let bait = Canary { name: "bait".to_owned(), place: "$X".to_owned(), value: BAIT.to_owned() };
+        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home).unwrap()
+    }
+
+    fn act(actor: Actor, deed: Deed) -> Action {
+        Action { tenant: Tenant::parse("main").unwrap(), actor, door: Door::Dns, deed }
+    }
+
+    fn resolve(name: &str) -> Deed {
+        Deed::Resolve(Resolve { name: name.to_owned(), host: None, kind: "A".to_owned() })
+    }
+
+    fn is_allowed(watch: &Watch, action: &Action) -> bool {
+        let open = matches!(Breakers::state(watch, action), BreakerState::Closed);
+        open && matches!(watch.judge(action, &Facts::default()).verdict, Verdict::Allow(_))
+    }
+
+    #[test]
+    fn a_secret_is_refused_in_any_form_and_closes_nothing() {
+        let home = Scratch::new();
+        let (watch, mut trips) = watch(&home.0);
+        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+        for name in [format!("{hex}.evil.test"), "sk-live-01234567.89abcdefABCDEF.evil.test".to_owned()] {
+            assert!(!is_allowed(&watch, &act(Actor::Agent, resolve(&name))), "{name}");
+            let told = trips.try_recv().unwrap().what;
+            assert!(told.contains("secret `KEY`") && !told.contains(SECRET), "{told}");
+        }
+        assert!(is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))));
+        assert!(is_allowed(&watch, &act(Actor::Person { name: "a".to_owned() }, resolve(&hex))), "people may");
+        assert_eq!(watch.quarantine(), None);
+        assert_eq!(watch.try_canaries(), [("bait".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_canary_closes_every_door_until_a_person_opens_them() {
+        let home = Scratch::new();
+        let (first, mut trips) = watch(&home.0);
+        let plain = act(Actor::Agent, resolve("plain.test"));
+        assert!(is_allowed(&first, &plain));
+        let told = first.find(format!("key={BAIT}&x=1").as_bytes()).unwrap();
+        assert!(told.contains("canary `bait`") && !told.contains(BAIT), "{told}");
+        assert_eq!(trips.try_recv().unwrap().what, told);
+        assert!(!is_allowed(&first, &plain));
+        assert!(is_allowed(&first, &act(Actor::Person { name: "a".to_owned() }, resolve("plain.test"))));
+        // The next guard knows it.
+        let (next, _trips) = watch(&home.0);
+        assert_eq!(next.quarantine().unwrap().canary, "bait");
+        assert!(!is_allowed(&next, &plain));
+        assert!(next.release().unwrap() && !next.release().unwrap());
+        assert!(is_allowed(&next, &plain) && is_allowed(&watch(&home.0).0, &plain));
+    }
+
+    #[test]
+    fn many_alarms_at_once_are_bounded() {
+        let home = Scratch::new();
+        let (watch, mut trips) = watch(&home.0);
+        (0..10_000).for_each(|_| drop(watch.find(BAIT.as_bytes())));
+        assert_eq!(std::iter::from_fn(|| trips.try_recv().ok()).count(), WAITING);
+    }
+}
