@@ -3,6 +3,8 @@
 //! Owns [`facts`]. It walks the arguments, field by field, and asks [`crate::trace`] for each value that matters. Never
 //! decides: rules read what it found.
 
+use std::collections::HashSet;
+
 use creel_guard::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};
 use serde_json::{Map, Value};
 
@@ -137,7 +139,7 @@ fn intent(talk: &Conversation, tool: &Tool, class: CallClass, found: &[ArgumentF
     let about = tool.nouns.is_empty()
         || tool.verbs.iter().filter(telling).any(|verb| talk.request.mentions_verb(verb))
         || tool.nouns.iter().any(|noun| talk.request.mentions_stem(noun))
-        || tool.nouns.iter().flat_map(|noun| same_things(noun)).any(|noun| talk.request.mentions_stem(&noun))
+        || tool.nouns.iter().flat_map(|noun| same_things(noun)).any(|noun| talk.request.mentions_stem(noun))
         || matches!(class, CallClass::Execute | CallClass::Instruct)
         // Where values are traced, they say whether it is the act that was meant.
         || (matches!(class, CallClass::Send | CallClass::Pay | CallClass::Publish) && !found.is_empty())
@@ -239,7 +241,8 @@ impl Walk<'_> {
     /// A text for people: links and accounts in it are destinations for whoever reads it.
     fn words_of(&mut self, name: &str, text: &str) {
         let own = words(text);
-        let said = own.iter().filter(|word| self.talk.said_words.iter().any(|said| said.stem == word.stem)).count();
+        let stems: HashSet<&str> = self.talk.said_words.iter().map(|word| word.stem.as_str()).collect();
+        let said = own.iter().filter(|word| stems.contains(word.stem.as_str())).count();
         if said * 5 < own.len() * 4 {
             self.text_is_said = false;
         }

@@ -53,9 +53,15 @@ const PEOPLE: [&str; 9] =
 /// The value is what a superlative of the user's picks out, or one of a list of which the user wants every one.
 pub(crate) fn by_choice(wanted: &Wanted<'_>) -> bool {
     let request = &wanted.talk.request;
+    let kinds = kinds_of(wanted);
+    let mut nouns: BTreeSet<&str> = kinds.iter().flat_map(|kind| same_things(kind)).collect();
+    nouns.extend(kinds.iter().map(String::as_str));
+    let own = stem(wanted.argument);
+    if !is_common(wanted.argument) {
+        nouns.insert(&own);
+    }
     let noun = |word: &Word| {
-        kinds_of(wanted).iter().any(|kind| *kind == word.stem || same_things(kind).any(|same| same == word.stem))
-            || (!is_common(wanted.argument) && stem(wanted.argument) == word.stem)
+        nouns.contains(word.stem.as_str())
             || (PEOPLE.contains(&wanted.argument)
                 && matches!(
                     word.stem.as_str(),

@@ -3,6 +3,9 @@
 //! Owns [`Request`]: the user's words, and whether they order a kind of act. Words in quotes, denied ones and things to be
 //! reminded of order nothing. Only the user's own messages are read; what the operator says of tools orders no act.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use creel_guard::{CallClass, Intent};
 
 use crate::lexicon;
@@ -22,6 +25,7 @@ const BOTH: [&str; 26] = [
     "record", "log", "call", "answer", "plan", "schedule", "tag", "label", "play", "set", "payment", "refund",
     "comment",
 ];
+static BOTH_STEMS: LazyLock<BTreeSet<String>> = LazyLock::new(|| BOTH.iter().map(|both| stem(both)).collect());
 /// What stands before a thing.
 const BEFORE_A_THING: [&str; 36] = [
     "the",
@@ -83,7 +87,7 @@ impl Request {
 
     /// Whether it holds this verb, in any language that is known.
     pub(crate) fn mentions_verb(&self, wanted: &str) -> bool {
-        self.words.iter().any(|word| word.stem == wanted || tongues::is_verb(&word.text, wanted))
+        self.words.iter().any(|word| word.stem == wanted || tongues::verbs(&word.text).any(|verb| verb == wanted))
     }
 
     /// Whether it orders a call of this tool.
@@ -91,15 +95,18 @@ impl Request {
         if tool.class == CallClass::Read {
             return Intent::Ordered;
         }
-        let stems = match tool.class {
-            CallClass::Contained => lexicon::working_stems(),
-            class => lexicon::ordering_stems(class, &tool.verbs, &tool.nouns),
+        let own;
+        let stems = if tool.class == CallClass::Contained {
+            &*lexicon::WORKING_STEMS
+        } else {
+            own = lexicon::ordering_stems(tool.class, &tool.verbs, &tool.nouns);
+            &own
         };
         let ordered = self.words.iter().enumerate().filter(|(_, word)| !word.quoted).any(|(at, word)| {
             let english = stems.contains(&word.stem) && self.is_deed(at, word) && !self.is_denied(at);
             english
                 || self.is_imperative(at, word, &tool.nouns)
-                || (!word.name && self.is_ordered_abroad(at, word, &stems))
+                || (!word.name && self.is_ordered_abroad(at, word, stems))
         });
         if ordered { Intent::Ordered } else { Intent::None }
     }
@@ -112,10 +119,10 @@ impl Request {
     }
 
     /// The word orders one of the deeds in another language; there a denial may stand behind it.
-    fn is_ordered_abroad(&self, at: usize, word: &Word, stems: &[String]) -> bool {
+    fn is_ordered_abroad(&self, at: usize, word: &Word, stems: &BTreeSet<String>) -> bool {
         let around =
             self.words.get(at.saturating_sub(REACH)..(at + REACH + 2).min(self.words.len())).unwrap_or_default();
-        stems.iter().any(|stem| tongues::is_verb(&word.text, stem))
+        tongues::verbs(&word.text).any(|verb| stems.contains(verb))
             && !around.iter().any(|word| tongues::denies(&word.text))
     }
 
@@ -125,7 +132,7 @@ impl Request {
             let behind = self.words.get(at + 1..(at + 3).min(self.words.len())).unwrap_or_default();
             return behind.iter().any(|word| matches!(word.text.as_str(), "a" | "an" | "another"));
         }
-        if !BOTH.iter().any(|both| stem(both) == word.stem) {
+        if !BOTH_STEMS.contains(&word.stem) {
             return true;
         }
         let before = at.checked_sub(1).and_then(|at| self.words.get(at)).filter(|_| !word.starts);

@@ -3,6 +3,9 @@
 //! Owns the tables: verbs and the class of act that they name, nouns that make a class worse, names of arguments. General
 //! English of the trade, no tool of any benchmark. Read by [`crate::tool`] and [`crate::intent`].
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use creel_guard::{ArgumentKind, CallClass};
 
 use crate::words::stem;
@@ -187,10 +190,10 @@ pub(crate) const DEEDS_AT_ALL: [CallClass; 9] =
     [Write, Send, Publish, Access, Delete, Operate, Execute, Install, Instruct];
 
 /// The stems that order any work at all.
-pub(crate) fn working_stems() -> Vec<String> {
+pub(crate) static WORKING_STEMS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let of_class = DEEDS_AT_ALL.iter().flat_map(|class| orders(*class).split_whitespace());
     of_class.chain(WORK.split_whitespace()).map(stem).collect()
-}
+});
 
 /// What an agent with a computer is asked to do besides.
 const WORK: &str = "clean fix debug refactor implement convert download clone unpack compress resize sort merge format \
@@ -244,14 +247,16 @@ const SAME_THING: [&str; 11] = [
 ];
 
 /// The stems of the nouns that mean what this one means.
-pub(crate) fn same_things(noun: &str) -> impl Iterator<Item = String> {
-    let groups = SAME_THING.iter().map(|group| group.split_whitespace().map(stem).collect::<Vec<_>>());
-    groups.filter(move |group| group.iter().any(|one| one == noun)).flatten()
+pub(crate) fn same_things(noun: &str) -> impl Iterator<Item = &'static str> {
+    SAME_STEMS.iter().filter(move |group| group.iter().any(|one| one == noun)).flatten().map(String::as_str)
 }
 
+static SAME_STEMS: LazyLock<Vec<Vec<String>>> =
+    LazyLock::new(|| SAME_THING.iter().map(|group| group.split_whitespace().map(stem).collect()).collect());
+
 /// The stems that order a call of a tool with these verbs, nouns and this class.
-pub(crate) fn ordering_stems(class: CallClass, verbs: &[String], nouns: &[String]) -> Vec<String> {
-    let mut stems = verb_stems(class, verbs);
+pub(crate) fn ordering_stems(class: CallClass, verbs: &[String], nouns: &[String]) -> BTreeSet<String> {
+    let mut stems: BTreeSet<String> = verb_stems(class, verbs).into_iter().collect();
     for (things, deeds) in DEEDS {
         if matches!(class, Write | Operate) && things.split_whitespace().any(|thing| nouns.contains(&stem(thing))) {
             stems.extend(deeds.split_whitespace().map(stem));

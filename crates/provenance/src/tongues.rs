@@ -4,6 +4,11 @@
 //! English verb that [`crate::lexicon`] knows. Whole words, so that `Zahlung` orders no payment; scripts without spaces
 //! are searched within a word. General words of the trade; more of them only lets more be ordered by the user's own words.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::words::stem;
+
 /// English verb, and its like. Languages in order: German, French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish,
 /// Czech, Russian, Turkish, Indonesian, Vietnamese (its words without spaces alone), Chinese, Japanese, Korean, Arabic,
 /// Hindi.
@@ -136,10 +141,33 @@ const DENIALS: [&str; 21] = [
 /// The same in scripts without spaces, within the word.
 const DENIALS_WITHIN: [&str; 10] = ["不要", "别", "別", "勿", "不用", "しないで", "ないで", "하지", "지 마", "지마"];
 
-/// Whether the word orders, in its language, what this English verb does.
-pub(crate) fn is_verb(word: &str, english: &str) -> bool {
-    let forms = VERBS.iter().filter(|(verb, _)| crate::words::stem(verb) == english).map(|(_, forms)| *forms);
-    forms.flat_map(str::split_whitespace).any(|form| if is_unspaced(form) { word.contains(form) } else { word == form })
+/// The table turned round: a form, and the stems of the English verbs that it stands for. Asked for each word of a message.
+struct Index {
+    spaced: HashMap<&'static str, Vec<String>>,
+    unspaced: Vec<(&'static str, String)>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut index = Index { spaced: HashMap::new(), unspaced: Vec::new() };
+    for (verb, forms) in VERBS {
+        let english = stem(verb);
+        for form in forms.split_whitespace() {
+            if form.chars().next().is_some_and(is_unspaced) {
+                index.unspaced.push((form, english.clone()));
+            } else {
+                index.spaced.entry(form).or_default().push(english.clone());
+            }
+        }
+    }
+    index
+});
+
+/// The stems of the English verbs for what the word orders in its language.
+pub(crate) fn verbs(word: &str) -> impl Iterator<Item = &'static str> {
+    let spaced = INDEX.spaced.get(word).into_iter().flatten();
+    let searched = if word.chars().any(is_unspaced) { INDEX.unspaced.as_slice() } else { &[] };
+    let within = searched.iter().filter(move |(form, _)| word.contains(form)).map(|(_, verb)| verb);
+    spaced.chain(within).map(String::as_str)
 }
 
 /// Whether the word takes an order back.
@@ -148,8 +176,6 @@ pub(crate) fn denies(word: &str) -> bool {
 }
 
 /// Chinese, Japanese and Korean: what is one word for [`crate::words`] may be a whole sentence.
-fn is_unspaced(form: &str) -> bool {
-    form.chars()
-        .next()
-        .is_some_and(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'))
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
