@@ -47,7 +47,7 @@ pub use notary::{Ask, Countersign, No, Notary};
 pub use note::{Note, Says, SignatureLine, SignerKey, VerifierKey};
 pub use proof::{Bundle, Checked, prove};
 pub use publish::{Notaries, Published};
-pub use read::{Follow, Lines, find, read};
+pub use read::{Decisions, Follow, Lines, decisions, find, read};
 pub use stored::{Beside, Ended, Stored};
 pub use tile::LARGEST_ENTRY;
 pub use verify::{Remembered, Trust, Verification, verify, verify_with};

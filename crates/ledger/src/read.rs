@@ -1,12 +1,13 @@
 //! Reads a ledger as people see it, beside a live writer.
 //!
-//! Owns [`read`], [`Follow`] and [`find`]. Never writes, takes no lock, and stops at the first frame that is not whole.
-//! Called by `creel log` and `creel why`.
+//! Owns [`read`], [`decisions`], [`Follow`] and [`find`]. Never writes, takes no lock, and stops at the first frame that is not whole.
+//! Called by `creel log`, `creel why` and `creel policy`.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::export::Range;
 use crate::folder::Folder;
 use crate::frame::{Frame, Kind};
 use crate::line::LogLine;
@@ -62,6 +63,56 @@ pub fn find(dir: &Path, record: u64) -> Result<Option<(Stored, Option<Ended>)>, 
         }
     }
     Ok(stored.map(|stored| (stored, ended)))
+}
+
+/// The decisions of a range in full, oldest first, each with what is kept of it beside the log.
+///
+/// # Errors
+/// [`Error::NoLedger`]. Damage shows up as an error of the iterator, which ends with it.
+pub fn decisions(dir: &Path, range: Range) -> Result<Decisions, Error> {
+    Ok(Decisions { walker: Walker::new(existing(dir)?), range, over: false })
+}
+
+/// Decisions in order.
+#[derive(Debug)]
+pub struct Decisions {
+    walker: Walker,
+    range: Range,
+    over: bool,
+}
+
+impl Decisions {
+    fn step(&mut self) -> Result<Option<Stored>, Error> {
+        loop {
+            let records = self.walker.position().records;
+            let frame = match self.walker.step()? {
+                Step::Frame(frame) => frame,
+                Step::End | Step::Cut => return Ok(None),
+                Step::Bad(why) => return Err(Error::Damaged { first_bad: records + 1, why }),
+            };
+            if !matches!(frame.kind, Kind::Admitted | Kind::Refused) || !self.range.may_hold(frame.record) {
+                continue;
+            }
+            let stored = stored::whole(&frame.payload, &frame.beside)
+                .map_err(|why| Error::Unreadable { record: frame.record, why })?;
+            if self.range.holds(stored.seq, &stored.time) {
+                return Ok(Some(stored));
+            }
+        }
+    }
+}
+
+impl Iterator for Decisions {
+    type Item = Result<Stored, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let found = self.step().transpose();
+        self.over = !matches!(found, Some(Ok(_)));
+        found
+    }
 }
 
 /// The lines of a ledger, in order.

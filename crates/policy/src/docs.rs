@@ -12,7 +12,7 @@ use crate::rule::RuleDoc;
 use crate::rules;
 
 /// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
-static ELSEWHERE: [RuleDoc; 20] = [
+static ELSEWHERE: [RuleDoc; 21] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
         summary: "A person would have to answer, and nobody can be asked here, so the answer is No.\n",
@@ -110,6 +110,12 @@ static ELSEWHERE: [RuleDoc; 20] = [
         examples: &[],
     },
     RuleDoc {
+        id: "leak/known-value",
+        summary: "The act would carry one of your secrets or canaries out, plain, encoded or split. Nothing of it left.\n",
+        how_to_allow: "bind the secret to the host in an `[[egress.allow]]` entry, and Creel fills it in outside; a canary never leaves",
+        examples: &[],
+    },
+    RuleDoc {
         id: "ledger/began",
         summary: "A ledger in an older form was found, checked and sealed in a folder beside the new one, which begins here.\n",
         how_to_allow: "nothing is refused; the record binds the end of the old ledger, which `creel ledger verify` checks too",
@@ -139,6 +145,11 @@ static ELSEWHERE: [RuleDoc; 20] = [
 #[must_use]
 pub fn explain(rule_id: &str) -> Option<&'static RuleDoc> {
     rule_docs().find(|doc| doc.id == rule_id)
+}
+
+/// Whether an answer of this id comes from elsewhere than a rule of a policy.
+pub(crate) fn is_elsewhere(rule_id: &str) -> bool {
+    ELSEWHERE.iter().any(|doc| doc.id == rule_id)
 }
 
 /// Every rule: those of the doors in their written order, then the answers that are no rule's.

@@ -263,6 +263,15 @@ pub fn answer(policy: &Policy, act: &str) -> Result<String, String> {
 /// # Errors
 /// A text saying what can't be read.
 pub fn judge(policy: &Policy, act: &str) -> Result<Judgement, String> {
+    let (action, facts) = made(policy, act)?;
+    Ok(policy.judge(&action, &facts))
+}
+
+/// An act with all that a door would have found out about it.
+///
+/// # Errors
+/// A text saying what can't be read.
+pub fn made(policy: &Policy, act: &str) -> Result<(Action, Facts), String> {
     let (mut action, mut facts) = parse(act)?;
     if let Deed::Send(send) = &action.deed
         && facts.addresses == [SOMEWHERE]
@@ -274,7 +283,7 @@ pub fn judge(policy: &Policy, act: &str) -> Result<Judgement, String> {
         }
     }
     gather(policy, &mut action, &mut facts);
-    Ok(policy.judge(&action, &facts))
+    Ok((action, facts))
 }
 
 /// Does what a door would do with what the policy needs: counts, and reads the body or leaves it alone.

@@ -166,3 +166,32 @@ fn the_operators_name_servers_are_asked_and_what_they_say_is_judged() {
     let log = creel.run(&["log", "--json"]).unwrap();
     assert!(log.out.contains("egress/deny-closed-range"), "{}", log.out);
 }
+
+#[test]
+fn what_is_on_record_is_judged_again_by_another_file() {
+    let (creel, origin, config) = world("egress-replay", "127.0.0.1:0");
+    let url = format!("https://origin.test:{}", origin.address().port());
+    let line = format!("curl -sS --max-time 20 {url}/ >/dev/null; curl -s --max-time 5 https://other.test/; true");
+    assert_eq!(creel.jail(&["--config", &config, "--no-disk-limit"], &line).unwrap().code, 0);
+    let same = creel.run(&["policy", "replay", "--config", &config]).unwrap();
+    assert!(same.code == 0 && same.out.contains(" 0 differ,"), "{same:?}");
+    // one host more, one less
+    let other = creel.file("other.toml", "[[egress.allow]]\nhost = \"other.test\"\n").unwrap().display().to_string();
+    let differs = creel.run(&["policy", "replay", "--config", &other, "--json"]).unwrap();
+    assert_eq!(differs.code, 1, "{differs:?}");
+    let lines: Vec<serde_json::Value> = differs.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let change = |target: &str, was: &str, would: &str| {
+        lines.iter().find(|line| {
+            let target = line["target"].as_str().is_some_and(|text| text.contains(target));
+            target && line["was"]["verdict"] == was && line["would"]["verdict"] == would
+        })
+    };
+    let closed = change("GET https://origin.test", "allow", "deny").unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(change("other.test", "deny", "allow").is_some(), "{lines:#?}");
+    let seq = closed["seq"].to_string();
+    let tenant = closed["tenant"].as_str().unwrap();
+    let why = creel.run(&["policy", "explain", &seq, "--tenant", tenant, "--config", &other]).unwrap();
+    assert!(why.out.contains("on record: allow by") && why.out.contains("=> egress/not-approved: deny"), "{why:?}");
+    // and nothing was written down by any of it
+    assert_eq!(creel.run(&["ledger", "verify"]).unwrap().code, 0);
+}

@@ -42,7 +42,7 @@ impl LedgerCommand {
 
 /// Which ledger is meant.
 #[derive(Debug, Args)]
-struct Which {
+pub(in crate::cli) struct Which {
     /// Whose ledger.
     #[arg(long, default_value = "default")]
     tenant: String,
@@ -54,7 +54,7 @@ struct Which {
 }
 
 impl Which {
-    fn folder(&self) -> PathBuf {
+    pub(in crate::cli) fn folder(&self) -> PathBuf {
         let of_tenant = || self.place.site(None).tenant(&self.tenant).ledger();
         self.ledger.clone().unwrap_or_else(of_tenant)
     }

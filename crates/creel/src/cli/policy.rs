@@ -1,7 +1,7 @@
 //! `creel policy`: what the rules of a configuration allow, and what they answer to an act.
 //!
-//! Owns the command's words. It judges off-line by the very rules of the doors, with what an act says of itself for facts; it
-//! resolves nothing, sends nothing and records nothing.
+//! Owns the command's words. It judges off-line by the very rules of the doors, with what an act says of itself or what is
+//! on record of it for facts; it resolves nothing, sends nothing and records nothing.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,10 +17,11 @@ use crate::escape::one_line;
 use crate::provider::Provider;
 
 mod entry;
+mod replay;
 
 use entry::Entry;
 
-/// Show what a configuration allows, or try acts against it off-line.
+/// Show what a configuration allows; try acts, or what is on record, against it off-line.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyCommand {
     #[command(subcommand)]
@@ -33,6 +34,12 @@ enum What {
     Show(Show),
     /// What the rules answer to acts: `send GET https://api.github.com/repos/acme/site`, `resolve A example.com`.
     Test(Test),
+    /// Whether a configuration is whole, and how much it opens.
+    Check(Check),
+    /// How an answer comes about: what each rule says to an act, or to one on record.
+    Explain(replay::Explain),
+    /// What would have been answered to all that is on record (code 1 when anything differs).
+    Replay(replay::Replay),
 }
 
 #[derive(Debug, Args)]
@@ -64,7 +71,20 @@ struct Of {
     json: bool,
 }
 
+/// Read a configuration as `creel up` would, and say what it opens.
+#[derive(Debug, Args)]
+struct Check {
+    #[command(flatten)]
+    of: Of,
+}
+
 impl Of {
+    fn policy(&self) -> Result<Policy, String> {
+        let config = self.load()?;
+        let provider = config.provider(&|_| true).unwrap_or_else(|_| Provider::scripted());
+        Ok(Policy::new(config.policy(1, &provider, crate::run::own_addresses())))
+    }
+
     fn load(&self) -> Result<Config, String> {
         let path = self.config.clone().or_else(|| Some(PathBuf::from("creel.toml")).filter(|path| path.exists()));
         Config::of(path.as_deref()).map_err(|report| report.to_string())
@@ -74,11 +94,14 @@ impl Of {
 impl PolicyCommand {
     pub(crate) fn run(self) -> ExitCode {
         let done = match self.what {
-            What::Show(show) => show.run(),
-            What::Test(test) => test.run(),
+            What::Show(show) => show.run().map(|()| ExitCode::SUCCESS),
+            What::Test(test) => test.run().map(|()| ExitCode::SUCCESS),
+            What::Check(check) => check.run().map(|()| ExitCode::SUCCESS),
+            What::Explain(explain) => explain.run(),
+            What::Replay(replay) => replay.run(),
         };
         match done {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
             Err(why) => out::fail(USAGE, why),
         }
     }
@@ -100,6 +123,33 @@ impl Show {
     }
 }
 
+/// What a configuration opens.
+#[derive(Debug, Serialize)]
+struct Opens {
+    ok: bool,
+    entries: usize,
+    /// Entries of which Creel can't tell whose account is used.
+    accounts: Vec<String>,
+}
+
+impl Check {
+    fn run(self) -> Result<(), String> {
+        let policy = self.of.policy()?;
+        let entries = &policy.config().egress_allow;
+        let leaks = entries.iter().filter_map(|entry| Some(format!("{}: {}", entry.host, entry.leak()?)));
+        let opens = Opens { ok: true, entries: entries.len(), accounts: leaks.collect() };
+        if self.of.json {
+            out::json(&opens);
+            return Ok(());
+        }
+        out::line(format_args!("the configuration is whole: {} entries let something leave", opens.entries));
+        for line in &opens.accounts {
+            out::line(format_args!("  {}", one_line(line)));
+        }
+        Ok(())
+    }
+}
+
 /// What the rules answer.
 #[derive(Debug, Serialize)]
 struct Answer {
@@ -113,9 +163,7 @@ struct Answer {
 
 impl Test {
     fn run(self) -> Result<(), String> {
-        let config = self.of.load()?;
-        let provider = config.provider(&|_| true).unwrap_or_else(|_| Provider::scripted());
-        let policy = Policy::new(config.policy(1, &provider, crate::run::own_addresses()));
+        let policy = self.of.policy()?;
         for act in &self.acts {
             let answer = answer(&policy, act)?;
             if self.of.json {

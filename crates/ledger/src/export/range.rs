@@ -38,22 +38,22 @@ impl Range {
     }
 
     /// The first record that can be in it.
-    pub(super) fn first_record(&self) -> u64 {
+    pub(crate) fn first_record(&self) -> u64 {
         if let Some(Edge::Record(first)) = self.from { first } else { 1 }
     }
 
     /// Whether no record from this number on is in it. Times prove nothing: a clock can be set back.
-    pub(super) fn is_behind(&self, record: u64) -> bool {
+    pub(crate) fn is_behind(&self, record: u64) -> bool {
         matches!(self.to, Some(Edge::Record(last)) if record > last)
     }
 
     /// Whether its number lets a record be in it.
-    pub(super) fn may_hold(&self, record: u64) -> bool {
+    pub(crate) fn may_hold(&self, record: u64) -> bool {
         record >= self.first_record() && !self.is_behind(record)
     }
 
     /// Whether a record is in it.
-    pub(super) fn holds(&self, record: u64, time: &str) -> bool {
+    pub(crate) fn holds(&self, record: u64, time: &str) -> bool {
         self.may_hold(record)
             && !matches!(&self.from, Some(Edge::Time(from)) if time < from.as_str())
             && !matches!(&self.to, Some(Edge::Time(to)) if time > to.as_str())
