@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+mod alerts;
 mod approvals;
 pub(crate) mod ask;
 mod canary;
@@ -74,6 +75,8 @@ enum Command {
     Approve(approvals::Decide),
     /// Say No to a question.
     Deny(approvals::Decide),
+    /// Show who is told at once when something happens, and try it.
+    Alerts(alerts::AlertsCommand),
     /// Tell what happened: each message, prompt, tool call, look-up and packet.
     Log(log::Log),
     /// Look through what the agent remembers for secrets and planted orders.
@@ -190,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
         Command::Approvals(command) => command.run(),
+        Command::Alerts(command) => command.run(),
         Command::Canary(command) => command.run(),
         Command::Approve(command) => command.run(true),
         Command::Deny(command) => command.run(false),

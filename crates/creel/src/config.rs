@@ -4,6 +4,7 @@
 //! across settings → [`Config`]. After that nothing validates. It never holds a secret and never decides anything; the
 //! command line, the warden and the guard read it.
 
+mod alerts;
 mod check;
 mod choose;
 mod credential;
@@ -34,6 +35,7 @@ use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
 
+pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
 pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
@@ -63,6 +65,7 @@ pub struct Config {
     openclaw: OpenClaw,
     restart: Restart,
     memory: Memory,
+    alerts: Vec<Alert>,
     warnings: Vec<String>,
 }
 
@@ -338,7 +341,8 @@ impl Config {
             Dns::Servers { how: Asking::Plain, .. } | Dns::System => None,
         };
         let hosts = self.egress.iter().filter_map(|allow| allow.ca.as_ref());
-        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()) {
+        let alerts = self.alerts.iter().filter_map(|alert| alert.place.ca.as_ref());
+        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()).chain(alerts) {
             if !cas.iter().any(|(path, _)| *path == ca.path) {
                 cas.push((ca.path.clone(), ca.pem.clone()));
             }

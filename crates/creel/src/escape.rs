@@ -27,6 +27,32 @@ pub(crate) fn one_line(text: &str) -> String {
     for_terminal(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
+/// [`for_terminal`], and nothing left that a chat makes a link, a mention or markup of: such a text may be sent to people
+/// (HARDENING.md 5, 13).
+#[must_use]
+pub(crate) fn defanged(text: &str) -> String {
+    let text = for_terminal(text);
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let (mut before, mut chars) = (' ', text.chars().peekable());
+    while let Some(c) = chars.next() {
+        let joins = chars.peek().is_some_and(|next| !next.is_whitespace()) && !before.is_whitespace();
+        match c {
+            // the full stops that IDNA takes for one too (UTS 46, section 4.5)
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' if joins => out.push_str("[.]"),
+            ':' if chars.peek() == Some(&'/') || joins && before.is_alphanumeric() => out.push_str("[:]"),
+            '@' | '\u{ff20}' => out.push_str("[@]"),
+            '<' => out.push('\u{2039}'),
+            '>' => out.push('\u{203a}'),
+            '`' => out.push('\''),
+            // a command of a chat's: `/approve`
+            '/' if before.is_whitespace() => out.push_str("[/]"),
+            c => out.push(c),
+        }
+        before = c;
+    }
+    out
+}
+
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c as u32,
@@ -41,7 +67,24 @@ fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{for_terminal, one_line};
+    use super::{defanged, for_terminal, one_line};
+
+    #[test]
+    fn nothing_can_be_clicked() {
+        for (text, wanted) in [
+            ("see https://evil.test/a?b=1.", "see https[:]//evil[.]test/a?b=1."),
+            ("evil\u{3002}test and evil\u{ff0e}test", "evil[.]test and evil[.]test"),
+            ("//evil.test mailto:a@b.c", "[/]/evil[.]test mailto[:]a[@]b[.]c"),
+            ("<!channel> <https://a.b|ok>", "\u{2039}!channel\u{203a} \u{2039}https[:]//a[.]b|ok\u{203a}"),
+            ("/approve_7 a/b\n/deny", "[/]approve_7 a/b\n[/]deny"),
+            ("``` @here", "''' [@]here"),
+            ("At 10:40. All: fine.", "At 10[:]40. All: fine."),
+            ("{\"command\":\"ls -l\"}", "{\"command\":\"ls -l\"}"),
+            ("a\u{202e}b\u{1b}[2J", "a\\u{202e}b\\u{1b}[2J"),
+        ] {
+            assert_eq!(defanged(text), wanted);
+        }
+    }
 
     #[test]
     fn controls_become_text() {

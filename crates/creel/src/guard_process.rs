@@ -3,6 +3,7 @@
 //! Owns how they are put together, and the order of getting small: take what was handed over, become the tenant's own
 //! user, close the walls (seccomp, landlock), and only then look at the first byte of the agent's. The warden starts it.
 
+pub(crate) mod alerts;
 mod approvals;
 mod control;
 mod desk;
@@ -11,6 +12,9 @@ mod exec;
 mod memory;
 mod model;
 mod open_acts;
+#[cfg(test)]
+pub(crate) mod played;
+mod post;
 pub(crate) mod watch;
 
 use std::io;
@@ -163,9 +167,10 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let acts = open_acts::OpenActs::new(ledger);
     let approvals = approvals::Approvals::open(&setup.home, config.approvals())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
-    let broker = model::broker(secrets)?;
+    let broker = Arc::new(model::broker(secrets)?);
+    let alerts = alerts::Alerts::new(config.alerts());
     let known = broker.known_with(setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes())));
-    let (watch, trips) = watch::Watch::open(live.judge(), known, &setup.canaries, &setup.home)
+    let (watch, trips) = watch::Watch::open(live.judge(), known, &setup.canaries, &setup.home, Arc::clone(&alerts))
         .map_err(|error| format!("the quarantine can't be read: {error}"))?;
     let guard = Guard::new(
         watch.clone(),
@@ -179,6 +184,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();
+    let means = doors::means(&config, setup, broker.clone())?;
     let doors = doors::build(&config, &live, setup, broker, ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
@@ -186,9 +192,11 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (trigger, tasks) = doors.open(planted)?;
     let mut porters = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor);
-    let talk = control::Talk { guard, tenant: setup.tenant.clone(), desk: Arc::clone(&desk), approvals, said, watch };
-    tokio::spawn(watch::record(trips, talk.guard.clone(), setup.tenant.clone()));
+    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, Arc::clone(&alerts));
+    let tenant = setup.tenant.clone();
+    tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
+    let talk = control::Talk { guard, tenant, desk: Arc::clone(&desk), approvals, said, watch, alerts, means };
+    tell(&talk);
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     if desk.retires() {
@@ -206,6 +214,15 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         let _ = task.await;
     }
     ended
+}
+
+/// Begins to tell people of what happens, and of what holds on.
+fn tell(talk: &control::Talk) {
+    tokio::spawn(alerts::of_questions(Arc::clone(&talk.alerts), Arc::clone(&talk.approvals)));
+    if let Some(why) = talk.watch.quarantine() {
+        talk.alerts.raise_quarantine(&why, "it holds on after a start of the guard");
+    }
+    talk.alerts.serve(&talk.guard, &talk.tenant, &talk.means);
 }
 
 /// How long a connection that was just accepted gets to ask for something.

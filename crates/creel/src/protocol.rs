@@ -463,6 +463,10 @@ pub(crate) enum ToControl {
     Release,
     /// Would each canary be noticed? Answered by `Noticed`.
     TryCanaries,
+    /// How do the places fare that are told of what happens? Answered by `Alerts`.
+    Alerts,
+    /// Send each of them a test. Answered by `Tested`.
+    TestAlerts,
 }
 
 /// Guard → command line.
@@ -490,6 +494,16 @@ pub(crate) enum FromControl {
     Noticed {
         /// Name of each, and whether.
         canaries: Vec<(String, bool)>,
+    },
+    /// How the places fare that are told of what happens.
+    Alerts {
+        /// Each.
+        places: Vec<crate::guard_process::alerts::Told>,
+    },
+    /// What became of the test.
+    Tested {
+        /// Each place, and why it was not reached.
+        places: Vec<(String, Option<String>)>,
     },
     /// The whole answer.
     Answer {

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use crate::cli::{NOT_RUNNING, out};
 use crate::link::{self, Link};
+use crate::protocol::{FromControl, ToControl};
+use crate::site::Site;
 
 /// Runs `work` on a runtime of this thread.
 pub(crate) fn block_on<F: Future<Output = ExitCode>>(work: F) -> ExitCode {
@@ -43,6 +45,18 @@ pub(crate) fn connect(socket: &Path) -> Result<Link, ExitCode> {
                 socket.display()
             ),
         ),
+    })
+}
+
+/// Asks the guard of `tenant` and waits for its one answer.
+pub(crate) fn guard(site: &Site, tenant: &str, question: &ToControl) -> Result<FromControl, ExitCode> {
+    block_on_value(async {
+        let link = connect(&site.control_socket(tenant))?;
+        link.send(question, &[]).await.map_err(|_| lost())?;
+        match link.recv::<FromControl>().await {
+            Ok(Some((told, _))) => Ok(told),
+            _ => Err(lost()),
+        }
     })
 }
 

@@ -145,14 +145,7 @@ impl CanaryCommand {
     }
 
     fn ask(&self, question: &ToControl) -> Result<FromControl, ExitCode> {
-        ask::block_on_value(async {
-            let link = ask::connect(&self.place.site(None).control_socket(&self.tenant))?;
-            link.send(question, &[]).await.map_err(|_| ask::lost())?;
-            match link.recv::<FromControl>().await {
-                Ok(Some((told, _))) => Ok(told),
-                _ => Err(ask::lost()),
-            }
-        })
+        ask::guard(&self.place.site(None), &self.tenant, question)
     }
 }
 

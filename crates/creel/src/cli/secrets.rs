@@ -18,7 +18,8 @@ const MOUNTED: &str = "/run/secrets";
 /// Every secret that the configuration names and the provider's key, as the guard reads them.
 pub(crate) fn gather(config: &Config, key: Option<&str>) -> Result<Zeroizing<String>, String> {
     let entries = config.egress().iter().filter_map(|entry| entry.when.secret.as_ref());
-    let names: BTreeSet<&str> = entries.map(|inject| inject.secret.as_str()).chain(key).collect();
+    let entries = entries.map(|inject| inject.secret.as_str());
+    let names: BTreeSet<&str> = entries.chain(config.alert_secrets()).chain(key).collect();
     handover(&names, &|name| std::env::var(name).ok(), Path::new(MOUNTED))
 }
 

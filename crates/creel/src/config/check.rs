@@ -3,6 +3,7 @@
 //! Owns the way from `RawConfig` to [`Config`]. Names, types and ranges were checked by `walk`; here stand the forms
 //! of texts and the contradictions. Every section is destructured in full, so that an unused setting does not compile.
 
+mod alerts;
 mod conditions;
 mod dns;
 mod egress;
@@ -68,6 +69,7 @@ pub(super) fn check(
         openclaw,
         restart,
         memory,
+        alerts,
     } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
@@ -86,6 +88,7 @@ pub(super) fn check(
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
     let memory = memory_of(memory);
+    let alerts = checker.alerts(alerts);
     let warnings = checker.warnings;
     Some(Config {
         name: name.to_owned(),
@@ -104,6 +107,7 @@ pub(super) fn check(
         openclaw,
         restart,
         memory,
+        alerts,
         warnings,
     })
 }

@@ -37,7 +37,7 @@ const NAMES: [&str; 8] =
 const RANDOM_BITS: f64 = 4.2;
 
 /// Whether `value` looks like a key, a token or a private key.
-pub(super) fn is_likely(value: &str) -> bool {
+pub(in crate::config) fn is_likely(value: &str) -> bool {
     let value = value.trim();
     value.contains("PRIVATE KEY-----")
         || PREFIXES.iter().any(|(prefix, least)| value.len() >= *least && value.starts_with(prefix) && is_token(value))

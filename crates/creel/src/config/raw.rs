@@ -40,6 +40,8 @@ section! {
         restart: RawRestart = RawRestart::default(), Legal::Table(&RawRestart::SECTION), why "";
         /// How what the agent remembers is looked through.
         memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
+        /// Who is told at once when something happens.
+        alerts: Vec<Placed<RawAlert>> = Vec::new(), Legal::Tables(&RawAlert::SECTION), why "";
     }
 }
 
@@ -368,5 +370,39 @@ section! {
         /// How long such a Yes is worth something, in seconds.
         grant: Placed<u64> = Placed::unset(900), Legal::Count { min: 1, max: 86_400 },
             why "the agent is told to try again, and does so within minutes or never";
+    }
+}
+
+section! {
+    /// Who is told at once when something happens: one section for each place. Every delivery and every failure is in the
+    /// ledger. What is told holds no link, and nothing can be answered from it: that is done with `creel` on the host.
+    RawAlert "alerts" {
+        /// Where to: `https`, or `http` to this machine itself. A part of the path that is secret is written `{secret}`.
+        url: Option<Placed<String>> = None, Legal::Text("a URL without user, query and fragment"),
+            why "nobody is told by default", example "\"https://hooks.example.com/creel\"";
+        /// What is understood there. `json` is Creel's own: `{creel, tenant, event, title, text, quoted, count, time}`.
+        format: Placed<String> = Placed::unset("json".to_owned()),
+            Legal::OneOf(&["json", "slack", "telegram", "ntfy"]), why "any program reads it";
+        /// Of what: a `canary` that was taken, a `leak` that was stopped, a `quarantine` that began or ended, a `question` that
+        /// waits for a person, something found in the agent's `memory`.
+        events: Placed<Vec<Placed<String>>> = Placed::unset(
+            ["canary", "leak", "quarantine", "question", "memory"].map(|event| Placed::unset(event.to_owned())).to_vec()),
+            Legal::Texts("one of `canary`, `leak`, `quarantine`, `question`, `memory`"),
+            why "each of them wants a person";
+        /// Connect here, whatever the name resolves to. The only way to a private or otherwise closed range.
+        address: Option<Placed<String>> = None, Legal::Text("an IP address"),
+            why "Creel resolves the name itself and refuses closed ranges", example "\"192.0.2.30\"";
+        /// A file with the certificates (PEM) that vouch for it, besides the host system's own.
+        ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "the host system's roots are enough for public services", example "\"ca.pem\"";
+        /// The name of the secret that goes along. Its value comes from where those of `[[egress.allow]]` come from.
+        secret: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
+            why "some places need none", example "\"ALERT_TOKEN\"";
+        /// Where it goes: `bearer`, `basic USER`, `header NAME`, or `path`, in the place of `{secret}` in `url`.
+        secret_slot: Placed<String> = Placed::unset("bearer".to_owned()),
+            Legal::Text("`bearer`, `basic USER`, `header NAME` or `path`"), why "what most services take";
+        /// The chat, for `telegram`.
+        chat: Option<Placed<String>> = None, Legal::Text("a number, or `@` and a channel's name"),
+            why "a bot writes to many", example "\"123456789\"";
     }
 }

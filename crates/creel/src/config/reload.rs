@@ -29,6 +29,7 @@ impl Config {
             openclaw,
             restart,
             memory,
+            alerts: _,
             warnings,
         } = fresh;
         let OpenClaw { plugins: _, ready_within, drain } = openclaw;
@@ -49,6 +50,7 @@ impl Config {
             openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
             restart,
             memory,
+            alerts: self.alerts.clone(),
             warnings,
         };
         (config, waiting)
@@ -76,6 +78,7 @@ impl Config {
             ("ledger.durability", self.durability != fresh.durability),
             ("state.dir", self.state != fresh.state),
             ("openclaw.plugins", self.openclaw.plugins != fresh.openclaw.plugins),
+            ("alerts", self.alerts != fresh.alerts),
         ];
         settings.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
@@ -173,9 +176,17 @@ mod tests {
         );
         check(
             "",
-            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n",
+            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n[[alerts]]\nurl = \"https://a.test/\"\n",
             &[],
-            &["model.provider", "model.model", "approvals", "ledger.durability", "state.dir", "openclaw.plugins"],
+            &[
+                "model.provider",
+                "model.model",
+                "approvals",
+                "ledger.durability",
+                "state.dir",
+                "openclaw.plugins",
+                "alerts",
+            ],
         );
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::raw::{RawAllow, RawConfig};
+use super::raw::{RawAlert, RawAllow, RawConfig};
 use super::settings::{Legal, Section, Setting};
 
 /// The commented `creel.toml` that `creel init-config` writes: every setting, each with its default.
@@ -19,11 +19,25 @@ pub fn sample() -> String {
     );
     let defaults = defaults();
     for setting in RawConfig::SECTION.settings {
-        if let Legal::Table(section) = setting.legal {
-            sample_section(&mut out, section, &defaults);
+        match setting.legal {
+            Legal::Table(section) => sample_section(&mut out, section, &defaults),
+            Legal::Tables(section) => {
+                out.push('\n');
+                comment(&mut out, section.what, "# ");
+                sample_list(&mut out, section, &defaults);
+            }
+            _ => {}
         }
     }
     out
+}
+
+/// The section of a list that may be empty: a comment, every line of it.
+fn sample_list(out: &mut String, section: &Section, defaults: &toml::Table) {
+    let _ = writeln!(out, "#\n# [[{}]]", section.path);
+    for setting in section.settings {
+        sample_setting(out, section, setting, defaults);
+    }
 }
 
 fn sample_section(out: &mut String, section: &Section, defaults: &toml::Table) {
@@ -38,10 +52,7 @@ fn sample_section(out: &mut String, section: &Section, defaults: &toml::Table) {
     }
     for setting in section.settings {
         if let Legal::Tables(rules) = setting.legal {
-            let _ = writeln!(out, "#\n# [[{}]]", rules.path);
-            for setting in rules.settings {
-                sample_setting(out, rules, setting, defaults);
-            }
+            sample_list(out, rules, defaults);
         }
     }
 }
@@ -82,7 +93,7 @@ pub fn reference() -> String {
     );
     let defaults = defaults();
     for setting in RawConfig::SECTION.settings {
-        if let Legal::Table(section) = setting.legal {
+        if let Legal::Table(section) | Legal::Tables(section) = setting.legal {
             reference_section(&mut out, section, &defaults);
         }
     }
@@ -92,8 +103,8 @@ pub fn reference() -> String {
 fn reference_section(out: &mut String, section: &Section, defaults: &toml::Table) {
     let own: Vec<&Setting> = section.settings.iter().filter(|setting| !is_section(setting.legal)).collect();
     if !own.is_empty() {
-        let header =
-            if section.path == RawAllow::SECTION.path { "[[egress.allow]]" } else { &format!("[{}]", section.path) };
+        let is_list = LISTS.contains(&section.path);
+        let header = if is_list { format!("[[{}]]", section.path) } else { format!("[{}]", section.path) };
         let _ = writeln!(out, "\n## `{header}`\n\n{}\n", section.what.trim());
         out.push_str("| key | what | default | legal | why this default |\n|---|---|---|---|---|\n");
     }
@@ -113,6 +124,9 @@ fn is_section(legal: Legal) -> bool {
     matches!(legal, Legal::Table(_) | Legal::Tables(_))
 }
 
+/// The sections that may stand any number of times.
+const LISTS: [&str; 2] = [RawAllow::SECTION.path, RawAlert::SECTION.path];
+
 /// All defaults as TOML, those of an egress rule under `egress.allow`.
 fn defaults() -> toml::Table {
     let mut table = toml::Table::try_from(RawConfig::default()).unwrap_or_default();
@@ -120,6 +134,9 @@ fn defaults() -> toml::Table {
         (toml::Table::try_from(RawAllow::default()), table.get_mut("egress"))
     {
         egress.insert("allow".to_owned(), toml::Value::Table(rule));
+    }
+    if let Ok(alert) = toml::Table::try_from(RawAlert::default()) {
+        table.insert(RawAlert::SECTION.path.to_owned(), toml::Value::Table(alert));
     }
     table
 }
@@ -162,10 +179,11 @@ fn narrow(schema: &mut Value, section: &'static Section, at: &str) {
             }
         }
     }
-    if section.path == RawAllow::SECTION.path
+    let required = [(RawAllow::SECTION.path, "host"), (RawAlert::SECTION.path, "url")];
+    if let Some((_, key)) = required.iter().find(|(path, _)| *path == section.path)
         && let Some(Value::Object(rule)) = schema.pointer_mut(at)
     {
-        rule.insert("required".to_owned(), json!(["host"]));
+        rule.insert("required".to_owned(), json!([key]));
     }
 }
 

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_doors::model::Said;
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Receive, Tenant};
+use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Receive, Tenant};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::config::Event;
+use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::{Approvals, Effect};
 use crate::guard_process::desk::{Desk, person_facts};
+use crate::guard_process::post::Means;
 use crate::guard_process::watch::Watch as Secrecy;
 use crate::link::{Link, Listener};
 use crate::protocol::{FromControl, ToControl};
@@ -44,6 +47,10 @@ pub(crate) struct Talk {
     pub(crate) said: Arc<Said>,
     /// Secrets, canaries and the quarantine.
     pub(crate) watch: Arc<Secrecy>,
+    /// Who is told when something happens.
+    pub(crate) alerts: Arc<Alerts>,
+    /// What tests of them are sent with.
+    pub(super) means: Means,
 }
 
 /// Serves the control socket for ever.
@@ -98,26 +105,55 @@ async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
         Some((ToControl::TryCanaries, _)) => {
             link.send(&FromControl::Noticed { canaries: talk.watch.try_canaries() }, &[]).await
         }
+        Some((ToControl::Alerts, _)) => link.send(&FromControl::Alerts { places: talk.alerts.list() }, &[]).await,
+        Some((ToControl::TestAlerts, _)) => {
+            let told = test_alerts(uid, talk).await.unwrap_or_else(|told| told);
+            link.send(&told, &[]).await
+        }
         None => Ok(()),
     }
+}
+
+/// A person has a test sent to every place that is told of what happens.
+async fn test_alerts(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
+    let who = Actor::Person { name: person(uid) };
+    let action = super::administer(&talk.tenant, who, "alerts-test", "");
+    let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
+    let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
+    let places = talk.alerts.test(&talk.guard, &talk.tenant, &talk.means).await;
+    let failed = places.iter().filter(|(_, failed)| failed.is_some()).count();
+    receipt.settle(match failed {
+        0 => Outcome::done(),
+        failed => Outcome::failed(format!("{failed} of {} places were not reached", places.len())),
+    });
+    Ok(FromControl::Tested { places })
+}
+
+/// The receipt of a permit that owes nothing: what it owes can't be met by what a person does here.
+fn unburdened(permit: Permit) -> Result<Receipt, String> {
+    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_none() && max_bytes.is_none() && deadline_ms.is_none() {
+        return Ok(receipt);
+    }
+    let why = "the policy's obligations for this can't be met".to_owned();
+    receipt.settle(Outcome::failed(why.clone()));
+    Err(why)
 }
 
 /// A person opens the doors again: an act like any other, admitted and recorded before it counts.
 async fn release(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
     let failed = |why: String| FromControl::Failed { why };
     let Some(why) = talk.watch.quarantine() else { return Err(failed("the agent is in no quarantine".to_owned())) };
-    let who = Actor::Person { name: person(uid) };
-    let action = super::administer(&talk.tenant, who, "release", &format!("from quarantine: canary {}", why.canary));
+    let who = person(uid);
+    let actor = Actor::Person { name: who.clone() };
+    let action = super::administer(&talk.tenant, actor, "release", &format!("from quarantine: canary {}", why.canary));
     let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
-    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-    if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
-        let why = "the policy's obligations for this can't be met".to_owned();
-        receipt.settle(Outcome::failed(why.clone()));
-        return Err(failed(why));
-    }
+    let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
     match talk.watch.release() {
         Ok(_) => {
             receipt.settle(Outcome::done());
+            let text = format!("the quarantine for the canary {} was ended by {who}", why.canary);
+            talk.alerts.raise(Event::Quarantine, text, None);
             Ok(FromControl::Quarantine { why: None })
         }
         Err(error) => {
@@ -160,12 +196,7 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
     let act = if yes { "approve" } else { "deny" };
     let action = super::administer(&talk.tenant, Actor::Person { name: who.clone() }, act, &format!("{id}: {text}"));
     let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
-    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-    if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
-        let why = "the policy's obligations for this answer can't be met".to_owned();
-        receipt.settle(Outcome::failed(why.clone()));
-        return Err(FromControl::Failed { why });
-    }
+    let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
     match talk.approvals.answer(id, yes, &who) {
         Ok(effect) => {
             receipt.settle(Outcome::Done { sent: 0, received: 0, status: None });
@@ -180,7 +211,7 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
 
 /// One message to the agent.
 async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
-    let Talk { guard, tenant, desk, approvals, said: memory, watch: _ } = talk;
+    let Talk { guard, tenant, desk, approvals, said: memory, .. } = talk;
     if text.len() > LONGEST_MESSAGE {
         let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
         return link.send(&FromControl::Failed { why }, &[]).await;

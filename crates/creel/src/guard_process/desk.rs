@@ -14,6 +14,7 @@ use std::time::Duration;
 use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
 use tokio::sync::oneshot;
 
+use super::alerts::Alerts;
 use crate::config::{Config, Live};
 use crate::link::{Link, read_memory_file};
 use crate::memory::auditor::Auditor;
@@ -34,10 +35,18 @@ pub(crate) struct Desk {
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
     receipts: Mutex<HashMap<u64, Receipt>>,
     auditor: Auditor,
+    alerts: Arc<Alerts>,
 }
 
 impl Desk {
-    pub(crate) fn new(link: Link, guard: Guard, start: Config, live: Live, auditor: Auditor) -> Arc<Self> {
+    pub(crate) fn new(
+        link: Link,
+        guard: Guard,
+        start: Config,
+        live: Live,
+        auditor: Auditor,
+        alerts: Arc<Alerts>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             link,
             guard,
@@ -49,6 +58,7 @@ impl Desk {
             streams: Mutex::default(),
             receipts: Mutex::default(),
             auditor,
+            alerts,
         })
     }
 
@@ -112,7 +122,7 @@ impl Desk {
             }
             ToGuard::Memory { id, task, json } => {
                 tokio::spawn(async move {
-                    let (code, said) = super::memory::look_after(&self.auditor, task, json, fds).await;
+                    let (code, said) = super::memory::look_after(&self.auditor, &self.alerts, task, json, fds).await;
                     let _ = self.link.send(&FromGuard::Memory { id, code, said }, &[]).await;
                 });
             }

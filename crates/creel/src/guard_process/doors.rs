@@ -34,7 +34,7 @@ pub(super) fn build(
     config: &Config,
     live: &Live,
     setup: &GuardSetup,
-    broker: creel_secrets::MemoryBroker,
+    broker: Arc<dyn creel_secrets::Broker>,
     ca: Ca,
     guard: &Guard,
     leaks: Arc<dyn Leaks>,
@@ -43,7 +43,6 @@ pub(super) fn build(
     let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let resolver = resolver(config.dns(), &client);
-    let broker: Arc<dyn creel_secrets::Broker> = Arc::new(broker);
     let egress = egress::Egress {
         guard: guard.clone(),
         tenant: setup.tenant.clone(),
@@ -59,6 +58,18 @@ pub(super) fn build(
     };
     let model = super::model::door(config, setup, broker, guard, client, resolver, live.judging())?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
+}
+
+/// What Creel's own messages are sent with, on connections of their own.
+pub(super) fn means(
+    config: &Config,
+    setup: &GuardSetup,
+    broker: Arc<dyn creel_secrets::Broker>,
+) -> Result<super::post::Means, String> {
+    let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
+    let client = Client::new(trust);
+    let resolver = resolver(config.dns(), &client);
+    Ok(super::post::Means { client, resolver, broker, own_addresses: setup.own_addresses.clone() })
 }
 
 impl Doors {

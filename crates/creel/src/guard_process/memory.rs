@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
+use super::alerts::Alerts;
 use crate::memory::auditor::{Auditor, Helper};
 use crate::memory::{Audited, MemoryTask};
 
@@ -15,15 +16,21 @@ use crate::memory::{Audited, MemoryTask};
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Does `task`: an exit code, and one line where the report does not say it all.
-pub(super) async fn look_after(auditor: &Auditor, task: MemoryTask, json: bool, fds: Vec<OwnedFd>) -> (u8, String) {
-    match work(auditor, task, json, fds.into_iter()).await {
+pub(super) async fn look_after(
+    auditor: &Auditor,
+    alerts: &Alerts,
+    task: MemoryTask,
+    json: bool,
+    fds: Vec<OwnedFd>,
+) -> (u8, String) {
+    match work((auditor, alerts), task, json, fds.into_iter()).await {
         Ok(done) => done,
         Err(error) => (crate::cli::FINDING, error.to_string()),
     }
 }
 
 async fn work(
-    auditor: &Auditor,
+    (auditor, alerts): (&Auditor, &Alerts),
     task: MemoryTask,
     json: bool,
     mut fds: std::vec::IntoIter<OwnedFd>,
@@ -31,6 +38,7 @@ async fn work(
     let (text, code, said) = match &task {
         MemoryTask::Audit { report_only } => {
             let audited = auditor.audit(&mut helper(&mut fds)?, *report_only).await?;
+            alerts.raise_memory(&audited.findings);
             let is_fine = audited.findings.is_empty() && audited.unread.is_empty();
             let text = if json { format!("{}\n", serde_json::to_string(&audited)?) } else { report(&audited) };
             let said = format!(

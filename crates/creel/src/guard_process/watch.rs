@@ -18,7 +18,9 @@ use creel_scan::secrets::{Known, Scanner};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::alerts::Alerts;
 use crate::canary::Nest;
+use crate::config::Event;
 
 /// Longer texts are not decoded, only searched.
 const MOST_DECODED: usize = 64 * 1024;
@@ -54,6 +56,7 @@ pub(crate) struct Watch {
     quarantine: Mutex<Option<Quarantine>>,
     file: PathBuf,
     trips: mpsc::Sender<Trip>,
+    alerts: Arc<Alerts>,
 }
 
 impl Watch {
@@ -66,6 +69,7 @@ impl Watch {
         known: Known,
         nest: &Nest,
         home: &Path,
+        alerts: Arc<Alerts>,
     ) -> io::Result<(Arc<Self>, mpsc::Receiver<Trip>)> {
         let file = home.join("quarantine.json");
         let quarantine = match std::fs::read(&file) {
@@ -84,6 +88,7 @@ impl Watch {
             quarantine: Mutex::new(quarantine),
             file,
             trips,
+            alerts,
         };
         Ok((Arc::new(watch), out))
     }
@@ -153,6 +158,7 @@ impl Watch {
             }
         }
         tracing::error!(what, "a known value turned up");
+        self.alerts.raise(if is_canary { Event::Canary } else { Event::Leak }, what.clone(), None);
         let _ = self.trips.try_send(Trip { what: what.clone() });
         what
     }
@@ -265,7 +271,7 @@ mod tests {
     fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
         let known = Known::new([("KEY", SECRET.as_bytes()), ("bait", BAIT.as_bytes())]);
         let bait = Canary { name: "bait".to_owned(), place: "$X".to_owned(), value: BAIT.to_owned() };
-        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home).unwrap()
+        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, Alerts::new(&[])).unwrap()
     }
 
     fn act(actor: Actor, deed: Deed) -> Action {

@@ -94,7 +94,7 @@ fn kind(word: &str) -> Option<ProviderKind> {
 }
 
 /// Reads `http(s)://host[:port][/path]`.
-fn parse(text: &str) -> Result<BaseUrl, &'static str> {
+pub(super) fn parse(text: &str) -> Result<BaseUrl, &'static str> {
     let uri: http::Uri = text.parse().map_err(|_| "it is no URL")?;
     let tls = match uri.scheme_str() {
         Some("https") => true,
