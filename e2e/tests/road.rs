@@ -21,6 +21,8 @@ mod approvals;
 mod canaries;
 #[path = "road/deaths.rs"]
 mod deaths;
+#[path = "road/formats.rs"]
+mod formats;
 #[path = "road/injection.rs"]
 mod injection;
 #[path = "road/plain_user.rs"]

@@ -42,7 +42,7 @@ pub use self::render::{reference, sample, schema};
 pub use self::report::{Fault, Report};
 pub use self::settings::{Legal, Section, Setting};
 pub use self::size::Size;
-use crate::provider::ProviderKind;
+use crate::provider::{ProviderKind, WireFormat};
 
 /// A configuration that holds only legal values, with the texts that it was read from: the guard reads them again,
 /// where no file can be opened.
@@ -178,6 +178,8 @@ impl std::fmt::Debug for Client {
 pub struct Model {
     /// The provider; `None` for the one whose key is in the environment, else the scripted one.
     pub provider: Option<ProviderKind>,
+    /// How it is spoken to; `None` for the provider's usual way.
+    pub format: Option<WireFormat>,
     /// The model's name at the provider; `None` for the provider's default.
     pub model: Option<String>,
     /// Where it is; `None` for its public address.

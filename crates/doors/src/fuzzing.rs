@@ -21,10 +21,13 @@ pub const TARGETS: &[Driven] = &[
     ("model-json", model::fuzzing::json),
     ("model-request-anthropic", model::fuzzing::request_anthropic),
     ("model-request-openai", model::fuzzing::request_openai),
+    ("model-request-responses", model::fuzzing::request_responses),
     ("model-stream-anthropic", model::fuzzing::stream_anthropic),
     ("model-stream-openai", model::fuzzing::stream_openai),
+    ("model-stream-responses", model::fuzzing::stream_responses),
     ("model-whole-anthropic", model::fuzzing::whole_anthropic),
     ("model-whole-openai", model::fuzzing::whole_openai),
+    ("model-whole-responses", model::fuzzing::whole_responses),
 ];
 
 /// Cuts `bytes` into pieces of the length that their first byte says: 1 to 256.

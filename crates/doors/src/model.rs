@@ -1,6 +1,6 @@
 //! The model door: prompts on their way out, tool calls on their way in.
 //!
-//! Takes requests of the two wire formats on sockets planted in the jail, reads them against allow-lists, has each one
+//! Takes requests of the wire formats that it knows on sockets planted in the jail, reads them against allow-lists, has each one
 //! judged, sends the admitted ones to the provider with our key, and has every tool call in the answer judged before the
 //! agent receives it. It never decides, and nothing passes that it can't read. The guard process serves it.
 
@@ -13,6 +13,7 @@ mod flaw;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod headers;
+mod items;
 mod lookout;
 pub mod origin;
 mod refuse;
@@ -171,9 +172,11 @@ impl Open {
     /// The models that the operator named. Answered here: nothing leaves, and the provider's own list stays unseen.
     fn models(&self, format: Format) -> Response<Body> {
         let config = Arc::clone(&self.door.config.borrow());
-        let models = config.provider(format).map(|provider| provider.models.as_slice()).unwrap_or_default();
+        // The two formats of OpenAI share this endpoint.
+        let provider = config.provider(format).or_else(|| config.provider(Format::Responses));
+        let models = provider.map(|provider| provider.models.as_slice()).unwrap_or_default();
         let list = match format {
-            Format::OpenAi => {
+            Format::OpenAi | Format::Responses => {
                 let entry = |id| json!({ "id": id, "object": "model", "created": 0, "owned_by": "creel" });
                 json!({ "object": "list", "data": models.iter().map(entry).collect::<Vec<_>>() })
             }

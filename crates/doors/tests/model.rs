@@ -8,15 +8,19 @@ use creel_doors::model::Format;
 use creel_guard::{Deed, Outcome};
 use serde_json::{Value, json};
 
-use world::{Reply, World, anthropic_call, ask, openai_call, sse};
+use world::{Reply, World, anthropic_call, ask, openai_call, responses_call, sse};
 
 const OPENAI: &str = "/v1/chat/completions";
 const ANTHROPIC: &str = "/v1/messages";
+const RESPONSES: &str = "/v1/responses";
 
 #[tokio::test]
 async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
-    for (format, path, key) in [(Format::OpenAi, OPENAI, "authorization"), (Format::Anthropic, ANTHROPIC, "x-api-key")]
-    {
+    for (format, path, key) in [
+        (Format::OpenAi, OPENAI, "authorization"),
+        (Format::Anthropic, ANTHROPIC, "x-api-key"),
+        (Format::Responses, RESPONSES, "authorization"),
+    ] {
         let world = World::new(Reply::json(&world::text_answer(format))).await;
         let headers = "authorization: Bearer attacker\r\nx-api-key: attacker\r\ncookie: attacker=1\r\nopenai-organization: attacker\r\n\
             openai-project: attacker\r\ntraceparent: attacker\r\nx-goog-api-key: attacker\r\naccept-encoding: gzip\r\n";
@@ -39,7 +43,10 @@ async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
 
 #[tokio::test]
 async fn allowed_calls_are_recorded_and_keep_their_bytes() {
-    for (path, stream) in [(OPENAI, openai_call(&["exec"])), (ANTHROPIC, anthropic_call(&["exec"]))] {
+    let calling = ["exec"];
+    for (path, stream) in
+        [(OPENAI, openai_call(&calling)), (ANTHROPIC, anthropic_call(&calling)), (RESPONSES, responses_call(&calling))]
+    {
         let world = World::new(sse(&stream)).await;
         let answer = world.post(path, &ask(path, true, &["exec"])).await;
         assert!(answer.contains("content-type: text/event-stream"), "{answer}");
@@ -66,8 +73,9 @@ async fn a_prompt_and_its_calls_bear_the_trace_that_the_agent_claims() {
 
 #[tokio::test]
 async fn a_refused_call_never_reaches_the_agent() {
+    let calling = ["exec", "forbidden"];
     for (path, stream) in
-        [(OPENAI, openai_call(&["exec", "forbidden"])), (ANTHROPIC, anthropic_call(&["exec", "forbidden"]))]
+        [(OPENAI, openai_call(&calling)), (ANTHROPIC, anthropic_call(&calling)), (RESPONSES, responses_call(&calling))]
     {
         let world = World::new(sse(&stream)).await;
         let answer = world.post(path, &ask(path, true, &["exec", "forbidden"])).await;
@@ -95,6 +103,13 @@ async fn unstreamed_answers_are_judged_as_well() {
     assert_eq!(world.book.story(), ["allow model/allow", "deny model/no", "deny model/bad-arguments"]);
     let Deed::Call(call) = &world.book.rows()[1].action.deed else { panic!() };
     assert_eq!((call.tool.as_str(), call.arguments.as_str()), ("forbidden", "{\"x\":1}"));
+
+    let item = json!({ "type": "function_call", "id": "fc_1", "call_id": "a", "name": "forbidden", "arguments": "{}" });
+    let world = World::new(Reply::json(&json!({ "object": "response", "output": [item] }))).await;
+    let answer = world.post(RESPONSES, &ask(RESPONSES, false, &["forbidden"])).await;
+    assert!(answer.contains("Creel refused the call") && !answer.contains("function_call"), "{answer}");
+    let sent: Value = serde_json::from_slice(world.provider.got()[0].body()).unwrap();
+    assert_eq!(sent["store"], false, "the provider keeps nothing");
 
     let content = json!([{ "type": "tool_use", "id": "a", "name": "forbidden", "input": {} }]);
     let world = World::new(Reply::json(&json!({ "content": content, "stop_reason": "tool_use" }))).await;
@@ -149,11 +164,16 @@ async fn flawed_prompts_are_refused_in_the_formats_own_form() {
     let searched = json!({ "model": "m", "messages": [], "tools": [{ "type": "web_search_20250305", "name": "s" }] });
     let answer = world.post(ANTHROPIC, &searched).await;
     assert!(answer.contains("\"type\":\"error\"") && answer.contains("web_search_20250305"), "{answer}");
+    let kept = json!({ "model": "m", "input": "hi", "previous_response_id": "resp_1" });
+    let answer = world.post(RESPONSES, &kept).await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("\"param\":null"), "{answer}");
     let answer = world.post(OPENAI, &json!({ "model": "m", "messages": [], "surprise": 1 })).await;
     assert!(answer.contains("`surprise`"), "{answer}");
     assert!(world.provider.got().is_empty());
     let story = world.book.story();
-    assert_eq!(story, ["deny model/stored-state", "deny model/server-tool", "deny model/unknown-key"]);
+    let denied =
+        ["stored-state", "server-tool", "stored-state", "unknown-key"].map(|rule| format!("deny model/{rule}"));
+    assert_eq!(story, denied);
 }
 
 #[tokio::test]

@@ -19,11 +19,13 @@ pub struct OpenClawSettings {
     pub plugins: Vec<String>,
 }
 
-/// The two wire formats of the model door.
+/// The wire formats of the model door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModelFormat {
     /// OpenAI Chat Completions, at `/v1/chat/completions`.
     OpenaiCompletions,
+    /// OpenAI Responses, at `/v1/responses`.
+    OpenaiResponses,
     /// Anthropic Messages, at `/v1/messages`.
     AnthropicMessages,
 }
@@ -89,10 +91,12 @@ fn gateway() -> Value {
 }
 
 fn models(format: ModelFormat, model: &str) -> Value {
-    let (api, base) = match format {
-        ModelFormat::OpenaiCompletions => ("openai-completions", format!("http://127.0.0.1:{}/v1", layout::MODEL_PORT)),
-        ModelFormat::AnthropicMessages => ("anthropic-messages", format!("http://127.0.0.1:{}", layout::MODEL_PORT)),
+    let (api, version) = match format {
+        ModelFormat::OpenaiCompletions => ("openai-completions", "/v1"),
+        ModelFormat::OpenaiResponses => ("openai-responses", "/v1"),
+        ModelFormat::AnthropicMessages => ("anthropic-messages", ""),
     };
+    let base = format!("http://127.0.0.1:{}{version}", layout::MODEL_PORT);
     json!({
         // No provider but ours, and no fetching of the public catalogue.
         "mode": "replace",

@@ -15,6 +15,7 @@ mod conversation;
 mod intent;
 mod lexicon;
 mod records;
+pub mod responses;
 mod schema;
 mod select;
 mod shell;

@@ -1,6 +1,6 @@
 //! What came in since the model last spoke.
 //!
-//! Owns [`Conversation`], read from either wire format. It keeps what people said apart from what tools returned and
+//! Owns [`Conversation`], read from any wire format. It keeps what people said apart from what tools returned and
 //! never mixes the two. `helpful` and `script` read it.
 
 use serde::Deserialize;
@@ -28,7 +28,11 @@ pub(crate) struct Conversation {
 struct Body {
     #[serde(default)]
     model: String,
+    #[serde(default)]
     messages: Vec<Message>,
+    /// OpenAI Responses: a text, or items.
+    #[serde(default)]
+    input: Value,
     #[serde(default)]
     stream: bool,
     #[serde(default)]
@@ -51,13 +55,14 @@ struct Message {
 }
 
 impl Conversation {
-    /// Reads a request body of either format.
+    /// Reads a request body of any format.
     ///
     /// # Errors
     /// A text for the model-shaped error.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let body: Body = serde_json::from_slice(bytes).map_err(|error| format!("the body is not readable: {error}"))?;
-        if body.messages.is_empty() {
+        let messages = if body.messages.is_empty() { items(body.input) } else { body.messages };
+        if messages.is_empty() {
             return Err("`messages` is empty; send at least one".to_owned());
         }
         let mut talk = Self {
@@ -68,8 +73,8 @@ impl Conversation {
             prompt_tokens: tokens(bytes.len()),
             ..Self::default()
         };
-        let spoke = body.messages.iter().rposition(|message| message.role == "assistant");
-        for message in body.messages.iter().skip(spoke.map_or(0, |at| at + 1)) {
+        let spoke = messages.iter().rposition(|message| message.role == "assistant");
+        for message in messages.iter().skip(spoke.map_or(0, |at| at + 1)) {
             talk.hear(message);
         }
         Ok(talk)
@@ -90,6 +95,24 @@ impl Conversation {
             ("user", content) => self.said.push(flat(content)),
             _ => {}
         }
+    }
+}
+
+/// The input of OpenAI Responses as messages: what the model did counts as spoken.
+fn items(input: Value) -> Vec<Message> {
+    let one = |item: Value| {
+        let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let inside = |key: &str| item.get(key).cloned().unwrap_or_default();
+        match text("type").as_str() {
+            "" | "message" => Message { role: text("role"), content: inside("content") },
+            "function_call_output" => Message { role: "tool".to_owned(), content: inside("output") },
+            _ => Message { role: "assistant".to_owned(), content: Value::Null },
+        }
+    };
+    match input {
+        Value::String(_) => vec![Message { role: "user".to_owned(), content: input }],
+        Value::Array(items) => items.into_iter().map(one).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -143,6 +166,21 @@ mod tests {
         )
         .unwrap();
         assert_eq!((talk.said, talk.results), (vec!["hi".to_owned()], vec!["RUN: x".to_owned()]));
+    }
+
+    #[test]
+    fn the_items_of_responses_are_read_as_messages() {
+        let talk = Conversation::read(
+            br#"{"input":[{"role":"user","content":"old"},{"type":"function_call","call_id":"1","name":"exec","arguments":"{}"},
+            {"type":"function_call_output","call_id":"1","output":"out"},
+            {"type":"message","role":"user","content":[{"type":"input_text","text":"ctx"}]}],"tools":[{"type":"function","name":"exec"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (talk.said, talk.results, talk.tools),
+            (vec!["ctx".to_owned()], vec!["out".to_owned()], vec!["exec".to_owned()])
+        );
+        assert_eq!(Conversation::read(br#"{"input":"hi"}"#).unwrap().said, ["hi"]);
     }
 
     #[test]

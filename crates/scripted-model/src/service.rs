@@ -21,7 +21,7 @@ use crate::conversation::Conversation;
 use crate::openai::Stamp;
 use crate::reply::{Part, Reply};
 use crate::script::Script;
-use crate::{anthropic, helpful, openai};
+use crate::{anthropic, helpful, openai, responses};
 
 /// As much as real providers take.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -48,6 +48,7 @@ struct Shared {
 enum Format {
     OpenAi,
     Anthropic,
+    Responses,
 }
 
 impl ScriptedModel {
@@ -69,6 +70,7 @@ impl ScriptedModel {
         let path = request.uri().path();
         match (request.method(), path) {
             (&Method::POST, "/v1/chat/completions") => self.complete(Format::OpenAi, request.body()),
+            (&Method::POST, "/v1/responses") => self.complete(Format::Responses, request.body()),
             (&Method::POST, "/v1/messages") => self.complete(Format::Anthropic, request.body()),
             (&Method::GET, "/v1/models") if request.headers().contains_key("anthropic-version") => json_response(
                 StatusCode::OK,
@@ -79,7 +81,7 @@ impl ScriptedModel {
                 StatusCode::OK,
                 &json!({ "object": "list", "data": [{ "id": MODEL, "object": "model", "created": 0, "owned_by": "creel" }] }),
             ),
-            (_, "/v1/chat/completions" | "/v1/messages" | "/v1/models") => {
+            (_, "/v1/chat/completions" | "/v1/responses" | "/v1/messages" | "/v1/models") => {
                 fail(format_of(path), StatusCode::METHOD_NOT_ALLOWED, "another method is needed here")
             }
             _ => fail(format_of(path), StatusCode::NOT_FOUND, "there is no such endpoint"),
@@ -103,12 +105,14 @@ impl ScriptedModel {
             let chunks = match format {
                 Format::OpenAi => openai::streamed(&stamp, &talk, &reply),
                 Format::Anthropic => anthropic::streamed(&stamp, &talk, &reply),
+                Format::Responses => responses::streamed(&stamp, &talk, &reply),
             };
             return response(StatusCode::OK, "text/event-stream", Body::streamed(chunks));
         }
         let whole = match format {
             Format::OpenAi => openai::whole(&stamp, &talk, &reply),
             Format::Anthropic => anthropic::whole(&stamp, &talk, &reply),
+            Format::Responses => responses::whole(&stamp, &talk, &reply),
         };
         response(StatusCode::OK, "application/json", unstreamed(&reply, &whole))
     }
@@ -144,7 +148,7 @@ fn format_of(path: &str) -> Format {
 
 fn fail(format: Format, status: StatusCode, why: &str) -> Response<Body> {
     let body = match format {
-        Format::OpenAi => {
+        Format::OpenAi | Format::Responses => {
             json!({ "error": { "message": why, "type": "invalid_request_error", "param": null, "code": null } })
         }
         Format::Anthropic => json!({ "type": "error", "error": { "type": "invalid_request_error", "message": why } }),

@@ -50,6 +50,7 @@ impl Config {
         };
         Ok(Provider {
             kind,
+            format: model.format.unwrap_or(kind.usual_format()),
             model: model.model.clone().unwrap_or_else(|| usual_model(kind).to_owned()),
             base_url: model.base_url.as_ref().map(ToString::to_string),
             script,
@@ -79,6 +80,17 @@ mod tests {
         let config = Config::again("c".as_ref(), text, &[]).unwrap();
         let provider = config.provider(&|kind| keys.contains(&kind))?;
         Ok((provider.kind, provider.model))
+    }
+
+    #[test]
+    fn a_format_is_the_usual_one_unless_the_file_names_another() {
+        let format = |text: &str| {
+            let config = Config::again("c".as_ref(), text, &[]).unwrap();
+            config.provider(&|kind| kind == Openai).unwrap().format.name()
+        };
+        assert_eq!(format(""), "openai-completions");
+        assert_eq!(format("[model]\nprovider = \"openai\"\nformat = \"openai-responses\"\n"), "openai-responses");
+        assert_eq!(format("[model]\nprovider = \"scripted\"\nformat = \"anthropic-messages\"\n"), "anthropic-messages");
     }
 
     #[test]

@@ -216,10 +216,14 @@ section! {
     /// Which model the agent gets. Its key never stands here: it comes from the environment of `creel up`
     /// (`OPENAI_API_KEY` or `ANTHROPIC_API_KEY`) and stays outside the jail.
     RawModel "model" {
-        /// The wire format and provider. Without this: the one whose key is in the environment, and the scripted model
-        /// when there is none.
+        /// The provider. Without this: the one whose key is in the environment, and the scripted model when there is none.
         provider: Option<Placed<String>> = None, Legal::OneOf(&["scripted", "openai", "anthropic"]),
             why "works at once with a key, and without one", example "\"anthropic\"";
+        /// The wire format that it is spoken to in, of those that the provider has.
+        format: Option<Placed<String>> = None,
+            Legal::OneOf(&["openai-completions", "openai-responses", "anthropic-messages"]),
+            why "the provider's usual one; OpenAI's is `openai-completions`, which compatible servers speak too",
+            example "\"anthropic-messages\"";
         /// The model's name at the provider.
         model: Option<Placed<String>> = None, Legal::Text("1 to 128 letters, digits and `. _ : / @ -`"),
             why "depends on the provider", example "\"claude-sonnet-4-5\"";

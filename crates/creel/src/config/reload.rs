@@ -58,7 +58,7 @@ impl Config {
 
     fn waiting(&self, fresh: &Self) -> Vec<&'static str> {
         let Limits { cpus, memory_bytes, disk_bytes, processes, open_files } = fresh.limits;
-        let Model { provider, model, base_url, address, ca, script } = &fresh.model;
+        let Model { provider, format, model, base_url, address, ca, script } = &fresh.model;
         let (limits, ours) = (self.limits, &self.model);
         let settings = [
             ("tenant.name", self.tenant != fresh.tenant),
@@ -69,6 +69,7 @@ impl Config {
             ("limits.open_files", limits.open_files != open_files),
             ("dns", self.dns != fresh.dns),
             ("model.provider", ours.provider != *provider),
+            ("model.format", ours.format != *format),
             ("model.model", ours.model != *model),
             ("model.base_url", ours.base_url != *base_url),
             ("model.address", ours.address != *address),

@@ -359,6 +359,9 @@ fn the_model() {
     refused(&openai("base_url = \"https://[fe80::1]\""), "3:12", &["link-local"]);
     assert!(read(&openai("base_url = \"http://x.test:9000\"\naddress = \"127.0.0.1\"")).is_ok());
     refused(&openai("script = \"a.toml\""), "3:10", &["scripted model alone"]);
+    refused(&openai("format = \"anthropic-messages\""), "3:10", &["no format of `openai`", "`openai-responses`"]);
+    refused("[model]\nformat = \"openai-responses\"", "2:10", &["needs a `provider`"]);
+    assert!(read(&openai("format = \"openai-responses\"")).is_ok());
     refused("[model]\nprovider = \"scripted\"\naddress = \"127.0.0.1\"", "3:11", &["contradicts"]);
     let scripted = read("[model]\nscript = \"attacks/a.toml\"").unwrap();
     assert_eq!(scripted.model.script, Some(PathBuf::from("conf/attacks/a.toml")));

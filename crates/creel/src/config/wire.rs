@@ -61,7 +61,7 @@ impl Config {
     }
 
     fn model_rules(&self, provider: &Provider) -> ModelProvider {
-        let Model { provider: _, model: _, base_url: _, address, ca: _, script: _ } = &self.model;
+        let Model { provider: _, format: _, model: _, base_url: _, address, ca: _, script: _ } = &self.model;
         let host = self.provider_url(provider).and_then(|url| match url.host {
             Target::Host(host) => Some(host),
             Target::Address(_) => None,

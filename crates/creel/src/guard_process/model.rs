@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::protocol::GuardSetup;
-use crate::provider::ProviderKind;
+use crate::provider::{ProviderKind, WireFormat};
 
 /// The secrets that were handed over.
 pub(super) fn broker(secrets: Zeroizing<Vec<u8>>) -> Result<MemoryBroker, String> {
@@ -43,7 +43,7 @@ pub(super) fn door(
     Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker })
 }
 
-/// One provider a wire format: the scripted model speaks both.
+/// One provider a wire format: the scripted model speaks them all.
 fn providers(
     config: &Config,
     setup: &GuardSetup,
@@ -65,10 +65,9 @@ fn providers(
                 None => ScriptedModel::helpful(),
             };
             let origin: Arc<dyn Origin> = Arc::new(Scripted(model));
-            return Ok(vec![made(Format::OpenAi, Arc::clone(&origin)), made(Format::Anthropic, origin)]);
+            return Ok(WireFormat::ALL.map(|format| made(format.door(), Arc::clone(&origin))).into());
         }
-        ProviderKind::Openai => Format::OpenAi,
-        ProviderKind::Anthropic => Format::Anthropic,
+        ProviderKind::Openai | ProviderKind::Anthropic => provider.format.door(),
     };
     let url = config.provider_url(provider).ok_or("the provider has no address")?;
     let base = Base::parse(&url.to_string()).map_err(|error| error.to_string())?;

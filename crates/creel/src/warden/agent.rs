@@ -20,7 +20,6 @@ use crate::clock::now;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
 use crate::protocol::{AgentStatus, LayerStatus, LimitStatus, TenantStatus, ToGuard};
-use crate::provider::ProviderKind;
 use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::seat::Seat;
 use crate::site::Site;
@@ -214,10 +213,7 @@ impl Agent {
 
     fn openclaw_files(&self) -> Result<Vec<MadeFile>, Failure> {
         let settings = creel_openclaw::config::OpenClawSettings {
-            format: match self.orders.provider.kind {
-                ProviderKind::Anthropic => creel_openclaw::config::ModelFormat::AnthropicMessages,
-                ProviderKind::Scripted | ProviderKind::Openai => creel_openclaw::config::ModelFormat::OpenaiCompletions,
-            },
+            format: self.orders.provider.format.openclaw(),
             model: self.orders.provider.model.clone(),
             plugins: self.config.openclaw_plugins().to_vec(),
         };

@@ -45,6 +45,8 @@ pub enum Format {
     OpenAi,
     /// Anthropic Messages.
     Anthropic,
+    /// OpenAI Responses.
+    Responses,
 }
 
 impl Format {
@@ -54,6 +56,7 @@ impl Format {
         match self {
             Self::OpenAi => "openai-completions",
             Self::Anthropic => "anthropic-messages",
+            Self::Responses => "openai-responses",
         }
     }
 
@@ -63,6 +66,7 @@ impl Format {
         match self {
             Self::OpenAi => "/v1/chat/completions",
             Self::Anthropic => "/v1/messages",
+            Self::Responses => "/v1/responses",
         }
     }
 }
@@ -81,7 +85,7 @@ impl KeyHeader {
     #[must_use]
     pub fn usual(format: Format) -> Self {
         match format {
-            Format::OpenAi => Self::Bearer,
+            Format::OpenAi | Format::Responses => Self::Bearer,
             Format::Anthropic => Self::ApiKey,
         }
     }

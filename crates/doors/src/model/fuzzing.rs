@@ -59,6 +59,11 @@ pub(crate) fn request_anthropic(bytes: &[u8]) {
     request(Format::Anthropic, bytes);
 }
 
+/// [`request`] in the form of OpenAI Responses.
+pub(crate) fn request_responses(bytes: &[u8]) {
+    request(Format::Responses, bytes);
+}
+
 /// [`stream`] in OpenAI's form.
 pub(crate) fn stream_openai(bytes: &[u8]) {
     stream(Format::OpenAi, bytes);
@@ -69,6 +74,11 @@ pub(crate) fn stream_anthropic(bytes: &[u8]) {
     stream(Format::Anthropic, bytes);
 }
 
+/// [`stream`] in the form of OpenAI Responses.
+pub(crate) fn stream_responses(bytes: &[u8]) {
+    stream(Format::Responses, bytes);
+}
+
 /// [`whole`] in OpenAI's form.
 pub(crate) fn whole_openai(bytes: &[u8]) {
     whole(Format::OpenAi, bytes);
@@ -77,6 +87,11 @@ pub(crate) fn whole_openai(bytes: &[u8]) {
 /// [`whole`] in Anthropic's form.
 pub(crate) fn whole_anthropic(bytes: &[u8]) {
     whole(Format::Anthropic, bytes);
+}
+
+/// [`whole`] in the form of OpenAI Responses.
+pub(crate) fn whole_responses(bytes: &[u8]) {
+    whole(Format::Responses, bytes);
 }
 
 /// What goes to the provider reads as what was judged.
@@ -122,6 +137,7 @@ fn stream(format: Format, bytes: &[u8]) {
         let proposes = match format {
             Format::OpenAi => lists(&value, "delta"),
             Format::Anthropic => opens(&value),
+            Format::Responses => calls(&value),
         };
         assert!(!proposes, "a refused call reached the agent: {data}");
     }
@@ -156,6 +172,7 @@ fn whole(format: Format, bytes: &[u8]) {
     let proposes = match format {
         Format::OpenAi => lists(&value, "message"),
         Format::Anthropic => value.get("content").is_some_and(holds),
+        Format::Responses => calls(&value),
     };
     assert!(!proposes, "a refused call reached the agent: {value}");
 }
@@ -179,6 +196,18 @@ fn lists(value: &Value, inside: &str) -> bool {
     let choices = value.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let calls = choices.iter().filter_map(|choice| choice.get(inside)?.get("tool_calls")?.as_array());
     calls.into_iter().any(|calls| !calls.is_empty())
+}
+
+/// Whether an event of OpenAI Responses is about a call, or a whole answer holds one. Readers go by its type.
+fn calls(value: &Value) -> bool {
+    let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    let is_call = |item: &Value| item.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("_call"));
+    let lists =
+        |answer: &Value| answer.get("output").and_then(Value::as_array).is_some_and(|all| all.iter().any(is_call));
+    kind.contains("_call_")
+        || kind.starts_with("response.output_item.") && value.get("item").is_some_and(is_call)
+        || value.get("response").is_some_and(lists)
+        || lists(value)
 }
 
 fn offered() -> BTreeSet<String> {

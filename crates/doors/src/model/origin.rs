@@ -85,7 +85,9 @@ impl Base {
 
     fn path(&self, format: Format, inside: &str) -> String {
         match format {
-            Format::OpenAi => format!("{}{}", self.path, inside.strip_prefix("/v1").unwrap_or(inside)),
+            Format::OpenAi | Format::Responses => {
+                format!("{}{}", self.path, inside.strip_prefix("/v1").unwrap_or(inside))
+            }
             Format::Anthropic => format!("{}{inside}", self.path),
         }
     }
@@ -162,6 +164,7 @@ mod tests {
         assert_eq!(base.authority(), "[::1]:8080");
         assert_eq!(base.path(Format::Anthropic, Format::Anthropic.path()), "/v1/messages");
         assert_eq!(base.path(Format::OpenAi, Format::OpenAi.path()), "/chat/completions");
+        assert_eq!(base.path(Format::Responses, Format::Responses.path()), "/responses");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Refusals and failures in the two model formats.
+//! Refusals and failures in the model formats.
 //!
 //! Owns their wire form: an error body for a prompt, a text in the place of a refused call, an error event in a stream.
 //! Never adds anything to what the agent may read but what it sent itself. Called by the door, `enforce` and `relay`.
@@ -64,17 +64,23 @@ fn plain(text: &str) -> String {
 
 /// An event that ends a stream that can't go on.
 pub(super) fn error_event(format: Format, why: &str) -> Bytes {
-    let body = body(format, &format!("Creel stopped this answer: {why}"), "api_error", "creel_stopped");
+    let text = format!("Creel stopped this answer: {why}");
+    let body = body(format, &text, "api_error", "creel_stopped");
     Bytes::from(match format {
         Format::OpenAi => format!("data: {body}\n\n"),
         Format::Anthropic => format!("event: error\ndata: {body}\n\n"),
+        Format::Responses => {
+            // In a stream this format's errors are flat.
+            let error = json!({ "type": "error", "code": "creel_stopped", "message": text, "param": null });
+            format!("event: error\ndata: {error}\n\n")
+        }
     })
 }
 
 /// A sign of life while an answer is held.
 pub(super) fn keep_alive(format: Format) -> Bytes {
     Bytes::from_static(match format {
-        Format::OpenAi => b": keepalive\n\n",
+        Format::OpenAi | Format::Responses => b": keepalive\n\n",
         Format::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
     })
 }
@@ -85,7 +91,9 @@ fn record(refusal: &Refusal) -> String {
 
 fn body(format: Format, text: &str, kind: &str, code: &str) -> Value {
     match format {
-        Format::OpenAi => json!({ "error": { "message": text, "type": kind, "param": null, "code": code } }),
+        Format::OpenAi | Format::Responses => {
+            json!({ "error": { "message": text, "type": kind, "param": null, "code": code } })
+        }
         Format::Anthropic => json!({ "type": "error", "error": { "type": kind, "message": text } }),
     }
 }

@@ -1,11 +1,12 @@
 //! Bytes → [`Prompt`]: what a model request asks for.
 //!
-//! Owns the reading of both formats against allow-lists: known endpoints, keys, content blocks and tool types; all else
+//! Owns the reading of every format against allow-lists: known endpoints, keys, content blocks and tool types; all else
 //! is a flaw (HARDENING 2). It reads strictly and what is sent is written anew from what was read, so that nobody can
 //! read it otherwise, with data kept apart by `separate`. Never decides and never touches the network.
 
 mod anthropic;
 mod openai;
+mod responses;
 
 use std::collections::BTreeSet;
 
@@ -54,6 +55,7 @@ pub(super) fn endpoint(method: &Method, uri: &Uri, headers: &HeaderMap) -> Resul
     let unknown = |why: String| Err(FlawKind::UnknownEndpoint.at(why));
     let endpoint = match (method, uri.path()) {
         (&Method::POST, "/v1/chat/completions") => Endpoint::Generate(Format::OpenAi),
+        (&Method::POST, "/v1/responses") => Endpoint::Generate(Format::Responses),
         (&Method::POST, "/v1/messages") => Endpoint::Generate(Format::Anthropic),
         (&Method::GET, "/v1/models") => Endpoint::Models(guess(uri, headers)),
         (method, path) => return unknown(format!("there is no {} {}", quoted(method.as_str()), quoted(path))),
@@ -69,6 +71,8 @@ pub(super) fn endpoint(method: &Method, uri: &Uri, headers: &HeaderMap) -> Resul
 pub(super) fn guess(uri: &Uri, headers: &HeaderMap) -> Format {
     if uri.path().starts_with("/v1/messages") || headers.contains_key("anthropic-version") {
         Format::Anthropic
+    } else if uri.path().starts_with("/v1/responses") {
+        Format::Responses
     } else {
         Format::OpenAi
     }
@@ -112,6 +116,7 @@ fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>)
         match format {
             Format::OpenAi => openai::key(key, value)?,
             Format::Anthropic => anthropic::key(key, value)?,
+            Format::Responses => responses::key(key, value)?,
         }
     }
     match map.get("model") {
@@ -123,12 +128,13 @@ fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>)
         Some(Value::Bool(stream)) => *stream,
         Some(_) => return Err(FlawKind::BadRequest.at("`stream` must be true or false")),
     };
-    for message in list(map.get("messages"), "messages")? {
-        let message = object(message, "a message")?;
-        match format {
-            Format::OpenAi => openai::message(message)?,
-            Format::Anthropic => anthropic::message(message)?,
-        }
+    let each = |check: fn(&Map<String, Value>) -> Result<(), Flaw>| {
+        list(map.get("messages"), "messages")?.iter().try_for_each(|message| check(object(message, "a message")?))
+    };
+    match format {
+        Format::OpenAi => each(openai::message)?,
+        Format::Anthropic => each(anthropic::message)?,
+        Format::Responses => responses::input(map.get("input"))?,
     }
     let mut offered = BTreeSet::new();
     if let Some(tools) = map.get("tools").filter(|tools| !tools.is_null()) {
@@ -137,11 +143,15 @@ fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>)
             let name = match format {
                 Format::OpenAi => openai::tool(tool)?,
                 Format::Anthropic => anthropic::tool(tool)?,
+                Format::Responses => responses::tool(tool)?,
             };
             if !offered.insert(name.to_owned()) {
                 return Err(FlawKind::BadRequest.at(format!("the tool {} is offered twice", quoted(name))));
             }
         }
+    }
+    if format == Format::Responses {
+        responses::prepare(&mut map);
     }
     let heard = Heard::of(format, &map);
     let found = fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
@@ -168,6 +178,14 @@ fn only(map: &Map<String, Value>, known: &[&str], what: &str) -> Result<(), Flaw
         None => Ok(()),
         Some(key) => Err(FlawKind::UnknownContent.at(format!("{} in {what}; leave it out", quoted(key)))),
     }
+}
+
+/// Data, not an address for the provider to fetch.
+fn inline(url: &str) -> Result<(), Flaw> {
+    if url.starts_with("data:") {
+        return Ok(());
+    }
+    Err(FlawKind::UrlSource.at("the provider would fetch a URL; send the data itself as a `data:` URL"))
 }
 
 /// A tool's name, as its own format allows it (OpenAI and Anthropic: letters, digits, `_` and `-`; others add `.`, `:`

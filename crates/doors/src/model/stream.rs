@@ -5,13 +5,14 @@
 
 mod anthropic;
 mod openai;
+mod responses;
 
-use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use std::fmt;
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS, MAX_HELD_BYTES};
 use super::sse::Event;
+use bytes::Bytes;
 
 /// What to do with an event.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,17 +36,36 @@ pub(super) struct Usage {
 
 /// Reads one answer.
 #[derive(Debug)]
-pub(super) enum Machine {
-    OpenAi(openai::Stream),
-    Anthropic(anthropic::Stream),
+pub(super) struct Machine(Box<dyn Answer>);
+
+/// A streamed answer of one wire format.
+trait Answer: fmt::Debug + Send + Sync {
+    /// Takes the next event.
+    fn feed(&mut self, event: Event) -> Result<Step, String>;
+
+    /// Takes the answers to [`Step::Judge`].
+    fn resolve(&mut self, refused: &[Option<String>]) -> Bytes;
+
+    /// Takes the end of the stream.
+    fn finish(&mut self) -> Result<Bytes, String>;
+
+    /// Whether something is held.
+    fn is_holding(&self) -> bool;
+
+    /// Whether the format's own end was seen.
+    fn is_done(&self) -> bool;
+
+    /// What the provider counted so far.
+    fn usage(&self) -> Usage;
 }
 
 impl Machine {
     pub(super) fn new(format: Format) -> Self {
-        match format {
-            Format::OpenAi => Self::OpenAi(openai::Stream::default()),
-            Format::Anthropic => Self::Anthropic(anthropic::Stream::default()),
-        }
+        Self(match format {
+            Format::OpenAi => Box::new(openai::Stream::default()),
+            Format::Anthropic => Box::new(anthropic::Stream::default()),
+            Format::Responses => Box::new(responses::Stream::default()),
+        })
     }
 
     /// Takes the next event.
@@ -53,19 +73,13 @@ impl Machine {
     /// # Errors
     /// What is wrong with the stream, which then ends.
     pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
-        match self {
-            Self::OpenAi(stream) => stream.feed(event),
-            Self::Anthropic(stream) => stream.feed(event),
-        }
+        self.0.feed(event)
     }
 
     /// Takes the answers to [`Step::Judge`], in order: `None` for a call that may pass, else the text in its place.
     /// Returns the bytes to send.
     pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
-        match self {
-            Self::OpenAi(stream) => stream.resolve(refused),
-            Self::Anthropic(stream) => stream.resolve(refused),
-        }
+        self.0.resolve(refused)
     }
 
     /// Takes the end of the stream: what still waited is no call any more, and may go.
@@ -73,34 +87,22 @@ impl Machine {
     /// # Errors
     /// When it ended in the middle of a call.
     pub(super) fn finish(&mut self) -> Result<Bytes, String> {
-        match self {
-            Self::OpenAi(stream) => stream.finish(),
-            Self::Anthropic(stream) => stream.finish(),
-        }
+        self.0.finish()
     }
 
     /// Whether something is held.
     pub(super) fn is_holding(&self) -> bool {
-        match self {
-            Self::OpenAi(stream) => stream.is_holding(),
-            Self::Anthropic(stream) => stream.is_holding(),
-        }
+        self.0.is_holding()
     }
 
     /// Whether the format's own end was seen: nothing after it is read.
     pub(super) fn is_done(&self) -> bool {
-        match self {
-            Self::OpenAi(stream) => stream.is_done(),
-            Self::Anthropic(stream) => stream.is_done(),
-        }
+        self.0.is_done()
     }
 
     /// What the provider counted so far.
     pub(super) fn usage(&self) -> Usage {
-        match self {
-            Self::OpenAi(stream) => stream.usage(),
-            Self::Anthropic(stream) => stream.usage(),
-        }
+        self.0.usage()
     }
 }
 
@@ -135,16 +137,6 @@ impl<T> Held<T> {
         self.bytes = 0;
         std::mem::take(&mut self.events)
     }
-}
-
-/// The provider's error, written anew: what stood beside it, a call perhaps, was not judged and goes no further.
-fn reported(format: Format, message: &Map<String, Value>) -> Step {
-    let error = message.get("error").unwrap_or(&Value::Null);
-    let text = match format {
-        Format::OpenAi => format!("data: {}\n\n", json!({ "error": error })),
-        Format::Anthropic => format!("event: error\ndata: {}\n\n", json!({ "type": "error", "error": error })),
-    };
-    Step::Error(text.into())
 }
 
 /// The text in the place of a call that nobody answered for: it is refused.

@@ -3,13 +3,17 @@
 //! Owns [`Whole`]: the calls in it, and its form without the refused ones. Unchanged answers keep their bytes. Like
 //! `stream`, it lets nothing by that it can't read. `enforce` calls it.
 
+mod anthropic;
+mod openai;
+mod responses;
+
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS};
-use super::lookout::{Lookout, Sighting, VISIBLE, visible};
-use super::stream::{UNANSWERED, cut_off};
+use super::lookout::{Lookout, Sighting};
+use super::stream::UNANSWERED;
 use super::strict;
 
 /// An answer, read.
@@ -32,13 +36,18 @@ impl Whole {
     pub(super) fn read(format: Format, raw: Bytes) -> Result<Self, String> {
         let answer = strict::parse_object(&raw)?;
         let calls = match format {
-            Format::OpenAi => openai_calls(&answer)?,
-            Format::Anthropic => anthropic_calls(&answer)?,
+            Format::OpenAi => openai::calls(&answer)?,
+            Format::Anthropic => anthropic::calls(&answer)?,
+            Format::Responses => responses::calls(&answer)?,
         };
         if calls.len() > MAX_CALLS {
             return Err(format!("it proposes more than {MAX_CALLS} calls at once"));
         }
-        let text = texts(format, &answer);
+        let text = match format {
+            Format::OpenAi => openai::texts(&answer),
+            Format::Anthropic => anthropic::texts(&answer),
+            Format::Responses => responses::texts(&answer),
+        };
         let written = match Lookout::default().push(&text) {
             Sighting::Found(bytes, name) => Some((text.len() - bytes, super::stream::written(name, text))),
             Sighting::Clear | Sighting::Undecided(_) => None,
@@ -63,156 +72,27 @@ impl Whole {
             let refusal = refused.get(self.calls.len()).cloned().flatten();
             let refusal = refusal.as_deref().unwrap_or(UNANSWERED);
             match self.format {
-                Format::OpenAi => openai_cut(&mut self.answer, *keep, refusal),
-                Format::Anthropic => anthropic_cut(&mut self.answer, *keep, refusal),
+                Format::OpenAi => openai::cut(&mut self.answer, *keep, refusal),
+                Format::Anthropic => anthropic::cut(&mut self.answer, *keep, refusal),
+                Format::Responses => responses::cut(&mut self.answer, *keep, refusal),
             }
         } else if texts.is_empty() {
             return self.raw;
         }
         let none_left = !texts.is_empty() && texts.len() == self.calls.len();
         match self.format {
-            Format::OpenAi => openai_without(&mut self.answer, &texts, none_left),
-            Format::Anthropic => anthropic_without(&mut self.answer, &texts, none_left),
+            Format::OpenAi => openai::without(&mut self.answer, &texts, none_left),
+            Format::Anthropic => anthropic::without(&mut self.answer, &texts, none_left),
+            Format::Responses => responses::without(&mut self.answer, &texts),
         }
         Bytes::from(Value::Object(self.answer).to_string())
-    }
-}
-
-fn texts(format: Format, answer: &Map<String, Value>) -> String {
-    match format {
-        Format::OpenAi => answer.get("choices").and_then(|choices| choices.pointer("/0/message")).map(visible),
-        Format::Anthropic => answer.get("content").map(|content| {
-            let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-            blocks.iter().filter_map(|block| block.get("text")).filter_map(Value::as_str).collect()
-        }),
-    }
-    .unwrap_or_default()
-}
-
-fn openai_cut(answer: &mut Map<String, Value>, keep: usize, refusal: &str) {
-    let message = answer.get_mut("choices").and_then(|choices| choices.pointer_mut("/0/message"));
-    let Some(message) = message.and_then(Value::as_object_mut) else { return };
-    let said = cut_off(message.get("content").and_then(Value::as_str).unwrap_or_default(), keep, refusal);
-    for key in VISIBLE {
-        message.shift_remove(key);
-    }
-    message.insert("content".to_owned(), said.into());
-}
-
-fn anthropic_cut(answer: &mut Map<String, Value>, mut keep: usize, refusal: &str) {
-    let mut refusal = Some(refusal);
-    let Some(blocks) = answer.get_mut("content").and_then(Value::as_array_mut) else { return };
-    for block in blocks {
-        let Some(text) = block.get("text").and_then(Value::as_str) else { continue };
-        if !text.is_empty() && keep >= text.len() {
-            keep -= text.len();
-            continue;
-        }
-        // Later texts stay as blocks, so that the places of the calls do.
-        let said = refusal.take().map_or_else(|| "(cut)".to_owned(), |refusal| cut_off(text, keep, refusal));
-        keep = 0;
-        *block = json!({ "type": "text", "text": said });
-    }
-}
-
-fn openai_calls(answer: &Map<String, Value>) -> Result<Vec<(usize, Proposed)>, String> {
-    let choices = match answer.get("choices").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([choice]) => choice.as_object().ok_or("its choice is no object")?,
-        _ => return Err("it holds not exactly one choice".to_owned()),
-    };
-    if choices.contains_key("delta") {
-        return Err("it holds a piece of a stream".to_owned());
-    }
-    let message = choices.get("message").and_then(Value::as_object).ok_or("it holds no message")?;
-    if message.get("function_call").is_some_and(|call| !call.is_null()) {
-        return Err("a call comes in a form that was given up long ago".to_owned());
-    }
-    match message.get("tool_calls") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(calls)) => {
-            calls.iter().map(openai_call).enumerate().map(|(at, call)| Ok((at, call?))).collect()
-        }
-        Some(_) => Err("`tool_calls` is no list".to_owned()),
-    }
-}
-
-fn openai_call(call: &Value) -> Result<Proposed, String> {
-    let text = |map: &Value, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
-    let (body, tail) = match (call.get("function"), call.get("custom")) {
-        (Some(body), None) => (body, "arguments"),
-        (None, Some(body)) => (body, "input"),
-        _ => return Err("a call is of an unknown type".to_owned()),
-    };
-    match (text(call, "id"), text(body, "name"), text(body, tail)) {
-        (Some(id), Some(name), Some(arguments)) => {
-            Ok(Proposed { id, name, arguments, free_text: tail == "input", as_text: false })
-        }
-        _ => Err("a call lacks id, name or arguments".to_owned()),
-    }
-}
-
-fn anthropic_calls(answer: &Map<String, Value>) -> Result<Vec<(usize, Proposed)>, String> {
-    let blocks = answer.get("content").and_then(Value::as_array).ok_or("it holds no content")?;
-    let mut calls = Vec::new();
-    for (at, block) in blocks.iter().enumerate() {
-        let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match text("type").as_str() {
-            "text" | "thinking" | "redacted_thinking" => {}
-            "tool_use" => {
-                let input =
-                    block.get("input").filter(|input| input.is_object()).ok_or("a call's input is no object")?;
-                let call = Proposed {
-                    id: text("id"),
-                    name: text("name"),
-                    arguments: input.to_string(),
-                    ..Proposed::default()
-                };
-                calls.push((at, call));
-            }
-            _ => return Err("it holds a block of a kind that is not known here".to_owned()),
-        }
-    }
-    Ok(calls)
-}
-
-fn openai_without(answer: &mut Map<String, Value>, refused: &[(usize, String)], none_left: bool) {
-    let choice = answer.get_mut("choices").and_then(|choices| choices.get_mut(0)).and_then(Value::as_object_mut);
-    let Some(choice) = choice else { return };
-    if none_left && choice.get("finish_reason").and_then(Value::as_str) == Some("tool_calls") {
-        choice.insert("finish_reason".to_owned(), "stop".into());
-    }
-    let Some(message) = choice.get_mut("message").and_then(Value::as_object_mut) else { return };
-    let mut at = 0;
-    if let Some(calls) = message.get_mut("tool_calls").and_then(Value::as_array_mut) {
-        calls.retain(|_| {
-            at += 1;
-            !refused.iter().any(|(place, _)| *place == at - 1)
-        });
-    }
-    if none_left {
-        message.shift_remove("tool_calls");
-    }
-    let said = message.get("content").and_then(Value::as_str).unwrap_or_default();
-    let lines =
-        std::iter::once(said).filter(|said| !said.is_empty()).chain(refused.iter().map(|(_, text)| text.as_str()));
-    let content = lines.collect::<Vec<_>>().join("\n");
-    message.insert("content".to_owned(), content.into());
-}
-
-fn anthropic_without(answer: &mut Map<String, Value>, refused: &[(usize, String)], none_left: bool) {
-    for (place, text) in refused {
-        if let Some(block) = answer.get_mut("content").and_then(|content| content.get_mut(*place)) {
-            *block = json!({ "type": "text", "text": text });
-        }
-    }
-    if none_left && answer.get("stop_reason").and_then(Value::as_str) == Some("tool_use") {
-        answer.insert("stop_reason".to_owned(), "end_turn".into());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn read(format: Format, value: &Value) -> Result<Whole, String> {
         Whole::read(format, Bytes::from(value.to_string()))
@@ -300,6 +180,45 @@ mod tests {
             json!({ "content": [{ "type": "tool_use", "input": "x" }] }),
         ] {
             assert!(read(Format::Anthropic, &bad).is_err(), "{bad}");
+        }
+    }
+
+    fn item(id: &str) -> Value {
+        json!({ "type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": "exec", "arguments": "{}", "status": "completed" })
+    }
+
+    fn says(text: &str) -> Value {
+        json!({ "type": "message", "id": "msg_0", "role": "assistant", "status": "completed", "content": [{ "type": "output_text", "text": text, "annotations": [] }] })
+    }
+
+    #[test]
+    fn responses_items_keep_their_places() {
+        let answer = json!({ "object": "response", "output": [{ "type": "reasoning", "id": "rs_1", "summary": [] }, says("hm"), item("a"), item("b")],
+            "output_text": "hm", "usage": { "input_tokens": 1 } });
+        let whole = read(Format::Responses, &answer).unwrap();
+        assert_eq!(whole.resolve(&[None, None]), answer.to_string());
+        let whole = read(Format::Responses, &answer).unwrap();
+        let out: Value = serde_json::from_slice(&whole.resolve(&[Some("no".to_owned()), None])).unwrap();
+        assert_eq!(out["output"][2]["content"][0]["text"], "no");
+        assert_eq!((&out["output"][2]["id"], &out["output"][3]), (&json!("msg_a"), &item("b")));
+        assert!(out.get("output_text").is_none() && out["output"][1] == says("hm"));
+        let written = json!({ "output": [says("<think>"), says("</think>[exec]"), says("{}")] });
+        let out: Value = serde_json::from_slice(&read(Format::Responses, &written).unwrap().resolve(&[])).unwrap();
+        let said = |at: usize| out["output"][at]["content"][0]["text"].as_str().unwrap().to_owned();
+        assert_eq!((said(0), said(2)), ("<think>".to_owned(), String::new()));
+        assert!(said(1).starts_with("</think>\n(Creel refused"), "{out}");
+    }
+
+    #[test]
+    fn responses_that_are_not_known_are_withheld() {
+        for bad in [
+            json!({}),
+            json!({ "output": {} }),
+            json!({ "output": [{ "type": "mcp_call", "name": "x" }] }),
+            json!({ "output": [{ "type": "function_call", "name": "x", "arguments": "{}" }] }),
+            json!({ "output": [says("x")], "output_text": "[exec]{}" }),
+        ] {
+            assert!(read(Format::Responses, &bad).is_err(), "{bad}");
         }
     }
 }

@@ -201,7 +201,7 @@ impl World {
             key: KeyHeader::usual(format),
             models: vec!["m".to_owned()],
         };
-        let config = Config { providers: vec![serving(Format::OpenAi), serving(Format::Anthropic)] };
+        let config = Config { providers: [Format::OpenAi, Format::Anthropic, Format::Responses].map(serving).into() };
         let (sender, config) = watch::channel(Arc::new(config));
         let handed = parse_handover(format!("{{\"name\":\"KEY\",\"value\":\"{KEY}\"}}\n").into_bytes().into()).unwrap();
         let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
@@ -266,12 +266,15 @@ pub(crate) fn body(response: &str) -> String {
 
 /// A request in the form of `path` that offers `tools`.
 pub(crate) fn ask(path: &str, stream: bool, tools: &[&str]) -> Value {
-    let openai = path == Format::OpenAi.path();
-    let tool = |name: &&str| match openai {
-        true => json!({ "type": "function", "function": { "name": name } }),
-        false => json!({ "name": name, "input_schema": {} }),
+    let tool = |name: &&str| match path {
+        "/v1/chat/completions" => json!({ "type": "function", "function": { "name": name } }),
+        "/v1/responses" => json!({ "type": "function", "name": name, "parameters": {} }),
+        _ => json!({ "name": name, "input_schema": {} }),
     };
     let tools: Vec<Value> = tools.iter().map(tool).collect();
+    if path == Format::Responses.path() {
+        return json!({ "model": "m", "stream": stream, "input": "hi", "tools": tools });
+    }
     json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "hi" }], "tools": tools })
 }
 
@@ -279,6 +282,10 @@ pub(crate) fn text_answer(format: Format) -> Value {
     match format {
         Format::OpenAi => {
             json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop" }] })
+        }
+        Format::Responses => {
+            let content = json!([{ "type": "output_text", "text": "hi", "annotations": [] }]);
+            json!({ "object": "response", "status": "completed", "output": [{ "type": "message", "id": "msg_1", "role": "assistant", "content": content }] })
         }
         Format::Anthropic => {
             json!({ "type": "message", "content": [{ "type": "text", "text": "hi" }], "stop_reason": "end_turn" })
@@ -322,6 +329,32 @@ pub(crate) fn anthropic_call(tools: &[&str]) -> String {
         json!({ "type": "message_delta", "delta": { "stop_reason": "tool_use" }, "usage": { "output_tokens": 1 } }),
     );
     out + &event(json!({ "type": "message_stop" }))
+}
+
+/// The same in the form of OpenAI Responses.
+pub(crate) fn responses_call(tools: &[&str]) -> String {
+    let event = |value: Value| format!("event: {}\ndata: {value}\n\n", value["type"].as_str().unwrap());
+    let mut out = event(json!({ "type": "response.created", "response": { "id": "resp_1", "output": [] } }));
+    let item = |index: usize, name: &str, arguments: &str| json!({ "type": "function_call", "id": format!("fc_{index}"), "call_id": format!("c{index}"), "name": name, "arguments": arguments });
+    let whole = "{\"command\":\"id\"}";
+    for (index, name) in tools.iter().enumerate() {
+        out += &event(
+            json!({ "type": "response.output_item.added", "output_index": index, "item": item(index, name, "") }),
+        );
+        for piece in ["{\"command\"", ":\"id\"}"] {
+            out += &event(
+                json!({ "type": "response.function_call_arguments.delta", "item_id": format!("fc_{index}"), "output_index": index, "delta": piece }),
+            );
+        }
+        out += &event(
+            json!({ "type": "response.output_item.done", "output_index": index, "item": item(index, name, whole) }),
+        );
+    }
+    let output: Vec<Value> = tools.iter().enumerate().map(|(index, name)| item(index, name, whole)).collect();
+    let usage = json!({ "input_tokens": 1, "output_tokens": 1 });
+    out + &event(
+        json!({ "type": "response.completed", "response": { "status": "completed", "output": output, "usage": usage } }),
+    )
 }
 
 /// A plain HTTP provider on a socket, and the requests it got.

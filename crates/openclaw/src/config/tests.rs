@@ -10,11 +10,13 @@ fn at(format: ModelFormat, pointer: &str) -> Value {
 
 #[test]
 fn the_model_is_reached_through_the_door_alone() {
-    use ModelFormat::{AnthropicMessages, OpenaiCompletions};
+    use ModelFormat::{AnthropicMessages, OpenaiCompletions, OpenaiResponses};
     assert_eq!(at(OpenaiCompletions, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983/v1");
     assert_eq!(at(OpenaiCompletions, "/models/providers/creel/api"), "openai-completions");
     assert_eq!(at(AnthropicMessages, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983");
     assert_eq!(at(AnthropicMessages, "/models/providers/creel/api"), "anthropic-messages");
+    assert_eq!(at(OpenaiResponses, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983/v1");
+    assert_eq!(at(OpenaiResponses, "/models/providers/creel/api"), "openai-responses");
     assert_eq!(at(OpenaiCompletions, "/models/mode"), "replace");
     assert_eq!(at(OpenaiCompletions, "/agents/defaults/model/primary"), "creel/mock-1");
 }

@@ -53,6 +53,23 @@ async fn anthropic_both_ways() {
 }
 
 #[tokio::test]
+async fn responses_both_ways() {
+    let model = ScriptedModel::helpful();
+    let ask = |stream: bool| json!({ "model": "m", "stream": stream, "tools": [{ "type": "function", "name": "exec" }], "input": "RUN: id" });
+    let value: Value = serde_json::from_str(&text(model.respond(&post("/v1/responses", &ask(false)))).await).unwrap();
+    assert_eq!((&value["status"], &value["output"][0]["name"]), (&json!("completed"), &json!("exec")));
+    let stream = text(model.respond(&post("/v1/responses", &ask(true)))).await;
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let numbers: Vec<_> = events.iter().map(|event| event["sequence_number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..events.len() as u64).collect::<Vec<_>>());
+    let end = &events.last().unwrap()["response"];
+    assert_eq!(end["output"][0]["arguments"], r#"{"command":"id"}"#);
+    let told = events.iter().find(|event| event["type"] == "response.output_item.done").unwrap();
+    assert_eq!((&told["item"], end["usage"]["output_tokens"].is_u64()), (&end["output"][0], true));
+}
+
+#[tokio::test]
 async fn models_and_faults() {
     let model = ScriptedModel::helpful();
     let get = |path: &str| Request::get(path).body(Bytes::new()).unwrap();

@@ -11,11 +11,11 @@ use super::{Checker, short};
 use crate::config::raw::RawModel;
 use crate::config::size::Placed;
 use crate::config::{BaseUrl, Model};
-use crate::provider::ProviderKind;
+use crate::provider::{ProviderKind, WireFormat};
 
 impl Checker<'_> {
     pub(super) fn model(&mut self, raw: RawModel) -> Model {
-        let RawModel { provider, model, base_url, address, ca, script } = raw;
+        let RawModel { provider, format, model, base_url, address, ca, script } = raw;
         let kind = provider.as_ref().and_then(|provider| kind(&provider.value));
         let pinned = address.as_ref().and_then(|address| self.address("model.address", address));
         let url = base_url.as_ref().and_then(|url| self.base_url(url, pinned));
@@ -53,7 +53,24 @@ impl Checker<'_> {
         }
         let script = script.map(|script| self.base.join(script.value));
         let model = model.map(|model| model.value);
-        Model { provider: kind, model, base_url: url, address: pinned, ca: certificates, script }
+        let format = format.as_ref().and_then(|format| self.format(format, kind));
+        Model { provider: kind, format, model, base_url: url, address: pinned, ca: certificates, script }
+    }
+
+    /// The format, if its provider has it.
+    fn format(&mut self, format: &Placed<String>, kind: Option<ProviderKind>) -> Option<WireFormat> {
+        let read = WireFormat::parse(&format.value)?;
+        match kind {
+            Some(kind) if kind.formats().contains(&read) => return Some(read),
+            Some(kind) => {
+                let has: Vec<_> = kind.formats().iter().map(|format| format!("`{}`", format.name())).collect();
+                let what = format!("`{}` is no format of `{}`", short(&format.value), kind.name());
+                self.fault(format.span.clone(), what, format!("it has {}", has.join(" and ")));
+            }
+            None if self.incomplete => {}
+            None => self.fault(format.span.clone(), "`model.format` needs a `provider`", "name the provider too"),
+        }
+        None
     }
 
     fn base_url(&mut self, url: &Placed<String>, pinned: Option<IpAddr>) -> Option<BaseUrl> {

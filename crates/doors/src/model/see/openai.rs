@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{list, object, only, quoted, text, tool_name};
+use super::{inline, list, object, only, quoted, text, tool_name};
 use crate::model::flaw::{Flaw, FlawKind};
 
 /// A top-level key and its value.
@@ -108,14 +108,6 @@ fn part(part: &Value) -> Result<(), Flaw> {
         }
         kind => Err(FlawKind::UnknownContent.at(format!("content of type {} is not known here", quoted(kind)))),
     }
-}
-
-/// Data, not an address for the provider to fetch.
-fn inline(url: &str) -> Result<(), Flaw> {
-    if url.starts_with("data:") {
-        return Ok(());
-    }
-    Err(FlawKind::UrlSource.at("the provider would fetch a URL; send the data itself as a `data:` URL"))
 }
 
 /// One of `tools`: its name.

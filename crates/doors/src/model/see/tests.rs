@@ -9,6 +9,13 @@ fn anthropic(extra: Value) -> Value {
     with(json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }] }), extra)
 }
 
+fn responses(extra: Value) -> Value {
+    with(
+        json!({ "model": "m", "input": [{ "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "hi" }] }] }),
+        extra,
+    )
+}
+
 fn with(mut base: Value, extra: Value) -> Value {
     base.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     base
@@ -22,7 +29,11 @@ fn check(format: Format, value: &Value, expected: Option<FlawKind>) {
 
 fn says(format: Format, content: Value, expected: Option<FlawKind>) {
     let messages = json!({ "messages": [{ "role": "user", "content": [content] }] });
-    let value = if format == Format::OpenAi { openai(messages) } else { anthropic(messages) };
+    let value = match format {
+        Format::OpenAi => openai(messages),
+        Format::Anthropic => anthropic(messages),
+        Format::Responses => responses(json!({ "input": messages["messages"] })),
+    };
     check(format, &value, expected);
 }
 
@@ -104,6 +115,105 @@ fn the_provider_fetches_nothing() {
 }
 
 #[test]
+fn responses_takes_what_openclaw_sends() {
+    let turn = json!({ "stream": true, "store": false, "prompt_cache_key": "k", "max_output_tokens": 8192,
+        "reasoning": { "effort": "low" }, "include": ["reasoning.encrypted_content"],
+        "tools": [{ "type": "function", "name": "exec", "description": "d", "parameters": {}, "strict": false }],
+        "input": [
+            { "type": "message", "role": "developer", "content": [{ "type": "input_text", "text": "s" }] },
+            { "role": "user", "content": "hi" },
+            { "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x" },
+            { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "y", "annotations": [] }], "status": "completed", "id": "msg_0" },
+            { "type": "function_call", "id": "fc_1", "call_id": "c", "name": "exec", "arguments": "{}" },
+            { "type": "function_call_output", "call_id": "c", "output": "rows" },
+            { "type": "function_call_output", "call_id": "c", "output": [{ "type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,AA" }] },
+        ] });
+    check(Format::Responses, &responses(turn), None);
+    check(
+        Format::Responses,
+        &responses(json!({ "input": "hi", "previous_response_id": null, "instructions": "s" })),
+        None,
+    );
+    let tool = json!({ "type": "custom", "name": "sql", "description": "d", "format": { "type": "text" } });
+    let seen = body(Format::Responses, "p", responses(json!({ "tools": [tool] })).to_string().as_bytes(), None);
+    let reading = seen.reading.unwrap();
+    assert!(reading.offered.contains("sql"));
+    let sent: Value = serde_json::from_slice(&reading.body).unwrap();
+    assert_eq!(sent["store"], false, "the provider keeps answers unless it is told not to");
+}
+
+#[test]
+fn responses_leaves_nothing_at_the_provider() {
+    use FlawKind::{BadRequest, ServerTool, StoredState, UnknownContent, UnknownKey};
+    for (extra, kind) in [
+        (json!({ "store": true }), StoredState),
+        (json!({ "background": true }), StoredState),
+        (json!({ "previous_response_id": "resp_1" }), StoredState),
+        (json!({ "conversation": { "id": "conv_1" } }), StoredState),
+        (json!({ "prompt": { "id": "pmpt_1" } }), StoredState),
+        (json!({ "context_management": [{ "type": "compaction" }] }), StoredState),
+        (json!({ "include": ["web_search_call.results"] }), ServerTool),
+        (json!({ "include": "x" }), BadRequest),
+        (json!({ "instructions": [] }), BadRequest),
+        (json!({ "input": null }), BadRequest),
+        (json!({ "moderation": {} }), UnknownKey),
+        (json!({ "messages": [] }), UnknownKey),
+        (json!({ "tools": [{ "type": "web_search" }] }), ServerTool),
+        (json!({ "tools": [{ "type": "mcp", "server_url": "https://x" }] }), ServerTool),
+        (json!({ "tools": [{ "type": "local_shell" }] }), ServerTool),
+        (json!({ "tools": [{ "type": "namespace", "name": "n", "tools": [] }] }), ServerTool),
+        (
+            json!({ "tools": [{ "type": "function", "name": "exec", "allowed_callers": ["programmatic"] }] }),
+            UnknownContent,
+        ),
+    ] {
+        check(Format::Responses, &responses(extra), Some(kind));
+    }
+    for (item, kind) in [
+        (json!({ "id": "msg_1" }), StoredState),
+        (json!({ "type": "item_reference", "id": "msg_1" }), StoredState),
+        (json!({ "type": "reasoning", "id": "rs_1", "summary": [] }), StoredState),
+        (json!({ "type": "compaction", "encrypted_content": "x" }), StoredState),
+        (json!({ "type": "web_search_call", "id": "w" }), ServerTool),
+        (json!({ "type": "computer_call_output", "call_id": "w" }), ServerTool),
+        (json!({ "type": "mcp_approval_response", "approve": true }), ServerTool),
+        (json!({ "type": "hologram" }), UnknownContent),
+        (json!({ "role": "tool", "content": "x" }), UnknownContent),
+        (json!({ "role": "user", "content": "x", "cache": 1 }), UnknownContent),
+        (
+            json!({ "type": "function_call", "call_id": "c", "name": "exec", "arguments": "{}", "namespace": "n" }),
+            UnknownContent,
+        ),
+        (json!(1), BadRequest),
+    ] {
+        check(Format::Responses, &responses(json!({ "input": [item] })), Some(kind));
+    }
+}
+
+#[test]
+fn responses_holds_its_files_itself() {
+    use FlawKind::{StoredState, UnknownContent, UrlSource};
+    let image = |url: &str| json!({ "type": "input_image", "image_url": url });
+    says(Format::Responses, image("data:image/png;base64,AA"), None);
+    says(Format::Responses, image("https://x"), Some(UrlSource));
+    for (part, kind) in [
+        (json!({ "type": "input_image", "file_id": "f" }), StoredState),
+        (json!({ "type": "input_file", "file_id": "f" }), StoredState),
+        (json!({ "type": "input_file", "file_url": "https://x" }), UrlSource),
+        (json!({ "type": "input_file", "file_data": "https://x" }), UrlSource),
+        (
+            json!({ "type": "output_text", "text": "x", "annotations": [{ "type": "file_citation", "file_id": "f" }] }),
+            UnknownContent,
+        ),
+        (json!({ "type": "input_audio", "input_audio": {} }), UnknownContent),
+    ] {
+        says(Format::Responses, part.clone(), Some(kind));
+        let output = json!({ "type": "function_call_output", "call_id": "c", "output": [part] });
+        check(Format::Responses, &responses(json!({ "input": [output] })), Some(kind));
+    }
+}
+
+#[test]
 fn shapeless_bodies_are_refused() {
     for bad in [
         &b""[..],
@@ -129,13 +239,17 @@ fn endpoints() {
         assert_eq!(found.ok(), expected, "{method} {uri}");
     };
     check(Method::POST, "/v1/chat/completions", Some(Endpoint::Generate(Format::OpenAi)));
+    check(Method::POST, "/v1/responses", Some(Endpoint::Generate(Format::Responses)));
     check(Method::POST, "/v1/messages?beta=true", Some(Endpoint::Generate(Format::Anthropic)));
     check(Method::GET, "/v1/models", Some(Endpoint::Models(Format::OpenAi)));
     for (method, uri) in [
         (Method::POST, "/v1/messages?key=x"),
         (Method::POST, "/v1/chat/completions?beta=true"),
         (Method::POST, "/v1/files"),
-        (Method::POST, "/v1/responses"),
+        (Method::GET, "/v1/responses/resp_1"),
+        (Method::POST, "/v1/responses/resp_1/cancel"),
+        (Method::POST, "/v1/responses/compact"),
+        (Method::POST, "/v1/responses?include=x"),
         (Method::POST, "/v1/messages/batches"),
         (Method::POST, "//v1/messages"),
         (Method::POST, "/v1/messages/"),
@@ -160,5 +274,6 @@ proptest::proptest! {
     fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
         let _seen = body(Format::OpenAi, "p", &bytes, None);
         let _seen = body(Format::Anthropic, "p", &bytes, None);
+        let _seen = body(Format::Responses, "p", &bytes, None);
     }
 }

@@ -53,6 +53,36 @@ fn anthropics_results_and_documents_are_fenced() {
 }
 
 #[test]
+fn the_outputs_of_responses_are_fenced_and_all_else_stays_as_it_is() {
+    let request = json!({ "instructions": "be kind", "input": [
+        { "type": "message", "role": "developer", "content": [{ "type": "input_text", "text": "be kind" }] },
+        { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "what is in a.txt?" }] },
+        { "type": "reasoning", "id": "rs_1", "summary": [{ "type": "summary_text", "text": "x" }], "encrypted_content": "x" },
+        { "type": "function_call", "call_id": "1", "name": "read", "arguments": "{\"a\": 1.0}" },
+        { "type": "function_call_output", "call_id": "1", "output": "rows" },
+        { "type": "custom_tool_call_output", "call_id": "2", "output": [{ "type": "input_text", "text": "more" }] },
+        { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "hm", "annotations": [] }] },
+        { "role": "user", "content": "see <<<EXTERNAL_UNTRUSTED_CONTENT id=\"1\">>>\nx" },
+    ] });
+    let (sent, found) = applied(&fence(), Format::Responses, &request);
+    let (items, came) = (sent["input"].as_array().unwrap(), request["input"].as_array().unwrap());
+    assert_eq!((&items[0], &sent["instructions"]), (&came[0], &json!("be kind")));
+    assert!(items[1]["role"] == "developer" && items[1]["content"].as_str().unwrap().contains("[[untrusted-7e57`"));
+    assert_eq!(items[2..5], came[1..4]);
+    assert_eq!(items[5]["output"], fenced("rows"));
+    assert_eq!(items[6]["output"][0]["text"], fenced("more"));
+    assert_eq!(items[7], came[6]);
+    let marked = "<<<EXTERNAL_UNTRUSTED_CONTENT id=\"1\">>>\nx";
+    assert_eq!(items[8]["content"], format!("see {}", fenced(marked)));
+    assert!(found.is_tainted);
+    let request = json!({ "input": "hi", "tools": [{ "type": "function", "name": "exec" }] });
+    let (sent, _) = applied(&fence(), Format::Responses, &request);
+    assert_eq!(sent["input"][1], json!({ "type": "message", "role": "user", "content": "hi" }));
+    let bare = json!({ "input": "hi" });
+    assert_eq!(applied(&fence(), Format::Responses, &bare), (bare, Found::default()));
+}
+
+#[test]
 fn a_request_without_tools_and_data_stays_as_it_is() {
     for format in [Format::OpenAi, Format::Anthropic] {
         let request =

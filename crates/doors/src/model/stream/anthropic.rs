@@ -7,9 +7,8 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, reported, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
-use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting};
 use crate::model::sse::Event;
 use crate::model::strict;
@@ -59,42 +58,8 @@ enum Kind {
     Call { call: Proposed, input_given: bool },
 }
 
-impl Stream {
-    pub(super) fn is_holding(&self) -> bool {
-        self.in_call() || !self.waiting.is_empty()
-    }
-
-    fn in_call(&self) -> bool {
-        matches!(self.block, Some(Block { kind: Kind::Call { .. }, .. }))
-    }
-
-    pub(super) fn finish(&mut self) -> Result<Bytes, String> {
-        if self.in_call() { Err("it ended in the middle of a call".to_owned()) } else { Ok(self.flush()) }
-    }
-
-    /// What waited, since it is no call.
-    fn flush(&mut self) -> Bytes {
-        let mut out = BytesMut::new();
-        self.waiting.take().iter().for_each(|event| out.extend_from_slice(&event.raw));
-        out.freeze()
-    }
-
-    /// What waited, and `raw` after it.
-    fn flush_with(&mut self, raw: &[u8]) -> Step {
-        let mut out = BytesMut::from(&*self.flush());
-        out.extend_from_slice(raw);
-        Step::Pass(out.freeze())
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    pub(super) fn usage(&self) -> Usage {
-        self.usage
-    }
-
-    pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
+impl Answer for Stream {
+    fn feed(&mut self, event: Event) -> Result<Step, String> {
         let Some(data) = &event.data else { return self.keep(event.raw) };
         let message = strict::parse_object(data.as_bytes()).map_err(|why| format!("an event can't be read: {why}"))?;
         let kind = message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -107,7 +72,7 @@ impl Stream {
         }
         match kind.as_str() {
             "ping" => Ok(Step::Pass(event.raw)),
-            "error" => Ok(reported(Format::Anthropic, &message)),
+            "error" => Ok(reported(&message)),
             "message_start" if !self.begun => self.start(event.raw, &message),
             _ if !self.begun => Err("an answer begins in its middle".to_owned()),
             "content_block_start" => self.open(event.raw, &message),
@@ -122,6 +87,62 @@ impl Stream {
             // Anthropic may add event types: clients must ignore those they don't know, and so nobody misses them.
             _ => Ok(Step::Wait),
         }
+    }
+
+    fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
+        if let Some(bytes) = self.found.take() {
+            return self.without_text(bytes, text_of(refused, 0).unwrap_or(UNANSWERED));
+        }
+        let index = self.block.take().map_or(0, |block| block.index);
+        let held = self.held.take();
+        let mut out = BytesMut::new();
+        let Some(text) = text_of(refused, 0) else {
+            self.allowed += 1;
+            held.iter().for_each(|raw| out.extend_from_slice(raw));
+            return out.freeze();
+        };
+        self.refused += 1;
+        let (start, stop) = ("content_block_start", "content_block_stop");
+        write(&mut out, &json!({ "type": start, "index": index, "content_block": { "type": "text", "text": "" } }));
+        write(&mut out, &text_delta(index, text));
+        write(&mut out, &json!({ "type": stop, "index": index }));
+        out.freeze()
+    }
+
+    fn finish(&mut self) -> Result<Bytes, String> {
+        if self.in_call() { Err("it ended in the middle of a call".to_owned()) } else { Ok(self.flush()) }
+    }
+
+    fn is_holding(&self) -> bool {
+        self.in_call() || !self.waiting.is_empty()
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl Stream {
+    fn in_call(&self) -> bool {
+        matches!(self.block, Some(Block { kind: Kind::Call { .. }, .. }))
+    }
+
+    /// What waited, since it is no call.
+    fn flush(&mut self) -> Bytes {
+        let mut out = BytesMut::new();
+        self.waiting.take().iter().for_each(|event| out.extend_from_slice(&event.raw));
+        out.freeze()
+    }
+
+    /// What waited, and `raw` after it.
+    fn flush_with(&mut self, raw: &[u8]) -> Step {
+        let mut out = BytesMut::from(&*self.flush());
+        out.extend_from_slice(raw);
+        Step::Pass(out.freeze())
     }
 
     fn keep(&mut self, raw: Bytes) -> Result<Step, String> {
@@ -268,26 +289,6 @@ impl Stream {
         }
     }
 
-    pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
-        if let Some(bytes) = self.found.take() {
-            return self.without_text(bytes, text_of(refused, 0).unwrap_or(UNANSWERED));
-        }
-        let index = self.block.take().map_or(0, |block| block.index);
-        let held = self.held.take();
-        let mut out = BytesMut::new();
-        let Some(text) = text_of(refused, 0) else {
-            self.allowed += 1;
-            held.iter().for_each(|raw| out.extend_from_slice(raw));
-            return out.freeze();
-        };
-        self.refused += 1;
-        let (start, stop) = ("content_block_start", "content_block_stop");
-        write(&mut out, &json!({ "type": start, "index": index, "content_block": { "type": "text", "text": "" } }));
-        write(&mut out, &text_delta(index, text));
-        write(&mut out, &json!({ "type": stop, "index": index }));
-        out.freeze()
-    }
-
     /// What waited, with `refusal` in the place of the last `bytes` bytes of text.
     fn without_text(&mut self, bytes: usize, refusal: &str) -> Bytes {
         let waiting = self.waiting.take();
@@ -305,6 +306,12 @@ impl Stream {
         }
         out.freeze()
     }
+}
+
+/// The provider's error, written anew: what stood beside it, a call perhaps, was not judged and goes no further.
+fn reported(event: &Map<String, Value>) -> Step {
+    let error = event.get("error").unwrap_or(&Value::Null);
+    Step::Error(format!("event: error\ndata: {}\n\n", json!({ "type": "error", "error": error })).into())
 }
 
 fn text_delta(index: u64, text: &str) -> Value {

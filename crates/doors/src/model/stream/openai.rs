@@ -7,9 +7,8 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Held, Step, UNANSWERED, Usage, count_call, cut_off, reported, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
-use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting, VISIBLE, visible};
 use crate::model::sse::Event;
 use crate::model::strict;
@@ -49,27 +48,8 @@ struct Pending {
     call: Proposed,
 }
 
-impl Stream {
-    pub(super) fn is_holding(&self) -> bool {
-        !self.calls.is_empty() || !self.waiting.is_empty()
-    }
-
-    pub(super) fn finish(&mut self) -> Result<Bytes, String> {
-        if !self.calls.is_empty() {
-            return Err("it ended in the middle of a call".to_owned());
-        }
-        Ok(joined(&self.waiting.take()))
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.done
-    }
-
-    pub(super) fn usage(&self) -> Usage {
-        self.usage
-    }
-
-    pub(super) fn feed(&mut self, event: Event) -> Result<Step, String> {
+impl Answer for Stream {
+    fn feed(&mut self, event: Event) -> Result<Step, String> {
         let bare = |raw| HeldEvent { raw, chunk: None, text: String::new() };
         let Some(data) = &event.data else { return self.keep(bare(event.raw), false) };
         if data.trim() == "[DONE]" {
@@ -78,7 +58,7 @@ impl Stream {
         }
         let chunk = strict::parse_object(data.as_bytes()).map_err(|why| format!("a chunk can't be read: {why}"))?;
         if chunk.get("error").is_some_and(|error| !error.is_null()) {
-            return Ok(reported(Format::OpenAi, &chunk));
+            return Ok(reported(&chunk));
         }
         self.count(&chunk);
         let mut finished = false;
@@ -95,6 +75,52 @@ impl Stream {
         self.keep(HeldEvent { raw: event.raw, chunk: Some(chunk), text }, finished)
     }
 
+    fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
+        if let Some(bytes) = self.found.take() {
+            return self.without_text(bytes, text_of(refused, 0).unwrap_or(UNANSWERED));
+        }
+        self.judged = true;
+        let calls = std::mem::take(&mut self.calls);
+        let held = self.held.take();
+        // What was not answered is refused.
+        let texts: Vec<&str> = (0..calls.len()).filter_map(|at| text_of(refused, at)).collect();
+        if texts.is_empty() {
+            return joined(&held);
+        }
+        let kept: Vec<u64> = calls
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| text_of(refused, *at).is_none())
+            .map(|(_, call)| call.index)
+            .collect();
+        let mut edit = Edit { kept, text: Some(texts.join("\n")), out: BytesMut::new() };
+        for event in held {
+            edit.event(event);
+        }
+        edit.out.freeze()
+    }
+
+    fn finish(&mut self) -> Result<Bytes, String> {
+        if !self.calls.is_empty() {
+            return Err("it ended in the middle of a call".to_owned());
+        }
+        Ok(joined(&self.waiting.take()))
+    }
+
+    fn is_holding(&self) -> bool {
+        !self.calls.is_empty() || !self.waiting.is_empty()
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl Stream {
     fn keep(&mut self, event: HeldEvent, finished: bool) -> Result<Step, String> {
         let calling = !self.calls.is_empty();
         let sighting = if event.text.is_empty() { None } else { Some(self.lookout.push(&event.text)) };
@@ -196,31 +222,6 @@ impl Stream {
             return Err("a call begins without id and name".to_owned());
         }
         Ok(())
-    }
-
-    pub(super) fn resolve(&mut self, refused: &[Option<String>]) -> Bytes {
-        if let Some(bytes) = self.found.take() {
-            return self.without_text(bytes, text_of(refused, 0).unwrap_or(UNANSWERED));
-        }
-        self.judged = true;
-        let calls = std::mem::take(&mut self.calls);
-        let held = self.held.take();
-        // What was not answered is refused.
-        let texts: Vec<&str> = (0..calls.len()).filter_map(|at| text_of(refused, at)).collect();
-        if texts.is_empty() {
-            return joined(&held);
-        }
-        let kept: Vec<u64> = calls
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| text_of(refused, *at).is_none())
-            .map(|(_, call)| call.index)
-            .collect();
-        let mut edit = Edit { kept, text: Some(texts.join("\n")), out: BytesMut::new() };
-        for event in held {
-            edit.event(event);
-        }
-        edit.out.freeze()
     }
 
     /// What waited, with `refusal` in the place of the last `bytes` bytes of text.
@@ -349,6 +350,12 @@ fn only_choice(chunk: &Map<String, Value>) -> Result<Option<&Map<String, Value>>
         }
         _ => Err("it holds more than one choice".to_owned()),
     }
+}
+
+/// The provider's error, written anew: what stood beside it, a call perhaps, was not judged and goes no further.
+fn reported(chunk: &Map<String, Value>) -> Step {
+    let error = chunk.get("error").unwrap_or(&Value::Null);
+    Step::Error(format!("data: {}\n\n", json!({ "error": error })).into())
 }
 
 /// A text that may be missing or null.
