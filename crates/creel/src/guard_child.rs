@@ -17,6 +17,7 @@ use creel_jail_sys::seqpacket::Seq;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::guard_process::watch::Quarantine;
 use crate::link::{Link, memory_file};
 use crate::memory::MemoryTask;
 use crate::notary::{Bench, Office, Unsworn};
@@ -41,6 +42,13 @@ pub(crate) enum GuardWish {
     Connect {
         /// The question's id.
         id: u64,
+    },
+    /// The agent's processes held for this quarantine, or let go on, to be answered by `Held { id }`.
+    Hold {
+        /// The wish's id.
+        id: u64,
+        /// Why.
+        why: Option<Quarantine>,
     },
     /// The link broke: the process is dead or dying.
     Gone,
@@ -416,6 +424,9 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
             }
             FromGuard::Connect { id } => {
                 let _ = wishes.send((number, GuardWish::Connect { id }));
+            }
+            FromGuard::Hold { id, why } => {
+                let _ = wishes.send((number, GuardWish::Hold { id, why }));
             }
             FromGuard::Prepared { .. } | FromGuard::Ready | FromGuard::Failed { .. } => {}
         }

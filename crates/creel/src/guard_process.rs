@@ -15,6 +15,7 @@ mod open_acts;
 #[cfg(test)]
 pub(crate) mod played;
 mod post;
+mod stillness;
 pub(crate) mod watch;
 
 use std::io;
@@ -169,9 +170,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let broker = Arc::new(model::broker(secrets)?);
     let alerts = alerts::Alerts::new(config.alerts());
-    let known = broker.known_with(setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes())));
-    let (watch, trips) = watch::Watch::open(live.judge(), known, &setup.canaries, &setup.home, Arc::clone(&alerts))
-        .map_err(|error| format!("the quarantine can't be read: {error}"))?;
+    let (watch, trips) = lookout(live.judge(), &broker, setup, &alerts)?;
     let guard = Guard::new(
         watch.clone(),
         acts.clone(),
@@ -193,17 +192,15 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let mut porters = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
     let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, Arc::clone(&alerts));
-    let tenant = setup.tenant.clone();
+    let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
-    let talk = control::Talk { guard, tenant, desk: Arc::clone(&desk), approvals, said, watch, alerts, means };
+    let talk =
+        control::Talk { guard, tenant, desk: Arc::clone(&desk), approvals, said, watch, alerts, means, stillness };
     tell(&talk);
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     if desk.retires() {
-        trigger.close();
-        // who has just been let in gets as far as an act
-        tokio::time::sleep(FIRST_WORDS).await;
-        acts.none(LAST_ACTS).await;
+        ebb(&trigger, &acts).await;
     }
     // What ended with the jail is told last of all.
     let _ = tokio::time::timeout(LAST_TOLD, &mut porters).await;
@@ -216,12 +213,37 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     ended
 }
 
+/// What looks for the tenant's secrets and bait, in front of `judge`.
+fn lookout(
+    judge: Arc<dyn creel_guard::Judge>,
+    broker: &creel_secrets::MemoryBroker,
+    setup: &GuardSetup,
+    alerts: &Arc<alerts::Alerts>,
+) -> Result<(Arc<watch::Watch>, tokio::sync::mpsc::Receiver<watch::Trip>), String> {
+    let known = broker.known_with(setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes())));
+    let told = (Arc::clone(alerts), setup.held.clone());
+    watch::Watch::open(judge, known, &setup.canaries, &setup.home, told)
+        .map_err(|error| format!("the quarantine can't be read: {error}"))
+}
+
+/// Takes nothing new, and lets what is under way end.
+async fn ebb(trigger: &creel_doors::shutdown::Trigger, acts: &open_acts::OpenActs) {
+    trigger.close();
+    // who has just been let in gets as far as an act
+    tokio::time::sleep(FIRST_WORDS).await;
+    acts.none(LAST_ACTS).await;
+}
+
 /// Begins to tell people of what happens, and of what holds on.
 fn tell(talk: &control::Talk) {
     tokio::spawn(alerts::of_questions(Arc::clone(&talk.alerts), Arc::clone(&talk.approvals)));
-    if let Some(why) = talk.watch.quarantine() {
-        talk.alerts.raise_quarantine(&why, "it holds on after a start of the guard");
-    }
+    let voices = stillness::Voices {
+        desk: Arc::clone(&talk.desk),
+        alerts: Arc::clone(&talk.alerts),
+        guard: talk.guard.clone(),
+        tenant: talk.tenant.clone(),
+    };
+    tokio::spawn(Arc::clone(&talk.stillness).keep(talk.watch.changes(), voices));
     talk.alerts.serve(&talk.guard, &talk.tenant, &talk.means);
 }
 

@@ -171,6 +171,9 @@ pub(crate) struct TenantStatus {
     /// The rules in force.
     #[serde(default)]
     pub(crate) policy: PolicyStatus,
+    /// Why the agent is in quarantine; none when it is not.
+    #[serde(default)]
+    pub(crate) quarantine: Option<QuarantineStatus>,
     /// How often the guard was restarted since the start.
     pub(crate) guard_restarts: u32,
     /// How often the agent was restarted since the start.
@@ -189,6 +192,21 @@ pub(crate) struct TenantStatus {
     pub(crate) init_pid: i32,
     /// The process behind the jail's inner wall on the host, 0 without one.
     pub(crate) wall_pid: i32,
+}
+
+/// Why the agent is in quarantine.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct QuarantineStatus {
+    /// The canary that turned up.
+    pub(crate) canary: String,
+    /// Where.
+    pub(crate) at: String,
+    /// When, RFC 3339 in UTC.
+    pub(crate) since: String,
+    /// Whether every process of the agent stands still.
+    pub(crate) frozen: bool,
+    /// Why they don't, when they can't be frozen.
+    pub(crate) failed: Option<String>,
 }
 
 /// The rules in force.
@@ -222,7 +240,7 @@ pub(crate) struct LimitStatus {
 /// The agent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AgentStatus {
-    /// `starting`, `ready`, `unhealthy`, `restarting`, `stopping` or `stopped`.
+    /// `starting`, `ready`, `unhealthy`, `restarting`, `quarantined`, `stopping` or `stopped`.
     pub(crate) state: String,
     /// OpenClaw's version.
     pub(crate) version: String,
@@ -285,6 +303,13 @@ pub(crate) enum ToGuard {
         /// Why there is none.
         failed: Option<String>,
     },
+    /// The answer to `Hold`.
+    Held {
+        /// The wish's id.
+        id: u64,
+        /// Whether every process does as was wished by now; why it can't be done.
+        answer: Result<bool, String>,
+    },
     /// Ask OpenClaw whether it is ready, over the socket that travels along. Answered by `Health`.
     Health {
         /// Joins question and answer.
@@ -341,6 +366,13 @@ pub(crate) enum FromGuard {
     Connect {
         /// Joins question and answer.
         id: u64,
+    },
+    /// Freeze the agent's processes for this quarantine, or let them go on when there is none. Answered by `Held`.
+    Hold {
+        /// Joins wish and answer.
+        id: u64,
+        /// Why.
+        why: Option<crate::guard_process::watch::Quarantine>,
     },
     /// The answer to `Health`.
     Health {
@@ -409,6 +441,9 @@ pub(crate) struct GuardSetup {
     /// What was laid for thieves.
     #[serde(default)]
     pub(crate) canaries: crate::canary::Nest,
+    /// The quarantine that the last guard called out, should its own file be lost.
+    #[serde(default)]
+    pub(crate) held: Option<crate::guard_process::watch::Quarantine>,
 }
 
 /// A configuration file that was read while Creel ran.

@@ -148,6 +148,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         own_addresses: own_addresses(),
         fleeting,
         canaries,
+        held: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! warden calls it.
 
 mod detect;
+mod freeze;
 mod limits;
 mod remains;
 

@@ -14,7 +14,7 @@ pub(crate) fn warden(creel: &Creel) -> i64 {
     status(creel)["tenants"][0]["warden_pid"].as_i64().unwrap()
 }
 
-fn kill(pid: i64) {
+pub(super) fn kill(pid: i64) {
     assert!(pid > 1);
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }

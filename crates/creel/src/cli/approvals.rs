@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::{FINDING, Where, ask, out};
+use crate::clock::utc;
 use crate::escape;
 use crate::guard_process::{Effect, Open};
 use crate::link::Link;
@@ -113,7 +114,7 @@ impl Decide {
 /// A question as people read it.
 pub(crate) fn render(open: &Open) -> String {
     let Open { id, what, text, until_ms, .. } = open;
-    let (text, until) = (escape::for_terminal(text), time(*until_ms));
+    let (text, until) = (escape::for_terminal(text), utc(*until_ms));
     format!(
         "question {id} ({what}), open until {until}:\n  {}\n  creel approve {id} | creel deny {id}",
         text.replace('\n', "\n  ")
@@ -122,7 +123,7 @@ pub(crate) fn render(open: &Open) -> String {
 
 fn shown(open: &Open) -> serde_json::Value {
     let Open { id, what, text, asked_ms, until_ms, .. } = open;
-    json!({ "id": id, "what": what, "text": text, "asked": time(*asked_ms), "until": time(*until_ms) })
+    json!({ "id": id, "what": what, "text": text, "asked": utc(*asked_ms), "until": utc(*until_ms) })
 }
 
 fn done(id: u64, effect: Effect) -> String {
@@ -131,16 +132,9 @@ fn done(id: u64, effect: Effect) -> String {
         Effect::Granted(until) => {
             format!(
                 "question {id}: Yes; nobody waits any more, so the very same act may pass once until {}",
-                time(until)
+                utc(until)
             )
         }
         Effect::Refused => format!("question {id}: No"),
     }
-}
-
-/// RFC 3339, in UTC.
-fn time(ms: u64) -> String {
-    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
-    let time = time::OffsetDateTime::from_unix_timestamp(seconds).ok();
-    time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok()).unwrap_or_default()
 }

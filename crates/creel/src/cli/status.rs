@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::cli::{Where, ask, out};
 use crate::escape::one_line;
-use crate::protocol::{FromWarden, LedgerStatus, Status as Report, TenantStatus, ToWarden};
+use crate::protocol::{FromWarden, LedgerStatus, QuarantineStatus, Status as Report, TenantStatus, ToWarden};
 use crate::site::Site;
 
 /// Show what runs, what holds it, and where it may go.
@@ -89,6 +89,15 @@ fn render_tenant(tenant: &TenantStatus) -> String {
         tenant.model,
         hosts
     );
+    if let Some(QuarantineStatus { canary, at, since, frozen, failed }) = &tenant.quarantine {
+        let state = match failed {
+            Some(why) => format!("its processes can't be frozen: {}", one_line(why)),
+            None if *frozen => "frozen".to_owned(),
+            None => "being brought to a halt".to_owned(),
+        };
+        let why = format!("since {since}: the canary {} turned up in {}", one_line(canary), one_line(at));
+        text.push_str(&format!("\u{1b}[31mQUARANTINE {why}; {state}; `creel canary release` ends it\u{1b}[0m\n"));
+    }
     for leak in &tenant.leaks_possible {
         text.push_str(&format!("\u{1b}[33mleaks     possible at {}\u{1b}[0m\n", one_line(leak)));
     }

@@ -8,7 +8,7 @@ mod form;
 mod pile;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use creel_guard::{Actor, Facts, Guard, Obligations, Outcome, Tenant};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::approvals::{Approvals, Open};
 use super::post::{Means, Post, Sent};
 use super::watch::Quarantine;
-use crate::clock::now;
+use crate::clock::{now, wall_ms};
 use crate::config::{self, AlertFormat, Event};
 use crate::memory::Found;
 use pile::{Alert, Bundle, Pile};
@@ -79,7 +79,7 @@ impl Alerts {
 
     /// Leaves news for every place that wants to hear of such. Never waits; `quoted` is what the agent wrote.
     pub(crate) fn raise(&self, event: Event, text: impl Into<String>, quoted: Option<String>) {
-        let alert = Alert { event, text: text.into(), quoted, at_ms: now_ms() };
+        let alert = Alert { event, text: text.into(), quoted, at_ms: wall_ms() };
         for place in self.places.iter().filter(|place| place.config.events.contains(&event)) {
             lock(&place.pile).push(alert.clone());
             place.news.notify_one();
@@ -157,7 +157,7 @@ impl Alerts {
             (0..self.places.len()).filter_map(|at| self.teller(at, guard, tenant, means)).map(|teller| async move {
                 let text = "this is a test, sent by creel alerts test".to_owned();
                 let quoted = Some("an example of the agent's own words: https://example.test @everyone".to_owned());
-                let alert = Alert { event: Event::Test, text, quoted, at_ms: now_ms() };
+                let alert = Alert { event: Event::Test, text, quoted, at_ms: wall_ms() };
                 let sent = teller.send(&Bundle::of(alert)).await;
                 (teller.post.place.to_string(), sent.err())
             });
@@ -227,11 +227,6 @@ pub(super) async fn of_questions(alerts: Arc<Alerts>, approvals: Arc<Approvals>)
             Err(RecvError::Closed) => return,
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

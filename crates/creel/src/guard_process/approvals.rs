@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use creel_guard::{Action, Answer, Asker, BoxFuture, Question, RuleId};
 use tokio::sync::{broadcast, oneshot};
@@ -20,6 +20,7 @@ use tokio::sync::{broadcast, oneshot};
 use book::{Act, Asked, Book, Terms};
 pub(crate) use book::{Effect, Open};
 
+use crate::clock::wall_ms as now_ms;
 use crate::config::Approvals as Settings;
 
 /// The book's file below the guard's home.
@@ -208,11 +209,6 @@ impl Asker for Approvals {
             }
         })
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn read(path: &Path) -> io::Result<String> {

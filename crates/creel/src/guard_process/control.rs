@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use creel_doors::model::Said;
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Receive, Tenant};
-use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Event;
 use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::{Approvals, Effect};
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::guard_process::post::Means;
-use crate::guard_process::watch::Watch as Secrecy;
+use crate::guard_process::stillness::Stillness;
+use crate::guard_process::watch::{Quarantine, Watch as Secrecy};
 use crate::link::{Link, Listener};
 use crate::protocol::{FromControl, ToControl};
 
@@ -34,6 +35,10 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(3600);
 /// Between two tries while OpenClaw is still starting.
 const STARTING_PAUSE: Duration = Duration::from_secs(1);
 
+/// A program that was frozen between two tries goes on to the next (a shell tries each folder of its PATH): a person who ends a
+/// quarantine hears whether the next one began within this time.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// After a visitor who could not be let in.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,6 +52,8 @@ pub(crate) struct Talk {
     pub(crate) said: Arc<Said>,
     /// Secrets, canaries and the quarantine.
     pub(crate) watch: Arc<Secrecy>,
+    /// Whether the agent's processes stand still.
+    pub(crate) stillness: Arc<Stillness>,
     /// Who is told when something happens.
     pub(crate) alerts: Arc<Alerts>,
     /// What tests of them are sent with.
@@ -87,7 +94,7 @@ async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
             }
             link.send(&FromControl::Done, &[]).await
         }
-        Some((ToControl::Watch, _)) => watch(link, &talk.approvals).await,
+        Some((ToControl::Watch, _)) => tell_questions(link, &talk.approvals).await,
         Some((ToControl::Decide { id, yes }, _)) => {
             let told = match decide(uid, talk, id, yes).await {
                 Ok(effect) => FromControl::Answered { effect },
@@ -151,10 +158,24 @@ async fn release(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
     let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
     match talk.watch.release() {
         Ok(_) => {
+            if let Err(error) = talk.stillness.thawed().await {
+                let why = format!("the doors are open again, but the agent's processes do not go on: {error}");
+                receipt.settle(Outcome::failed(why.clone()));
+                return Err(failed(why));
+            }
             receipt.settle(Outcome::done());
             let text = format!("the quarantine for the canary {} was ended by {who}", why.canary);
             talk.alerts.raise(Event::Quarantine, text, None);
-            Ok(FromControl::Quarantine { why: None })
+            tokio::time::sleep(AGAIN).await;
+            match talk.watch.quarantine() {
+                None => Ok(FromControl::Quarantine { why: None }),
+                Some(why) => {
+                    let told = in_quarantine(&why);
+                    Err(failed(format!(
+                        "it went on with what it was at when it was frozen, and is back at once: {told}"
+                    )))
+                }
+            }
         }
         Err(error) => {
             let why = format!("the quarantine's file can't be removed: {error}");
@@ -165,7 +186,7 @@ async fn release(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
 }
 
 /// Tells of each question until the person hangs up.
-async fn watch(link: &Link, approvals: &Approvals) -> io::Result<()> {
+async fn tell_questions(link: &Link, approvals: &Approvals) -> io::Result<()> {
     let mut news = approvals.news();
     let mut told = 0;
     for open in approvals.list() {
@@ -211,10 +232,13 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
 
 /// One message to the agent.
 async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
-    let Talk { guard, tenant, desk, approvals, said: memory, .. } = talk;
+    let Talk { guard, tenant, said: memory, .. } = talk;
     if text.len() > LONGEST_MESSAGE {
         let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
         return link.send(&FromControl::Failed { why }, &[]).await;
+    }
+    if let Some(why) = talk.watch.quarantine() {
+        return link.send(&FromControl::Failed { why: in_quarantine(&why) }, &[]).await;
     }
     let action = Action {
         tenant: tenant.clone(),
@@ -241,7 +265,7 @@ async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64)
     let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
     memory.hear(&text);
     let turn = guard.begin_turn(trace);
-    let said = say(link, (desk, approvals), &text, patience).await;
+    let said = say(link, talk, &text, patience).await;
     drop(turn);
     match said {
         Ok(answer) => {
@@ -279,15 +303,11 @@ fn clip(mut text: String) -> String {
     text
 }
 
-async fn say(
-    link: &Link,
-    (desk, approvals): (&Desk, &Approvals),
-    text: &str,
-    patience: Duration,
-) -> Result<String, String> {
-    let said = tokio::time::timeout(patience, once_it_listens(desk, text, patience));
+async fn say(link: &Link, talk: &Talk, text: &str, patience: Duration) -> Result<String, String> {
+    let said = tokio::time::timeout(patience, once_it_listens(&talk.desk, text, patience));
     tokio::pin!(said);
-    let mut news = approvals.news();
+    let mut news = talk.approvals.news();
+    let mut quarantine = talk.watch.changes();
     loop {
         tokio::select! {
             answer = &mut said => return answer.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs()))),
@@ -295,9 +315,25 @@ async fn say(
             open = news.recv() => if let Ok(open) = open {
                 let _ = link.send(&FromControl::Question { open }, &[]).await;
             },
+            // Who stands still answers nobody.
+            why = began(&mut quarantine) => return Err(why),
             () = hung_up(link) => return Err("the person hung up before the answer came".to_owned()),
         }
     }
+}
+
+/// Completes when a quarantine begins, and says why.
+async fn began(quarantine: &mut watch::Receiver<Option<Quarantine>>) -> String {
+    // The guard's process holds the sender as long as it serves.
+    let why = quarantine.wait_for(Option::is_some).await;
+    why.ok().and_then(|why| why.as_ref().map(in_quarantine)).unwrap_or_default()
+}
+
+fn in_quarantine(why: &Quarantine) -> String {
+    format!(
+        "the agent is in quarantine: the canary `{}` turned up in {}; `creel canary release` ends it",
+        why.canary, why.at
+    )
 }
 
 /// Says it as soon as OpenClaw takes messages: its parts start one after the other.

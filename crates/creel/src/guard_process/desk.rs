@@ -15,6 +15,7 @@ use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
 use tokio::sync::oneshot;
 
 use super::alerts::Alerts;
+use super::watch::Quarantine;
 use crate::config::{Config, Live};
 use crate::link::{Link, read_memory_file};
 use crate::memory::auditor::Auditor;
@@ -33,6 +34,7 @@ pub(crate) struct Desk {
     token: Mutex<String>,
     next: AtomicU64,
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
+    holds: Mutex<HashMap<u64, oneshot::Sender<Result<bool, String>>>>,
     receipts: Mutex<HashMap<u64, Receipt>>,
     auditor: Auditor,
     alerts: Arc<Alerts>,
@@ -56,6 +58,7 @@ impl Desk {
             token: Mutex::default(),
             next: AtomicU64::new(1),
             streams: Mutex::default(),
+            holds: Mutex::default(),
             receipts: Mutex::default(),
             auditor,
             alerts,
@@ -102,6 +105,11 @@ impl Desk {
                 };
                 if let Some(waiting) = lock(&self.streams).remove(&id) {
                     let _ = waiting.send(stream);
+                }
+            }
+            ToGuard::Held { id, answer } => {
+                if let Some(waiting) = lock(&self.holds).remove(&id) {
+                    let _ = waiting.send(answer);
                 }
             }
             ToGuard::Health { id } => {
@@ -155,6 +163,23 @@ impl Desk {
         let record = receipt.record();
         lock(&self.receipts).insert(ticket, receipt);
         Ok(record)
+    }
+
+    /// Has the warden freeze the agent's processes for this quarantine, or let them go on; whether all of them do by now.
+    pub(crate) async fn hold(&self, why: Option<Quarantine>) -> Result<bool, String> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.holds).insert(id, sender);
+        let sent = self.link.send(&FromGuard::Hold { id, why }, &[]).await;
+        let answer = match sent {
+            Ok(()) => tokio::time::timeout(PATIENCE, receiver).await,
+            Err(error) => return Err(format!("the warden can't be asked: {error}")),
+        };
+        lock(&self.holds).remove(&id);
+        match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err("the warden did not answer in time".to_owned()),
+        }
     }
 
     /// A stream to the agent's gateway, handed over by the warden, and the gateway's token.

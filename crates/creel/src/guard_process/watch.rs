@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use creel_doors::leak::Leaks;
 use creel_guard::{
@@ -16,10 +16,11 @@ use creel_guard::{
 };
 use creel_scan::secrets::{Known, Scanner};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::alerts::Alerts;
 use crate::canary::Nest;
+use crate::clock::wall_ms;
 use crate::config::Event;
 
 /// Longer texts are not decoded, only searched.
@@ -53,7 +54,7 @@ pub(crate) struct Watch {
     canaries: BTreeSet<String>,
     /// What each canary is: worth nothing to whoever reads it here.
     values: BTreeMap<String, String>,
-    quarantine: Mutex<Option<Quarantine>>,
+    quarantine: watch::Sender<Option<Quarantine>>,
     file: PathBuf,
     trips: mpsc::Sender<Trip>,
     alerts: Arc<Alerts>,
@@ -69,12 +70,12 @@ impl Watch {
         known: Known,
         nest: &Nest,
         home: &Path,
-        alerts: Arc<Alerts>,
+        (alerts, held): (Arc<Alerts>, Option<Quarantine>),
     ) -> io::Result<(Arc<Self>, mpsc::Receiver<Trip>)> {
         let file = home.join("quarantine.json");
         let quarantine = match std::fs::read(&file) {
             Ok(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| io::Error::other(error.to_string()))?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => held,
             Err(error) => return Err(error),
         };
         let (trips, out) = mpsc::channel(WAITING);
@@ -85,7 +86,7 @@ impl Watch {
             scanner: Scanner::known_only(known),
             canaries: values.keys().cloned().collect(),
             values,
-            quarantine: Mutex::new(quarantine),
+            quarantine: watch::channel(quarantine).0,
             file,
             trips,
             alerts,
@@ -95,7 +96,12 @@ impl Watch {
 
     /// Why the agent is in quarantine; `None` when it is not.
     pub(crate) fn quarantine(&self) -> Option<Quarantine> {
-        self.state().clone()
+        self.quarantine.borrow().clone()
+    }
+
+    /// The same, as it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<Quarantine>> {
+        self.quarantine.subscribe()
     }
 
     /// Opens the doors again.
@@ -103,13 +109,22 @@ impl Watch {
     /// # Errors
     /// When it can't be kept: they stay closed.
     pub(crate) fn release(&self) -> io::Result<bool> {
-        let mut state = self.state();
-        if state.is_none() {
-            return Ok(false);
-        }
-        std::fs::remove_file(&self.file)?;
-        *state = None;
-        Ok(true)
+        let mut released = Ok(false);
+        self.quarantine.send_if_modified(|state| {
+            if state.is_none() {
+                return false;
+            }
+            released = match std::fs::remove_file(&self.file) {
+                // It could not be written down, or came from the guard before.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(true),
+            };
+            if released.is_ok() {
+                *state = None;
+            }
+            released.is_ok()
+        });
+        released
     }
 
     /// Whether each canary would be noticed in a request: asked of the very search that the doors ask, without the alarm.
@@ -145,26 +160,23 @@ impl Watch {
         let kind = if is_canary { "canary" } else { "secret" };
         let what = format!("the {kind} `{name}` turned up in {at} ({form})");
         if is_canary {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let since_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            let mut state = self.state();
-            if state.is_none() {
-                let fresh = Quarantine { canary: name.to_owned(), at: at.to_owned(), since_ms };
+            let fresh = Quarantine { canary: name.to_owned(), at: at.to_owned(), since_ms: wall_ms() };
+            self.quarantine.send_if_modified(|state| {
+                if state.is_some() {
+                    return false;
+                }
                 // Closed in memory whatever becomes of the file.
                 if let Err(error) = keep(&self.file, &fresh) {
-                    tracing::error!(%error, "the quarantine can't be written down; it holds while this guard lives");
+                    tracing::error!(%error, "the quarantine can't be written down; the warden knows of it");
                 }
                 *state = Some(fresh);
-            }
+                true
+            });
         }
         tracing::error!(what, "a known value turned up");
         self.alerts.raise(if is_canary { Event::Canary } else { Event::Leak }, what.clone(), None);
         let _ = self.trips.try_send(Trip { what: what.clone() });
         what
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, Option<Quarantine>> {
-        self.quarantine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,7 +207,7 @@ impl Judge for Watch {
 
 impl Breakers for Watch {
     fn state(&self, action: &Action) -> BreakerState {
-        match &*Watch::state(self) {
+        match &*self.quarantine.borrow() {
             // What people and Creel itself do is how it ends; what the kernel refused is recorded all the same.
             Some(quarantine) if action.actor == Actor::Agent && !matches!(action.deed, Deed::Attempt(_)) => {
                 BreakerState::Open(format!("quarantine: canary {}", quarantine.canary))
@@ -271,7 +283,7 @@ mod tests {
     fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
         let known = Known::new([("KEY", SECRET.as_bytes()), ("bait", BAIT.as_bytes())]);
         let bait = Canary { name: "bait".to_owned(), place: "$X".to_owned(), value: BAIT.to_owned() };
-        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, Alerts::new(&[])).unwrap()
+        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, (Alerts::new(&[]), None)).unwrap()
     }
 
     fn act(actor: Actor, deed: Deed) -> Action {
@@ -320,6 +332,21 @@ mod tests {
         assert!(!is_allowed(&next, &plain));
         assert!(next.release().unwrap() && !next.release().unwrap());
         assert!(is_allowed(&next, &plain) && is_allowed(&watch(&home.0).0, &plain));
+    }
+
+    #[test]
+    fn a_quarantine_that_could_not_be_written_down_is_known_from_the_warden() {
+        let home = Scratch::new();
+        let held = Quarantine { canary: "bait".to_owned(), at: "a request".to_owned(), since_ms: 7 };
+        let open = |held| {
+            let known = Known::new([("bait", BAIT.as_bytes())]);
+            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, (Alerts::new(&[]), held)).unwrap().0
+        };
+        let watch = open(Some(held.clone()));
+        assert!(!is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))));
+        assert_eq!(watch.quarantine(), Some(held));
+        assert!(watch.release().unwrap(), "there is no file to remove");
+        assert!(is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))) && open(None).quarantine().is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! kills the whole process namespace (HARDENING.md 14). It never reads a byte of the agent's: whether OpenClaw is ready
 //! the guard finds out, over a stream that is lent to it.
 
+mod quarantine;
 mod rules;
 mod takeover;
 
@@ -77,6 +78,7 @@ pub(super) struct Agent {
     guard_program: Option<std::path::PathBuf>,
     told: Vec<String>,
     failure: Option<String>,
+    hold: Option<quarantine::Hold>,
     wishes: Wishes,
     news: News,
 }
@@ -113,6 +115,7 @@ impl Agent {
             guard_program: None,
             told: Vec::new(),
             failure: None,
+            hold: None,
             wishes,
             news,
         };
@@ -276,6 +279,7 @@ impl Agent {
 
     /// Starts a helper of ours inside.
     pub(super) async fn spawn_inside(&self, id: u64, argv: Vec<String>, fds: &[OwnedFd]) -> Result<(), String> {
+        self.may_work_inside()?;
         let Some(running) = &self.running else { return Err("no jail runs".to_owned()) };
         let [stdin, stdout, stderr] = fds else { return Err("three descriptors must come along".to_owned()) };
         let what = InitRequest::Spawn {
@@ -329,7 +333,7 @@ impl Agent {
     }
 
     async fn take_down(&mut self) {
-        self.host_pid = 0;
+        (self.host_pid, self.hold) = (0, None);
         if let Some(running) = self.running.take()
             && let Err(failure) = running.end().await
         {
@@ -341,6 +345,8 @@ impl Agent {
     pub(super) async fn tick(&mut self) {
         let moment = now();
         match self.phase {
+            // What stands still answers nobody, and is as well as it was.
+            Phase::Starting | Phase::Ready if self.stands_still() => {}
             Phase::Starting if moment > self.begun + self.config.openclaw().ready_within => {
                 self.died("OpenClaw did not become ready").await
             }
@@ -468,7 +474,8 @@ impl Agent {
             return;
         }
         let alive = self.host_pid != 0 && self.running.is_some();
-        if at_once || !alive || self.phase == Phase::Stopping {
+        // A quarantine ends by a person's word alone: what is frozen is not let drain.
+        if at_once || !alive || self.phase == Phase::Stopping || self.stands_still() {
             return self.finish(0).await;
         }
         self.tell("letting OpenClaw drain (up to 20 s; `--now` doesn't wait)");
@@ -495,6 +502,7 @@ impl Agent {
 
     pub(super) fn status(&self) -> TenantStatus {
         let state = match self.phase {
+            Phase::Starting | Phase::Ready if self.hold.is_some() => "quarantined",
             Phase::Starting if self.restarts > 0 => "restarting",
             Phase::Starting => "starting",
             Phase::Ready if self.misses > 0 => "unhealthy",
@@ -525,6 +533,7 @@ impl Agent {
             leaks_possible: self.config.leaks(),
             exceptions: self.config.exceptions(&crate::run::own_addresses()),
             policy: self.rules.status(),
+            quarantine: self.quarantine_status(),
             guard_restarts: self.guard_restarts,
             guard_takeovers: self.guard_takeovers,
             guard_program: self.guard_program.clone(),

@@ -276,6 +276,7 @@ impl Desk {
         }
         match wish {
             GuardWish::Connect { id } => self.agent.lend_stream(id).await,
+            GuardWish::Hold { id, why } => self.agent.hold(id, why).await,
             GuardWish::Gone => self.agent.revive_guard().await,
         }
     }
@@ -292,7 +293,13 @@ impl Desk {
                 let _ = leaving.send(&FromWarden::Progress { text: text.clone() }, &[]).await;
             }
         }
-        if let Phase::Ready = self.agent.phase() {
+        if let Some(why) = self.agent.held() {
+            // It does not become ready before a person ends the quarantine.
+            self.notify.ready();
+            for watcher in self.watchers.drain(..) {
+                let _ = watcher.send(&FromWarden::Failed { code: 1, why: why.clone() }, &[]).await;
+            }
+        } else if let Phase::Ready = self.agent.phase() {
             // before `creel up` ends: until then that one is the service's main process
             self.notify.ready();
             for watcher in self.watchers.drain(..) {

@@ -166,3 +166,37 @@ fn a_group_that_could_not_be_made_is_left_out() {
     drop(shell);
     group.remove().unwrap();
 }
+
+#[test]
+fn what_is_frozen_stands_still_can_be_killed_and_goes_on() {
+    let group = Cgroup::create(&name("frozen"), &LIMITS).unwrap();
+    let mut busy = Shell::new("while :; do :; done & while :; do :; done");
+    group.add(busy.pid()).unwrap();
+    busy.go();
+    eventually("nothing was started", || group.processes().len() == 2);
+    let used = || group.usage().cpu_ns.unwrap();
+    assert!(!group.is_frozen() && group.freeze(true).unwrap() && group.is_frozen());
+    let before = used();
+    std::thread::sleep(PAUSE * 10);
+    assert_eq!(used(), before, "it went on");
+    // One that comes later stands still as well.
+    let late = Shell::new("true");
+    group.add(late.pid()).unwrap();
+    eventually("the late one runs", || group.is_frozen());
+    assert!(group.freeze(false).unwrap() && !group.is_frozen());
+    eventually("it does not go on", || used() > before);
+    assert!(group.freeze(true).unwrap());
+    group.kill_all().unwrap();
+    busy.0.wait().unwrap();
+    drop(late);
+    group.remove().unwrap();
+}
+
+#[test]
+fn without_version_2_nothing_claims_to_be_frozen() {
+    let mut group = Cgroup::create(&name("unfrozen"), &LIMITS).unwrap();
+    let unified = group.unified.take();
+    assert!(group.freeze(true).is_err_and(|error| error.to_string().contains("version 2")) && !group.is_frozen());
+    group.unified = unified;
+    group.remove().unwrap();
+}

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request};
 use serde_json::json;
 
 use super::pile::{Alert, Bundle};
+use crate::clock::utc;
 use crate::config::{AlertFormat, Event};
 use crate::escape::{defanged, one_line};
 
@@ -61,7 +62,7 @@ fn whole(tenant: &Tenant, bundle: &Bundle, title: &str, text: &str) -> serde_jso
         "text": text,
         "quoted": bundle.alerts.iter().filter_map(|alert| alert.quoted.as_deref()).map(quoted).collect::<Vec<_>>(),
         "count": bundle.count(),
-        "time": first.map(|alert| time(alert.at_ms)).unwrap_or_default(),
+        "time": first.map(|alert| utc(alert.at_ms)).unwrap_or_default(),
     })
 }
 
@@ -104,7 +105,7 @@ fn text(bundle: &Bundle) -> String {
 
 fn one(alert: &Alert, room: usize) -> String {
     let own = cut(&one_line(&alert.text), LONGEST_OWN.min(room / 2));
-    let mut text = format!("{} {own}", time(alert.at_ms));
+    let mut text = format!("{} {own}", utc(alert.at_ms));
     if let Some(quote) = &alert.quoted {
         text.push_str("\n[what follows was written by the agent or by what it read; trust nothing in it]\n| ");
         text.push_str(&cut(&quoted(quote), room.saturating_sub(text.len() + 64)).replace('\n', "\n| "));
@@ -131,12 +132,6 @@ fn priority(event: Event) -> &'static str {
         Event::Question | Event::Leak => "high",
         Event::Memory | Event::Test => "default",
     }
-}
-
-/// RFC 3339, in UTC.
-fn time(ms: u64) -> String {
-    let moment = time::OffsetDateTime::from_unix_timestamp(i64::try_from(ms / 1000).unwrap_or_default()).ok();
-    moment.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -47,7 +47,11 @@ impl Desk {
         let settings = self.agent.memory_settings();
         let Some(every) = settings.every else { return };
         let is_due = self.memory.last.is_none_or(|last| now() >= last + every);
-        if self.agent.phase() != Phase::Ready || !is_due || !self.memory.helpers.is_empty() {
+        if self.agent.phase() != Phase::Ready
+            || self.agent.held().is_some()
+            || !is_due
+            || !self.memory.helpers.is_empty()
+        {
             return;
         }
         let task = MemoryTask::Audit { report_only: settings.report_only };
