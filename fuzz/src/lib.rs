@@ -149,7 +149,7 @@ fn ledger(bytes: &[u8]) {
 /// The model that is part of the product reads the agent's requests, too.
 fn scripted_model(bytes: &[u8]) {
     let model = ScriptedModel::helpful();
-    for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses"] {
+    for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1beta/models/m:streamGenerateContent"] {
         let request = http::Request::post(path).body(bytes::Bytes::copy_from_slice(bytes));
         let Ok(request) = request else { unreachable!("a request can be built") };
         let answer = model.respond(&request);

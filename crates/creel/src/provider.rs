@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A provider and the wire format it speaks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provider {
-    /// `scripted`, `openai` or `anthropic`.
+    /// `scripted`, `openai`, `anthropic` or `gemini`.
     pub kind: ProviderKind,
     /// How it is spoken to.
     pub format: WireFormat,
@@ -32,9 +32,14 @@ pub enum ProviderKind {
     Openai,
     /// Anthropic, or a server that speaks its format.
     Anthropic,
+    /// Google's Gemini API, or a server that speaks its format.
+    Gemini,
 }
 
 impl ProviderKind {
+    /// Those that a key in the environment chooses.
+    pub const KEYED: [Self; 3] = [Self::Openai, Self::Anthropic, Self::Gemini];
+
     /// The name in records and on status.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -42,6 +47,7 @@ impl ProviderKind {
             Self::Scripted => "scripted",
             Self::Openai => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 
@@ -52,6 +58,7 @@ impl ProviderKind {
             Self::Scripted => &WireFormat::ALL,
             Self::Openai => &[WireFormat::OpenaiCompletions, WireFormat::OpenaiResponses],
             Self::Anthropic => &[WireFormat::AnthropicMessages],
+            Self::Gemini => &[WireFormat::GoogleGenerativeAi],
         }
     }
 
@@ -68,6 +75,7 @@ impl ProviderKind {
             Self::Scripted => None,
             Self::Openai => Some("OPENAI_API_KEY"),
             Self::Anthropic => Some("ANTHROPIC_API_KEY"),
+            Self::Gemini => Some("GEMINI_API_KEY"),
         }
     }
 }
@@ -82,11 +90,14 @@ pub enum WireFormat {
     OpenaiResponses,
     /// Anthropic Messages.
     AnthropicMessages,
+    /// Gemini's generateContent.
+    GoogleGenerativeAi,
 }
 
 impl WireFormat {
     /// Every format there is.
-    pub const ALL: [Self; 3] = [Self::OpenaiCompletions, Self::OpenaiResponses, Self::AnthropicMessages];
+    pub const ALL: [Self; 4] =
+        [Self::OpenaiCompletions, Self::OpenaiResponses, Self::AnthropicMessages, Self::GoogleGenerativeAi];
 
     /// The format of this name.
     #[must_use]
@@ -107,6 +118,7 @@ impl WireFormat {
             Self::OpenaiCompletions => Format::OpenAi,
             Self::OpenaiResponses => Format::Responses,
             Self::AnthropicMessages => Format::Anthropic,
+            Self::GoogleGenerativeAi => Format::Gemini,
         }
     }
 
@@ -117,6 +129,7 @@ impl WireFormat {
             Self::OpenaiCompletions => ModelFormat::OpenaiCompletions,
             Self::OpenaiResponses => ModelFormat::OpenaiResponses,
             Self::AnthropicMessages => ModelFormat::AnthropicMessages,
+            Self::GoogleGenerativeAi => ModelFormat::GoogleGenerativeAi,
         }
     }
 }

@@ -16,6 +16,7 @@ mod headers;
 mod items;
 mod lookout;
 pub mod origin;
+mod parts;
 mod refuse;
 mod relay;
 pub mod said;
@@ -56,7 +57,7 @@ use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNEC
 use context::Ground;
 use enforce::Admitted;
 use flaw::Flaw;
-use see::Endpoint;
+use see::{Aim, Endpoint};
 use separate::Separation;
 
 /// Hyper's buffer for a request's head (and a piece of its body).
@@ -146,7 +147,7 @@ impl Open {
 
     async fn request(&self, own: SocketAddr, request: Request<Incoming>) -> Response<Body> {
         match see::endpoint(request.method(), request.uri(), request.headers()) {
-            Ok(Endpoint::Generate(format)) => self.generate(format, request).await,
+            Ok(Endpoint::Generate(aim)) => self.generate(aim, request).await,
             Ok(Endpoint::Models(format)) => self.models(format),
             Err(flaw) => self.stray(own, &request, flaw).await,
         }
@@ -173,12 +174,20 @@ impl Open {
     fn models(&self, format: Format) -> Response<Body> {
         let config = Arc::clone(&self.door.config.borrow());
         // The two formats of OpenAI share this endpoint.
-        let provider = config.provider(format).or_else(|| config.provider(Format::Responses));
+        let other = (format == Format::OpenAi).then(|| config.provider(Format::Responses)).flatten();
+        let provider = config.provider(format).or(other);
         let models = provider.map(|provider| provider.models.as_slice()).unwrap_or_default();
         let list = match format {
             Format::OpenAi | Format::Responses => {
                 let entry = |id| json!({ "id": id, "object": "model", "created": 0, "owned_by": "creel" });
                 json!({ "object": "list", "data": models.iter().map(entry).collect::<Vec<_>>() })
+            }
+            Format::Gemini => {
+                let entry = |id: &String| {
+                    let methods = ["generateContent", "streamGenerateContent"];
+                    json!({ "name": format!("models/{id}"), "displayName": id, "supportedGenerationMethods": methods })
+                };
+                json!({ "models": models.iter().map(entry).collect::<Vec<_>>() })
             }
             Format::Anthropic => {
                 let entry =
@@ -193,16 +202,17 @@ impl Open {
     }
 
     /// One prompt: seen, judged, carried out or refused.
-    async fn generate(&self, format: Format, request: Request<Incoming>) -> Response<Body> {
+    async fn generate(&self, aim: Aim, request: Request<Incoming>) -> Response<Body> {
+        let format = aim.format;
         let config = Arc::clone(&self.door.config.borrow());
         let Some(provider) = config.provider(format) else {
             let flaw = FlawKind::UnknownEndpoint.at("no provider is configured for this format");
-            return self.refuse(format, Deed::Prompt(see::prompt(format, "", &[])), flaw).await;
+            return self.refuse(format, Deed::Prompt(see::prompt(&aim, "", &[])), flaw).await;
         };
         let (head, body) = request.into_parts();
         let declared = hyper::body::Body::size_hint(&body);
         let declared = declared.upper().unwrap_or(MAX_BODY_BYTES as u64).max(declared.lower());
-        let mut prompt = see::prompt(format, &provider.name, &[]);
+        let mut prompt = see::prompt(&aim, &provider.name, &[]);
         prompt.bytes = declared;
         let too_long = || FlawKind::TooLarge.at(format!("the body is longer than {} MiB", MAX_BODY_BYTES >> 20));
         if declared > MAX_BODY_BYTES as u64 {
@@ -212,7 +222,7 @@ impl Open {
         let share = u32::try_from(declared >> 20).unwrap_or(BODY_BUDGET_MIB - 1) + 1;
         let Ok(share) = self.bodies.acquire_many(share).await else { return broken() };
         let (seen, ground) = match read(body).await {
-            Ok(bytes) => match self.see(format, &provider.name, bytes).await {
+            Ok(bytes) => match self.see(aim, &provider.name, bytes).await {
                 Some(seen) => seen,
                 None => {
                     return self
@@ -254,11 +264,11 @@ impl Open {
     }
 
     /// Reads a body and keeps data apart in it, beside the connections: a long one takes a while.
-    async fn see(&self, format: Format, provider: &str, bytes: Bytes) -> Option<Looked> {
+    async fn see(&self, aim: Aim, provider: &str, bytes: Bytes) -> Option<Looked> {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
         let judging = Arc::clone(&self.door.judging.borrow());
         let work = move || {
-            let mut seen = see::body(format, &provider, &bytes, Some(&fence));
+            let mut seen = see::body(&aim, &provider, &bytes, Some(&fence));
             let heard = seen.reading.as_mut().ok().map(|reading| std::mem::take(&mut reading.heard));
             let ground = heard.map(|heard| Arc::new(Mutex::new(Ground::of(&judging, heard))));
             (seen, ground)

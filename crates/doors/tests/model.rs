@@ -8,11 +8,13 @@ use creel_doors::model::Format;
 use creel_guard::{Deed, Outcome};
 use serde_json::{Value, json};
 
-use world::{Reply, World, anthropic_call, ask, openai_call, responses_call, sse};
+use world::{Reply, World, anthropic_call, ask, gemini_call, openai_call, responses_call, sse};
 
 const OPENAI: &str = "/v1/chat/completions";
 const ANTHROPIC: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
+const GEMINI: &str = "/v1beta/models/m:generateContent";
+const GEMINI_STREAM: &str = "/v1beta/models/m:streamGenerateContent?alt=sse";
 
 #[tokio::test]
 async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
@@ -20,6 +22,7 @@ async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
         (Format::OpenAi, OPENAI, "authorization"),
         (Format::Anthropic, ANTHROPIC, "x-api-key"),
         (Format::Responses, RESPONSES, "authorization"),
+        (Format::Gemini, GEMINI, "x-goog-api-key"),
     ] {
         let world = World::new(Reply::json(&world::text_answer(format))).await;
         let headers = "authorization: Bearer attacker\r\nx-api-key: attacker\r\ncookie: attacker=1\r\nopenai-organization: attacker\r\n\
@@ -39,6 +42,19 @@ async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
         assert!(matches!(rows[0].outcome, Some(Outcome::Done { status: Some(200), sent, .. }) if sent == prompt.bytes));
         assert!(!format!("{rows:?}").contains(world::KEY));
     }
+}
+
+#[tokio::test]
+async fn a_key_in_a_path_of_geminis_goes_no_further() {
+    let world = World::new(sse(&gemini_call(&[]))).await;
+    let answer = world.post(&format!("{GEMINI_STREAM}&key=attacker"), &ask(GEMINI_STREAM, true, &[])).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let got = world.provider.got();
+    assert_eq!(got[0].uri().to_string(), GEMINI_STREAM);
+    assert_eq!(got[0].headers()["x-goog-api-key"], world::KEY);
+    assert!(!format!("{:?}", world.book.rows()).contains("attacker"));
+    let answer = world.raw("GET /v1beta/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.contains("\"name\":\"models/m\""), "{answer}");
 }
 
 #[tokio::test]
@@ -111,6 +127,12 @@ async fn unstreamed_answers_are_judged_as_well() {
     let sent: Value = serde_json::from_slice(world.provider.got()[0].body()).unwrap();
     assert_eq!(sent["store"], false, "the provider keeps nothing");
 
+    let call = json!({ "functionCall": { "name": "forbidden", "args": {} } });
+    let candidate = json!({ "content": { "role": "model", "parts": [call] }, "finishReason": "STOP" });
+    let world = World::new(Reply::json(&json!({ "candidates": [candidate] }))).await;
+    let answer = world.post(GEMINI, &ask(GEMINI, false, &["forbidden"])).await;
+    assert!(answer.contains("Creel refused the call") && !answer.contains("functionCall"), "{answer}");
+
     let content = json!([{ "type": "tool_use", "id": "a", "name": "forbidden", "input": {} }]);
     let world = World::new(Reply::json(&json!({ "content": content, "stop_reason": "tool_use" }))).await;
     let answer = world.post(ANTHROPIC, &ask(ANTHROPIC, false, &["forbidden"])).await;
@@ -165,14 +187,16 @@ async fn flawed_prompts_are_refused_in_the_formats_own_form() {
     let answer = world.post(ANTHROPIC, &searched).await;
     assert!(answer.contains("\"type\":\"error\"") && answer.contains("web_search_20250305"), "{answer}");
     let kept = json!({ "model": "m", "input": "hi", "previous_response_id": "resp_1" });
+    let answer = world.post(&format!("{GEMINI}?key=attacker"), &json!({ "contents": [], "cachedContent": "x" })).await;
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("\"status\":\"PERMISSION_DENIED\""), "{answer}");
     let answer = world.post(RESPONSES, &kept).await;
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("\"param\":null"), "{answer}");
     let answer = world.post(OPENAI, &json!({ "model": "m", "messages": [], "surprise": 1 })).await;
     assert!(answer.contains("`surprise`"), "{answer}");
     assert!(world.provider.got().is_empty());
     let story = world.book.story();
-    let denied =
-        ["stored-state", "server-tool", "stored-state", "unknown-key"].map(|rule| format!("deny model/{rule}"));
+    let denied = ["stored-state", "server-tool", "stored-state", "stored-state", "unknown-key"]
+        .map(|rule| format!("deny model/{rule}"));
     assert_eq!(story, denied);
 }
 

@@ -28,6 +28,8 @@ pub enum ModelFormat {
     OpenaiResponses,
     /// Anthropic Messages, at `/v1/messages`.
     AnthropicMessages,
+    /// Gemini's generateContent, at `/v1beta/models/`.
+    GoogleGenerativeAi,
 }
 
 /// Stands where a client expects a key. The model door strips it.
@@ -95,6 +97,7 @@ fn models(format: ModelFormat, model: &str) -> Value {
         ModelFormat::OpenaiCompletions => ("openai-completions", "/v1"),
         ModelFormat::OpenaiResponses => ("openai-responses", "/v1"),
         ModelFormat::AnthropicMessages => ("anthropic-messages", ""),
+        ModelFormat::GoogleGenerativeAi => ("google-generative-ai", "/v1beta"),
     };
     let base = format!("http://127.0.0.1:{}{version}", layout::MODEL_PORT);
     json!({

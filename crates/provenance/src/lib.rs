@@ -12,6 +12,7 @@ mod call;
 pub mod chat;
 mod choice;
 mod conversation;
+pub mod gemini;
 mod intent;
 mod lexicon;
 mod records;

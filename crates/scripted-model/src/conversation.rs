@@ -33,6 +33,9 @@ struct Body {
     /// OpenAI Responses: a text, or items.
     #[serde(default)]
     input: Value,
+    /// Gemini's messages.
+    #[serde(default)]
+    contents: Vec<Value>,
     #[serde(default)]
     stream: bool,
     #[serde(default)]
@@ -61,7 +64,11 @@ impl Conversation {
     /// A text for the model-shaped error.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let body: Body = serde_json::from_slice(bytes).map_err(|error| format!("the body is not readable: {error}"))?;
-        let messages = if body.messages.is_empty() { items(body.input) } else { body.messages };
+        let messages = match (body.messages.is_empty(), body.contents.is_empty()) {
+            (false, _) => body.messages,
+            (true, false) => body.contents.iter().flat_map(content).collect(),
+            (true, true) => items(body.input),
+        };
         if messages.is_empty() {
             return Err("`messages` is empty; send at least one".to_owned());
         }
@@ -69,7 +76,7 @@ impl Conversation {
             model: body.model,
             stream: body.stream,
             include_usage: body.stream_options.is_some_and(|options| options.include_usage),
-            tools: body.tools.iter().filter_map(tool_name).collect(),
+            tools: body.tools.iter().flat_map(tool_names).collect(),
             prompt_tokens: tokens(bytes.len()),
             ..Self::default()
         };
@@ -116,10 +123,27 @@ fn items(input: Value) -> Vec<Message> {
     }
 }
 
-/// `tools[].function.name` (OpenAI) or `tools[].name` (Anthropic).
-fn tool_name(tool: &Value) -> Option<String> {
-    let tool = tool.get("function").unwrap_or(tool);
-    tool.get("name").and_then(Value::as_str).map(str::to_owned)
+/// A content of Gemini's as messages: what a function answered counts as a tool's.
+fn content(content: &Value) -> Vec<Message> {
+    let parts = content.get("parts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if content.get("role").and_then(Value::as_str) == Some("model") {
+        return vec![Message { role: "assistant".to_owned(), content: Value::Null }];
+    }
+    let one = |part: &Value| match part.pointer("/functionResponse/response") {
+        None => Message { role: "user".to_owned(), content: part.clone() },
+        Some(response) => {
+            let said = response.as_object().and_then(|all| all.values().next()).cloned().unwrap_or_default();
+            Message { role: "tool".to_owned(), content: said }
+        }
+    };
+    parts.iter().map(one).collect()
+}
+
+/// `tools[].function.name` (OpenAI), `tools[].name` (Anthropic) or `tools[].functionDeclarations[].name` (Gemini).
+fn tool_names(tool: &Value) -> Vec<String> {
+    let own = std::slice::from_ref(tool.get("function").unwrap_or(tool));
+    let named = tool.get("functionDeclarations").and_then(Value::as_array).map_or(own, Vec::as_slice);
+    named.iter().filter_map(|tool| tool.get("name")?.as_str()).map(str::to_owned).collect()
 }
 
 /// The text in a content value: a string, a text block, or a list of blocks.
@@ -181,6 +205,18 @@ mod tests {
             (vec!["ctx".to_owned()], vec!["out".to_owned()], vec!["exec".to_owned()])
         );
         assert_eq!(Conversation::read(br#"{"input":"hi"}"#).unwrap().said, ["hi"]);
+    }
+
+    #[test]
+    fn the_contents_of_gemini_are_read_as_messages() {
+        let talk = Conversation::read(
+            br#"{"contents":[{"role":"user","parts":[{"text":"old"}]},{"role":"model","parts":[{"functionCall":{"name":"exec"}}]},
+            {"role":"user","parts":[{"functionResponse":{"name":"exec","response":{"output":"out"}}},{"text":"ctx"}]}],
+            "tools":[{"functionDeclarations":[{"name":"exec"},{"name":"write"}]}]}"#,
+        )
+        .unwrap();
+        assert_eq!((talk.said, talk.results), (vec!["ctx".to_owned()], vec!["out".to_owned()]));
+        assert_eq!(talk.tools, ["exec", "write"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A model provider that needs no network and no key.
 //!
-//! Owns [`ScriptedModel`]: OpenAI Chat Completions and Responses, and Anthropic Messages, streamed or not, played either by a helpful
+//! Owns [`ScriptedModel`]: OpenAI Chat Completions and Responses, Anthropic Messages and Gemini's
+//! generateContent, streamed or not, played either by a helpful
 //! assistant that obeys three plain commands or by a hijacked one that follows an attack script. It reads no file, opens
 //! no connection and knows nothing of Creel's doors. The binary puts it behind the model door; tests serve it on a socket.
 
@@ -9,6 +10,7 @@
 mod anthropic;
 mod body;
 mod conversation;
+mod gemini;
 mod helpful;
 mod openai;
 mod reply;

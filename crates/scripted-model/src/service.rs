@@ -21,7 +21,7 @@ use crate::conversation::Conversation;
 use crate::openai::Stamp;
 use crate::reply::{Part, Reply};
 use crate::script::Script;
-use crate::{anthropic, helpful, openai, responses};
+use crate::{anthropic, gemini, helpful, openai, responses};
 
 /// As much as real providers take.
 const MAX_BODY_BYTES: usize = 32 << 20;
@@ -49,6 +49,7 @@ enum Format {
     OpenAi,
     Anthropic,
     Responses,
+    Gemini,
 }
 
 impl ScriptedModel {
@@ -71,6 +72,7 @@ impl ScriptedModel {
         match (request.method(), path) {
             (&Method::POST, "/v1/chat/completions") => self.complete(Format::OpenAi, request.body()),
             (&Method::POST, "/v1/responses") => self.complete(Format::Responses, request.body()),
+            (&Method::POST, path) if gemini::asked(path).is_some() => self.generate(path, request.body()),
             (&Method::POST, "/v1/messages") => self.complete(Format::Anthropic, request.body()),
             (&Method::GET, "/v1/models") if request.headers().contains_key("anthropic-version") => json_response(
                 StatusCode::OK,
@@ -88,11 +90,23 @@ impl ScriptedModel {
         }
     }
 
+    /// Gemini's path names the model, and whether to stream.
+    fn generate(&self, path: &str, body: &[u8]) -> Response<Body> {
+        let (model, stream) = gemini::asked(path).unwrap_or_default();
+        match Conversation::read(body) {
+            Ok(talk) => self.answer(Format::Gemini, Conversation { model: model.to_owned(), stream, ..talk }),
+            Err(why) => fail(Format::Gemini, StatusCode::BAD_REQUEST, &why),
+        }
+    }
+
     fn complete(&self, format: Format, body: &[u8]) -> Response<Body> {
-        let talk = match Conversation::read(body) {
-            Ok(talk) => talk,
-            Err(why) => return fail(format, StatusCode::BAD_REQUEST, &why),
-        };
+        match Conversation::read(body) {
+            Ok(talk) => self.answer(format, talk),
+            Err(why) => fail(format, StatusCode::BAD_REQUEST, &why),
+        }
+    }
+
+    fn answer(&self, format: Format, talk: Conversation) -> Response<Body> {
         let reply = match &self.shared.script {
             None => helpful::answer(&talk),
             Some(script) => script.answer(&talk),
@@ -106,6 +120,7 @@ impl ScriptedModel {
                 Format::OpenAi => openai::streamed(&stamp, &talk, &reply),
                 Format::Anthropic => anthropic::streamed(&stamp, &talk, &reply),
                 Format::Responses => responses::streamed(&stamp, &talk, &reply),
+                Format::Gemini => gemini::streamed(&stamp, &talk, &reply),
             };
             return response(StatusCode::OK, "text/event-stream", Body::streamed(chunks));
         }
@@ -113,6 +128,7 @@ impl ScriptedModel {
             Format::OpenAi => openai::whole(&stamp, &talk, &reply),
             Format::Anthropic => anthropic::whole(&stamp, &talk, &reply),
             Format::Responses => responses::whole(&stamp, &talk, &reply),
+            Format::Gemini => gemini::whole(&stamp, &talk, &reply),
         };
         response(StatusCode::OK, "application/json", unstreamed(&reply, &whole))
     }
@@ -143,7 +159,11 @@ fn unstreamed(reply: &Reply, whole: &Value) -> Body {
 }
 
 fn format_of(path: &str) -> Format {
-    if path.starts_with("/v1/messages") { Format::Anthropic } else { Format::OpenAi }
+    match path {
+        path if path.starts_with("/v1/messages") => Format::Anthropic,
+        path if path.starts_with("/v1beta/") => Format::Gemini,
+        _ => Format::OpenAi,
+    }
 }
 
 fn fail(format: Format, status: StatusCode, why: &str) -> Response<Body> {
@@ -152,6 +172,7 @@ fn fail(format: Format, status: StatusCode, why: &str) -> Response<Body> {
             json!({ "error": { "message": why, "type": "invalid_request_error", "param": null, "code": null } })
         }
         Format::Anthropic => json!({ "type": "error", "error": { "type": "invalid_request_error", "message": why } }),
+        Format::Gemini => json!({ "error": { "code": status.as_u16(), "message": why, "status": "INVALID_ARGUMENT" } }),
     };
     json_response(status, &body)
 }

@@ -72,7 +72,11 @@ impl Creel {
     #[expect(clippy::disallowed_methods, reason = "this file owns the start of the program under test")]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.env("CREEL_STATE", &self.state).env_remove("OPENAI_API_KEY").env_remove("ANTHROPIC_API_KEY");
+        command
+            .env("CREEL_STATE", &self.state)
+            .env_remove("OPENAI_API_KEY")
+            .env_remove("ANTHROPIC_API_KEY")
+            .env_remove("GEMINI_API_KEY");
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -44,3 +44,8 @@ fn works_over(format: &str, name: &str) {
 fn openai_responses() {
     works_over("openai-responses", "responses");
 }
+
+#[test]
+fn gemini() {
+    works_over("google-generative-ai", "gemini");
+}

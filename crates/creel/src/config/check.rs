@@ -155,7 +155,7 @@ impl Checker<'_> {
         let hosts: Vec<Target> = match (own, model.provider) {
             (Some(own), _) => vec![own],
             (None, Some(kind)) => public(kind).into_iter().collect(),
-            (None, None) => [ProviderKind::Openai, ProviderKind::Anthropic].into_iter().filter_map(public).collect(),
+            (None, None) => ProviderKind::KEYED.into_iter().filter_map(public).collect(),
         };
         for host in hosts.iter().filter(|host| egress.iter().any(|allow| allow.host.covers(host))) {
             let text = "is approved under `egress.allow`, but while it is the agent's provider the model door alone goes there";

@@ -11,6 +11,7 @@ fn usual_model(kind: ProviderKind) -> &'static str {
         ProviderKind::Scripted => "scripted-1",
         ProviderKind::Openai => "gpt-5.4",
         ProviderKind::Anthropic => "claude-sonnet-5",
+        ProviderKind::Gemini => "gemini-3-flash-preview",
     }
 }
 
@@ -20,6 +21,7 @@ pub(super) fn public_host(kind: ProviderKind) -> Option<&'static str> {
         ProviderKind::Scripted => None,
         ProviderKind::Openai => Some("api.openai.com"),
         ProviderKind::Anthropic => Some("api.anthropic.com"),
+        ProviderKind::Gemini => Some("generativelanguage.googleapis.com"),
     }
 }
 
@@ -59,21 +61,23 @@ impl Config {
 }
 
 fn by_key(has_key: &dyn Fn(ProviderKind) -> bool) -> Result<ProviderKind, String> {
-    match (has_key(ProviderKind::Openai), has_key(ProviderKind::Anthropic)) {
-        (false, false) => Ok(ProviderKind::Scripted),
-        (true, false) => Ok(ProviderKind::Openai),
-        (false, true) => Ok(ProviderKind::Anthropic),
-        (true, true) => {
-            let why = "`OPENAI_API_KEY` and `ANTHROPIC_API_KEY` are both set: say which with `provider = …` under \
-                       `[model]`, or unset one";
-            Err(why.to_owned())
+    let found: Vec<ProviderKind> = ProviderKind::KEYED.into_iter().filter(|kind| has_key(*kind)).collect();
+    match found.as_slice() {
+        [] => Ok(ProviderKind::Scripted),
+        [kind] => Ok(*kind),
+        several => {
+            let names: Vec<_> =
+                several.iter().filter_map(|kind| kind.key_variable()).map(|name| format!("`{name}`")).collect();
+            let all = if several.len() == 2 { "both" } else { "all" };
+            let why = "say which with `provider = …` under `[model]`, or leave one alone set";
+            Err(format!("{} are {all} set: {why}", names.join(" and ")))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ProviderKind::{self, Anthropic, Openai, Scripted};
+    use super::ProviderKind::{self, Anthropic, Gemini, Openai, Scripted};
     use crate::config::Config;
 
     fn chosen(text: &str, keys: &[ProviderKind]) -> Result<(ProviderKind, String), String> {
@@ -97,7 +101,9 @@ mod tests {
     fn the_key_chooses_unless_the_file_does() {
         assert_eq!(chosen("", &[]).unwrap().0, Scripted);
         assert_eq!(chosen("", &[Anthropic]).unwrap().0, Anthropic);
+        assert_eq!(chosen("", &[Gemini]).unwrap().0, Gemini);
         assert!(chosen("", &[Openai, Anthropic]).unwrap_err().contains("both set"));
+        assert!(chosen("", &[Openai, Anthropic, Gemini]).unwrap_err().contains("`GEMINI_API_KEY` are all set"));
         let file = "[model]\nprovider = \"openai\"\nmodel = \"m\"\n";
         assert_eq!(chosen(file, &[Openai, Anthropic]).unwrap(), (Openai, "m".to_owned()));
         assert!(chosen(file, &[Anthropic]).unwrap_err().contains("OPENAI_API_KEY"));

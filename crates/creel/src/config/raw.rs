@@ -214,14 +214,14 @@ section! {
 
 section! {
     /// Which model the agent gets. Its key never stands here: it comes from the environment of `creel up`
-    /// (`OPENAI_API_KEY` or `ANTHROPIC_API_KEY`) and stays outside the jail.
+    /// (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY` or `GEMINI_API_KEY`) and stays outside the jail.
     RawModel "model" {
         /// The provider. Without this: the one whose key is in the environment, and the scripted model when there is none.
-        provider: Option<Placed<String>> = None, Legal::OneOf(&["scripted", "openai", "anthropic"]),
+        provider: Option<Placed<String>> = None, Legal::OneOf(&["scripted", "openai", "anthropic", "gemini"]),
             why "works at once with a key, and without one", example "\"anthropic\"";
         /// The wire format that it is spoken to in, of those that the provider has.
         format: Option<Placed<String>> = None,
-            Legal::OneOf(&["openai-completions", "openai-responses", "anthropic-messages"]),
+            Legal::OneOf(&["openai-completions", "openai-responses", "anthropic-messages", "google-generative-ai"]),
             why "the provider's usual one; OpenAI's is `openai-completions`, which compatible servers speak too",
             example "\"anthropic-messages\"";
         /// The model's name at the provider.

@@ -150,7 +150,7 @@ fn types_and_ranges() {
     refused(&rule("host = \"a.test\"\nports = [65536]"), "3:10", &["`65536`"]);
     refused(&rule("host = \"a.test\"\nports = []"), "3:9", &["an empty list"]);
     refused(&rule("host = \"a.test\"\nhttp = 1"), "3:8", &["`true` or `false`"]);
-    refused("[model]\nprovider = \"gemini\"", "2:12", &["`\"scripted\"`, `\"openai\"`, `\"anthropic\"`"]);
+    refused("[model]\nprovider = \"grok\"", "2:12", &["`\"scripted\"`, `\"openai\"`, `\"anthropic\"`, `\"gemini\"`"]);
     refused("[ledger]\ndurability = \"none\"", "2:14", &["`\"effects\"`, `\"all\"`"]);
     refused("[tools]\ndeny = [1]", "2:9", &["`tools.deny` can't be `1`"]);
 }

@@ -167,7 +167,7 @@ fn unknown(key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>, section: &
 }
 
 const WHERE_SECRETS_GO: &str = "secrets never stand in this file: put the key into the environment of `creel up` \
-                                (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`), it stays outside the jail";
+                                (`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`), it stays outside the jail";
 
 /// Faults and masks for each text in `value` that looks like a credential.
 fn mask_credentials(value: &Spanned<DeValue<'_>>, found: &mut Findings) {

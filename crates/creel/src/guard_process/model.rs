@@ -67,7 +67,7 @@ fn providers(
             let origin: Arc<dyn Origin> = Arc::new(Scripted(model));
             return Ok(WireFormat::ALL.map(|format| made(format.door(), Arc::clone(&origin))).into());
         }
-        ProviderKind::Openai | ProviderKind::Anthropic => provider.format.door(),
+        ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini => provider.format.door(),
     };
     let url = config.provider_url(provider).ok_or("the provider has no address")?;
     let base = Base::parse(&url.to_string()).map_err(|error| error.to_string())?;

@@ -47,6 +47,8 @@ pub enum Format {
     Anthropic,
     /// OpenAI Responses.
     Responses,
+    /// Gemini's generateContent.
+    Gemini,
 }
 
 impl Format {
@@ -57,16 +59,18 @@ impl Format {
             Self::OpenAi => "openai-completions",
             Self::Anthropic => "anthropic-messages",
             Self::Responses => "openai-responses",
+            Self::Gemini => "google-generative-ai",
         }
     }
 
-    /// The endpoint that generates, as it is inside the jail.
+    /// The endpoint that generates, as it is inside the jail; for Gemini its beginning, which the model and the method follow.
     #[must_use]
     pub fn path(self) -> &'static str {
         match self {
             Self::OpenAi => "/v1/chat/completions",
             Self::Anthropic => "/v1/messages",
             Self::Responses => "/v1/responses",
+            Self::Gemini => "/v1beta/models/",
         }
     }
 }
@@ -78,6 +82,8 @@ pub enum KeyHeader {
     Bearer,
     /// `x-api-key: …`
     ApiKey,
+    /// `x-goog-api-key: …`
+    GoogApiKey,
 }
 
 impl KeyHeader {
@@ -87,6 +93,7 @@ impl KeyHeader {
         match format {
             Format::OpenAi | Format::Responses => Self::Bearer,
             Format::Anthropic => Self::ApiKey,
+            Format::Gemini => Self::GoogApiKey,
         }
     }
 
@@ -94,6 +101,7 @@ impl KeyHeader {
         match self {
             Self::Bearer => (http::header::AUTHORIZATION, Slot::Bearer),
             Self::ApiKey => (http::HeaderName::from_static("x-api-key"), Slot::Header),
+            Self::GoogApiKey => (http::HeaderName::from_static("x-goog-api-key"), Slot::Header),
         }
     }
 }

@@ -78,7 +78,7 @@ async fn exchange(
     if max_bytes.is_some_and(|max| reading.body.len() as u64 > max) {
         return Err(Error::AgentTooMuch("the prompt is longer than was allowed".to_owned()));
     }
-    let mut request = Request::post(provider.format.path()).body(reading.body.clone()).map_err(bug)?;
+    let mut request = Request::post(reading.path.as_str()).body(reading.body.clone()).map_err(bug)?;
     *request.headers_mut() = headers::to_provider(provider.format, headers, reading.stream);
     if let Some(inject) = inject {
         let (name, value) = key(broker.as_ref(), &inject, record, provider.key).await?;

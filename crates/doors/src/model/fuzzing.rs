@@ -64,6 +64,11 @@ pub(crate) fn request_responses(bytes: &[u8]) {
     request(Format::Responses, bytes);
 }
 
+/// [`request`] in Gemini's form.
+pub(crate) fn request_gemini(bytes: &[u8]) {
+    request(Format::Gemini, bytes);
+}
+
 /// [`stream`] in OpenAI's form.
 pub(crate) fn stream_openai(bytes: &[u8]) {
     stream(Format::OpenAi, bytes);
@@ -77,6 +82,11 @@ pub(crate) fn stream_anthropic(bytes: &[u8]) {
 /// [`stream`] in the form of OpenAI Responses.
 pub(crate) fn stream_responses(bytes: &[u8]) {
     stream(Format::Responses, bytes);
+}
+
+/// [`stream`] in Gemini's form.
+pub(crate) fn stream_gemini(bytes: &[u8]) {
+    stream(Format::Gemini, bytes);
 }
 
 /// [`whole`] in OpenAI's form.
@@ -94,16 +104,25 @@ pub(crate) fn whole_responses(bytes: &[u8]) {
     whole(Format::Responses, bytes);
 }
 
+/// [`whole`] in Gemini's form.
+pub(crate) fn whole_gemini(bytes: &[u8]) {
+    whole(Format::Gemini, bytes);
+}
+
 /// What goes to the provider reads as what was judged.
 fn request(format: Format, bytes: &[u8]) {
-    let seen = see::body(format, "fuzz", bytes, None);
+    let mut aim = see::Aim::from(format);
+    if format == Format::Gemini {
+        (aim.model, aim.stream) = (Some("m".to_owned()), Some(true));
+    }
+    let seen = see::body(&aim, "fuzz", bytes, None);
     let Ok(reading) = seen.reading else { return };
-    let again = see::body(format, "fuzz", &reading.body, None);
+    let again = see::body(&aim, "fuzz", &reading.body, None);
     assert_eq!(again.reading.as_ref(), Ok(&reading), "what is sent reads as what was judged");
     assert_eq!(again.prompt, seen.prompt, "and is recorded as such");
     let Ok(fence) = Separation::new() else { return };
-    let fenced = see::body(format, "fuzz", bytes, Some(&fence));
-    let still = |reading: see::Reading| see::body(format, "fuzz", &reading.body, None).reading.is_ok();
+    let fenced = see::body(&aim, "fuzz", bytes, Some(&fence));
+    let still = |reading: see::Reading| see::body(&aim, "fuzz", &reading.body, None).reading.is_ok();
     assert!(fenced.reading.is_ok_and(still), "what is fenced is a request still");
 }
 
@@ -138,6 +157,7 @@ fn stream(format: Format, bytes: &[u8]) {
             Format::OpenAi => lists(&value, "delta"),
             Format::Anthropic => opens(&value),
             Format::Responses => calls(&value),
+            Format::Gemini => functions(&value),
         };
         assert!(!proposes, "a refused call reached the agent: {data}");
     }
@@ -173,6 +193,7 @@ fn whole(format: Format, bytes: &[u8]) {
         Format::OpenAi => lists(&value, "message"),
         Format::Anthropic => value.get("content").is_some_and(holds),
         Format::Responses => calls(&value),
+        Format::Gemini => functions(&value),
     };
     assert!(!proposes, "a refused call reached the agent: {value}");
 }
@@ -196,6 +217,15 @@ fn lists(value: &Value, inside: &str) -> bool {
     let choices = value.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let calls = choices.iter().filter_map(|choice| choice.get(inside)?.get("tool_calls")?.as_array());
     calls.into_iter().any(|calls| !calls.is_empty())
+}
+
+/// Whether a candidate of Gemini's calls a function, in either spelling.
+fn functions(value: &Value) -> bool {
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_call = |part: &Value| part.get("functionCall").is_some() || part.get("function_call").is_some();
+    let calls =
+        |candidate: &Value| candidate.get("content").is_some_and(|content| list(content, "parts").iter().any(is_call));
+    list(value, "candidates").iter().any(calls)
 }
 
 /// Whether an event of OpenAI Responses is about a call, or a whole answer holds one. Readers go by its type.

@@ -26,7 +26,7 @@ pub trait Origin: Send + Sync {
     /// When the provider's name does not resolve.
     fn locate(&self) -> BoxFuture<'_, Result<Vec<IpAddr>, Error>>;
 
-    /// Sends one request, whose path is the one inside the jail ([`Format::path`]), to one of `addresses`, which were
+    /// Sends one request, whose path is the one inside the jail ([`Format::path`]), with a query where there is one, to one of `addresses`, which were
     /// judged.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ pub trait Origin: Send + Sync {
 }
 
 /// A provider's base URL, as the operator writes it: for OpenAI with the version (`https://api.openai.com/v1`), for
-/// Anthropic without (`https://api.anthropic.com`).
+/// Anthropic and Gemini without (`https://api.anthropic.com`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     /// Plain or TLS.
@@ -88,7 +88,7 @@ impl Base {
             Format::OpenAi | Format::Responses => {
                 format!("{}{}", self.path, inside.strip_prefix("/v1").unwrap_or(inside))
             }
-            Format::Anthropic => format!("{}{inside}", self.path),
+            Format::Anthropic | Format::Gemini => format!("{}{inside}", self.path),
         }
     }
 }
@@ -113,7 +113,8 @@ pub struct HttpOrigin {
 impl HttpOrigin {
     async fn exchange(&self, request: Request<Bytes>, addresses: Vec<IpAddr>) -> Result<Response<Body>, Error> {
         let (mut head, body) = request.into_parts();
-        let path = self.base.path(self.format, head.uri.path());
+        let inside = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = self.base.path(self.format, inside);
         head.uri = path.parse().map_err(|_| Error::Operator(format!("`{path}` is no path of a provider")))?;
         let host = HeaderValue::from_str(&self.base.authority())
             .map_err(|_| Error::Bug("a provider's name fits no header".to_owned()))?;

@@ -65,9 +65,9 @@ fn plain(text: &str) -> String {
 /// An event that ends a stream that can't go on.
 pub(super) fn error_event(format: Format, why: &str) -> Bytes {
     let text = format!("Creel stopped this answer: {why}");
-    let body = body(format, &text, "api_error", "creel_stopped");
+    let body = body(format, &text, "api_error", ("creel_stopped", StatusCode::INTERNAL_SERVER_ERROR));
     Bytes::from(match format {
-        Format::OpenAi => format!("data: {body}\n\n"),
+        Format::OpenAi | Format::Gemini => format!("data: {body}\n\n"),
         Format::Anthropic => format!("event: error\ndata: {body}\n\n"),
         Format::Responses => {
             // In a stream this format's errors are flat.
@@ -80,7 +80,7 @@ pub(super) fn error_event(format: Format, why: &str) -> Bytes {
 /// A sign of life while an answer is held.
 pub(super) fn keep_alive(format: Format) -> Bytes {
     Bytes::from_static(match format {
-        Format::OpenAi | Format::Responses => b": keepalive\n\n",
+        Format::OpenAi | Format::Responses | Format::Gemini => b": keepalive\n\n",
         Format::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
     })
 }
@@ -89,12 +89,27 @@ fn record(refusal: &Refusal) -> String {
     if refusal.record == 0 { String::new() } else { format!(", record {}", refusal.record) }
 }
 
-fn body(format: Format, text: &str, kind: &str, code: &str) -> Value {
+fn body(format: Format, text: &str, kind: &str, (code, status): (&str, StatusCode)) -> Value {
     match format {
         Format::OpenAi | Format::Responses => {
             json!({ "error": { "message": text, "type": kind, "param": null, "code": code } })
         }
         Format::Anthropic => json!({ "type": "error", "error": { "type": kind, "message": text } }),
+        Format::Gemini => {
+            json!({ "error": { "code": status.as_u16(), "message": text, "status": canonical(status) } })
+        }
+    }
+}
+
+/// The name that Google's API has for a status (google.rpc.Code).
+fn canonical(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::FORBIDDEN => "PERMISSION_DENIED",
+        StatusCode::NOT_FOUND => "NOT_FOUND",
+        StatusCode::SERVICE_UNAVAILABLE => "UNAVAILABLE",
+        StatusCode::GATEWAY_TIMEOUT => "DEADLINE_EXCEEDED",
+        status if status.is_client_error() => "INVALID_ARGUMENT",
+        _ => "INTERNAL",
     }
 }
 
@@ -104,7 +119,7 @@ fn render(format: Format, status: StatusCode, text: &str, code: &str, close: boo
         status if status.is_client_error() => "invalid_request_error",
         _ => "api_error",
     };
-    let mut response = Response::new(stream::full(body(format, text, kind, code).to_string()));
+    let mut response = Response::new(stream::full(body(format, text, kind, (code, status)).to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -5,6 +5,7 @@
 //! read it otherwise, with data kept apart by `separate`. Never decides and never touches the network.
 
 mod anthropic;
+mod gemini;
 mod openai;
 mod responses;
 
@@ -23,15 +24,45 @@ use super::separate::{Found, Separation};
 use super::strict;
 
 /// The endpoints of this door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {
-    Generate(Format),
+    Generate(Aim),
     Models(Format),
+}
+
+/// What a generating request's path says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Aim {
+    pub(super) format: Format,
+    /// The model, where the path names it and not the body.
+    pub(super) model: Option<String>,
+    /// Whether the answer is streamed, likewise.
+    pub(super) stream: Option<bool>,
+}
+
+impl From<Format> for Aim {
+    fn from(format: Format) -> Self {
+        Self { format, model: None, stream: None }
+    }
+}
+
+impl Aim {
+    /// The path and query at the provider.
+    fn path(&self) -> String {
+        let path = self.format.path();
+        match &self.model {
+            None => path.to_owned(),
+            Some(model) if self.stream == Some(true) => format!("{path}{model}:streamGenerateContent?alt=sse"),
+            Some(model) => format!("{path}{model}:generateContent"),
+        }
+    }
 }
 
 /// A request that could be read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reading {
+    /// Path and query at the provider.
+    pub(super) path: String,
     /// What is sent: the same JSON, written anew.
     pub(super) body: Bytes,
     pub(super) stream: bool,
@@ -54,14 +85,24 @@ pub(super) struct Seen {
 pub(super) fn endpoint(method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Endpoint, Flaw> {
     let unknown = |why: String| Err(FlawKind::UnknownEndpoint.at(why));
     let endpoint = match (method, uri.path()) {
-        (&Method::POST, "/v1/chat/completions") => Endpoint::Generate(Format::OpenAi),
-        (&Method::POST, "/v1/responses") => Endpoint::Generate(Format::Responses),
-        (&Method::POST, "/v1/messages") => Endpoint::Generate(Format::Anthropic),
-        (&Method::GET, "/v1/models") => Endpoint::Models(guess(uri, headers)),
+        (&Method::POST, "/v1/chat/completions") => Endpoint::Generate(Format::OpenAi.into()),
+        (&Method::POST, "/v1/responses") => Endpoint::Generate(Format::Responses.into()),
+        (&Method::POST, "/v1/messages") => Endpoint::Generate(Format::Anthropic.into()),
+        (&Method::GET, "/v1/models" | "/v1beta/models") => Endpoint::Models(guess(uri, headers)),
+        (&Method::POST, path) if path.starts_with(Format::Gemini.path()) => {
+            let aim = gemini::aim(path, uri.query()).map(Endpoint::Generate);
+            return aim.ok_or_else(|| {
+                let why = format!(
+                    "there is no {}; ask MODEL:generateContent or MODEL:streamGenerateContent?alt=sse",
+                    quoted(path)
+                );
+                FlawKind::UnknownEndpoint.at(why)
+            });
+        }
         (method, path) => return unknown(format!("there is no {} {}", quoted(method.as_str()), quoted(path))),
     };
-    match (uri.query(), endpoint) {
-        (None, _) | (Some("beta=true"), Endpoint::Generate(Format::Anthropic)) => Ok(endpoint),
+    match (uri.query(), &endpoint) {
+        (None, _) | (Some("beta=true"), Endpoint::Generate(Aim { format: Format::Anthropic, .. })) => Ok(endpoint),
         (Some(_), Endpoint::Models(_)) => Ok(endpoint),
         (Some(_), Endpoint::Generate(_)) => unknown("a query does not belong here; leave it out".to_owned()),
     }
@@ -73,22 +114,24 @@ pub(super) fn guess(uri: &Uri, headers: &HeaderMap) -> Format {
         Format::Anthropic
     } else if uri.path().starts_with("/v1/responses") {
         Format::Responses
+    } else if uri.path().starts_with("/v1beta/") {
+        Format::Gemini
     } else {
         Format::OpenAi
     }
 }
 
 /// Reads a generating request's body. `provider` is who would answer it; `fence` keeps data apart in what is sent.
-pub(super) fn body(format: Format, provider: &str, bytes: &[u8], fence: Option<&Separation>) -> Seen {
-    let mut prompt = prompt(format, provider, bytes);
+pub(super) fn body(aim: &Aim, provider: &str, bytes: &[u8], fence: Option<&Separation>) -> Seen {
+    let mut prompt = prompt(aim, provider, bytes);
     let reading = strict::parse_object(bytes)
         .map_err(|why| FlawKind::BadRequest.at(format!("the body can't be read: {why}")))
         .and_then(|map| {
             // Recorded even when something else is wrong.
-            if let Some(Value::String(model)) = map.get("model") {
+            if let (None, Some(Value::String(model))) = (&aim.model, map.get("model")) {
                 prompt.model = model.chars().take(256).collect();
             }
-            let reading = read(format, map, fence)?;
+            let reading = read(aim, map, fence)?;
             prompt.bytes = reading.body.len() as u64;
             prompt.digest = digest(&reading.body);
             Ok(reading)
@@ -97,11 +140,11 @@ pub(super) fn body(format: Format, provider: &str, bytes: &[u8], fence: Option<&
 }
 
 /// What is recorded of a request before (or without) a reading.
-pub(super) fn prompt(format: Format, provider: &str, bytes: &[u8]) -> Prompt {
+pub(super) fn prompt(aim: &Aim, provider: &str, bytes: &[u8]) -> Prompt {
     Prompt {
         provider: provider.to_owned(),
-        format: format.name().to_owned(),
-        model: String::new(),
+        format: aim.format.name().to_owned(),
+        model: aim.model.clone().unwrap_or_default(),
         bytes: bytes.len() as u64,
         digest: digest(bytes),
     }
@@ -111,52 +154,72 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(format: Format, mut map: Map<String, Value>, fence: Option<&Separation>) -> Result<Reading, Flaw> {
+fn read(aim: &Aim, mut map: Map<String, Value>, fence: Option<&Separation>) -> Result<Reading, Flaw> {
+    let format = aim.format;
     for (key, value) in &map {
         match format {
             Format::OpenAi => openai::key(key, value)?,
             Format::Anthropic => anthropic::key(key, value)?,
             Format::Responses => responses::key(key, value)?,
+            Format::Gemini => gemini::key(key, value)?,
         }
     }
-    match map.get("model") {
-        Some(Value::String(model)) if (1..=256).contains(&model.len()) => {}
+    match (&aim.model, map.get("model")) {
+        (Some(_), _) => {}
+        (None, Some(Value::String(model))) if (1..=256).contains(&model.len()) => {}
         _ => return Err(FlawKind::BadRequest.at("`model` must be a text of 1 to 256 bytes")),
     }
-    let stream = match map.get("stream") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(stream)) => *stream,
-        Some(_) => return Err(FlawKind::BadRequest.at("`stream` must be true or false")),
+    let stream = match (aim.stream, map.get("stream")) {
+        (Some(stream), _) => stream,
+        (None, None | Some(Value::Null)) => false,
+        (None, Some(Value::Bool(stream))) => *stream,
+        (None, Some(_)) => return Err(FlawKind::BadRequest.at("`stream` must be true or false")),
     };
-    let each = |check: fn(&Map<String, Value>) -> Result<(), Flaw>| {
-        list(map.get("messages"), "messages")?.iter().try_for_each(|message| check(object(message, "a message")?))
+    let each = |key: &str, check: fn(&Map<String, Value>) -> Result<(), Flaw>| {
+        list(map.get(key), key)?.iter().try_for_each(|message| check(object(message, "a message")?))
     };
     match format {
-        Format::OpenAi => each(openai::message)?,
-        Format::Anthropic => each(anthropic::message)?,
+        Format::OpenAi => each("messages", openai::message)?,
+        Format::Anthropic => each("messages", anthropic::message)?,
         Format::Responses => responses::input(map.get("input"))?,
+        Format::Gemini => each("contents", gemini::content)?,
     }
-    let mut offered = BTreeSet::new();
-    if let Some(tools) = map.get("tools").filter(|tools| !tools.is_null()) {
-        for tool in list(Some(tools), "tools")? {
-            let tool = object(tool, "a tool")?;
-            let name = match format {
-                Format::OpenAi => openai::tool(tool)?,
-                Format::Anthropic => anthropic::tool(tool)?,
-                Format::Responses => responses::tool(tool)?,
-            };
-            if !offered.insert(name.to_owned()) {
-                return Err(FlawKind::BadRequest.at(format!("the tool {} is offered twice", quoted(name))));
-            }
-        }
-    }
+    let offered = offered(format, &map)?;
     if format == Format::Responses {
         responses::prepare(&mut map);
     }
     let heard = Heard::of(format, &map);
     let found = fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;
-    Ok(Reading { body: body.into(), stream, offered, heard, found })
+    Ok(Reading { path: aim.path(), body: body.into(), stream, offered, heard, found })
+}
+
+/// The names of the tools that a request offers.
+fn offered(format: Format, map: &Map<String, Value>) -> Result<BTreeSet<String>, Flaw> {
+    let mut offered = BTreeSet::new();
+    let mut offer = |name: &str| {
+        let is_new = offered.insert(name.to_owned());
+        let twice = || FlawKind::BadRequest.at(format!("the tool {} is offered twice", quoted(name)));
+        is_new.then_some(()).ok_or_else(twice)
+    };
+    let tools = match map.get("tools") {
+        None | Some(Value::Null) => &Vec::new(),
+        tools => list(tools, "tools")?,
+    };
+    for tool in tools {
+        let tool = object(tool, "a tool")?;
+        match format {
+            Format::OpenAi => offer(openai::tool(tool)?)?,
+            Format::Anthropic => offer(anthropic::tool(tool)?)?,
+            Format::Responses => offer(responses::tool(tool)?)?,
+            Format::Gemini => {
+                for function in gemini::functions(tool)? {
+                    offer(gemini::function(object(function, "a function")?)?)?;
+                }
+            }
+        }
+    }
+    Ok(offered)
 }
 
 fn list<'a>(value: Option<&'a Value>, what: &str) -> Result<&'a Vec<Value>, Flaw> {

@@ -70,7 +70,11 @@ impl Separation {
     /// Fences what came from outside in a request that was read before.
     pub(super) fn apply(&self, format: Format, request: &mut Map<String, Value>) -> Found {
         let mut found = Found::default();
-        let list = if format == Format::Responses { "input" } else { "messages" };
+        let list = match format {
+            Format::Responses => "input",
+            Format::Gemini => "contents",
+            Format::OpenAi | Format::Anthropic => "messages",
+        };
         match request.get_mut(list) {
             Some(Value::Array(messages)) => {
                 for message in messages.iter_mut().filter_map(Value::as_object_mut) {
@@ -94,12 +98,39 @@ impl Separation {
         {
             return self.outside(output, MAX_DEPTH, found);
         }
+        if format == Format::Gemini {
+            return self.content(message, found);
+        }
         let role = message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
         let Some(content) = message.get_mut("content") else { return };
         match (format, role.as_str()) {
             (Format::OpenAi, "tool") => self.outside(content, MAX_DEPTH, found),
             (_, "user") => self.user(content, found),
             _ => {}
+        }
+    }
+
+    /// A content of Gemini's: words of the user, answers of functions.
+    fn content(&self, content: &mut Map<String, Value>, found: &mut Found) {
+        let by_model = content.get("role").and_then(Value::as_str) == Some("model");
+        let Some(Value::Array(parts)) = content.get_mut("parts").filter(|_| !by_model) else { return };
+        for part in parts.iter_mut().filter_map(Value::as_object_mut) {
+            if let Some(Value::String(text)) = part.get_mut("text") {
+                self.marked(text, found);
+            }
+            let answer = part.get_mut("functionResponse").and_then(|answer| answer.get_mut("response"));
+            let Some(answer) = answer.and_then(Value::as_object_mut).filter(|answer| !answer.is_empty()) else {
+                continue;
+            };
+            let mut values = answer.values_mut();
+            if let (Some(Value::String(text)), None) = (values.next(), values.next()) {
+                self.fence(text, Channel::ToolResult, found);
+                continue;
+            }
+            // Its keys are from outside as well.
+            let mut text = Value::Object(std::mem::take(answer)).to_string();
+            self.fence(&mut text, Channel::ToolResult, found);
+            answer.insert("output".to_owned(), text.into());
         }
     }
 
@@ -247,6 +278,15 @@ impl Separation {
                 let at = messages.iter().take_while(is_operator).count();
                 let role = messages.first().filter(is_operator).and_then(|first| first.get("role").cloned());
                 messages.insert(at, json!({ "role": role.unwrap_or(json!("system")), "content": words }));
+            }
+            Format::Gemini => {
+                let block = json!({ "text": words });
+                match request.get_mut("systemInstruction").and_then(|system| system.get_mut("parts")) {
+                    Some(Value::Array(parts)) => parts.push(block),
+                    _ => {
+                        request.insert("systemInstruction".to_owned(), json!({ "parts": [block] }));
+                    }
+                }
             }
             Format::Responses => {
                 if let Some(Value::String(said)) = request.get("input") {

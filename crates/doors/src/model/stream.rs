@@ -4,6 +4,7 @@
 //! the place of a refused call. It never lets an event by that it can't read. `relay` feeds it and carries out its steps.
 
 mod anthropic;
+mod gemini;
 mod openai;
 mod responses;
 
@@ -65,6 +66,7 @@ impl Machine {
             Format::OpenAi => Box::new(openai::Stream::default()),
             Format::Anthropic => Box::new(anthropic::Stream::default()),
             Format::Responses => Box::new(responses::Stream::default()),
+            Format::Gemini => Box::new(gemini::Stream::default()),
         })
     }
 

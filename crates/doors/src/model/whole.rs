@@ -4,6 +4,7 @@
 //! `stream`, it lets nothing by that it can't read. `enforce` calls it.
 
 mod anthropic;
+mod gemini;
 mod openai;
 mod responses;
 
@@ -39,6 +40,7 @@ impl Whole {
             Format::OpenAi => openai::calls(&answer)?,
             Format::Anthropic => anthropic::calls(&answer)?,
             Format::Responses => responses::calls(&answer)?,
+            Format::Gemini => gemini::calls(&answer)?,
         };
         if calls.len() > MAX_CALLS {
             return Err(format!("it proposes more than {MAX_CALLS} calls at once"));
@@ -47,6 +49,7 @@ impl Whole {
             Format::OpenAi => openai::texts(&answer),
             Format::Anthropic => anthropic::texts(&answer),
             Format::Responses => responses::texts(&answer),
+            Format::Gemini => gemini::texts(&answer),
         };
         let written = match Lookout::default().push(&text) {
             Sighting::Found(bytes, name) => Some((text.len() - bytes, super::stream::written(name, text))),
@@ -75,6 +78,7 @@ impl Whole {
                 Format::OpenAi => openai::cut(&mut self.answer, *keep, refusal),
                 Format::Anthropic => anthropic::cut(&mut self.answer, *keep, refusal),
                 Format::Responses => responses::cut(&mut self.answer, *keep, refusal),
+                Format::Gemini => gemini::cut(&mut self.answer, *keep, refusal),
             }
         } else if texts.is_empty() {
             return self.raw;
@@ -84,6 +88,7 @@ impl Whole {
             Format::OpenAi => openai::without(&mut self.answer, &texts, none_left),
             Format::Anthropic => anthropic::without(&mut self.answer, &texts, none_left),
             Format::Responses => responses::without(&mut self.answer, &texts),
+            Format::Gemini => gemini::without(&mut self.answer, &texts),
         }
         Bytes::from(Value::Object(self.answer).to_string())
     }
@@ -219,6 +224,25 @@ mod tests {
             json!({ "output": [says("x")], "output_text": "[exec]{}" }),
         ] {
             assert!(read(Format::Responses, &bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn geminis_parts_keep_their_places() {
+        let part = |name: &str| json!({ "functionCall": { "name": name, "args": { "a": 1 } } });
+        let answer = |parts: Value| json!({ "candidates": [{ "content": { "role": "model", "parts": parts }, "finishReason": "STOP" }] });
+        let full = answer(json!([{ "text": "hm" }, part("exec"), part("read")]));
+        assert_eq!(read(Format::Gemini, &full).unwrap().resolve(&[None, None]), full.to_string());
+        let whole = read(Format::Gemini, &full).unwrap();
+        let out: Value = serde_json::from_slice(&whole.resolve(&[Some("no".to_owned()), None])).unwrap();
+        assert_eq!(out, answer(json!([{ "text": "hm" }, { "text": "no" }, part("read")])));
+        let written = answer(json!([{ "text": "<think>" }, { "text": "</think>[exec]" }, { "text": "{}" }]));
+        let out: Value = serde_json::from_slice(&read(Format::Gemini, &written).unwrap().resolve(&[])).unwrap();
+        let said = |at: usize| out["candidates"][0]["content"]["parts"][at]["text"].as_str().unwrap().to_owned();
+        assert_eq!((said(0), said(2)), ("<think>".to_owned(), String::new()));
+        assert!(said(1).starts_with("</think>\n(Creel refused"), "{out}");
+        for bad in [json!({ "candidates": [{}, {}] }), json!({ "error": {} }), answer(json!([{ "toolCall": {} }]))] {
+            assert!(read(Format::Gemini, &bad).is_err(), "{bad}");
         }
     }
 }

@@ -201,7 +201,9 @@ impl World {
             key: KeyHeader::usual(format),
             models: vec!["m".to_owned()],
         };
-        let config = Config { providers: [Format::OpenAi, Format::Anthropic, Format::Responses].map(serving).into() };
+        let config = Config {
+            providers: [Format::OpenAi, Format::Anthropic, Format::Responses, Format::Gemini].map(serving).into(),
+        };
         let (sender, config) = watch::channel(Arc::new(config));
         let handed = parse_handover(format!("{{\"name\":\"KEY\",\"value\":\"{KEY}\"}}\n").into_bytes().into()).unwrap();
         let ledger = Arc::clone(&book) as Arc<dyn Ledger>;
@@ -272,6 +274,10 @@ pub(crate) fn ask(path: &str, stream: bool, tools: &[&str]) -> Value {
         _ => json!({ "name": name, "input_schema": {} }),
     };
     let tools: Vec<Value> = tools.iter().map(tool).collect();
+    if path.starts_with(Format::Gemini.path()) {
+        let functions: Vec<Value> = tools.iter().map(|tool| json!({ "name": tool["name"] })).collect();
+        return json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }], "tools": [{ "functionDeclarations": functions }] });
+    }
     if path == Format::Responses.path() {
         return json!({ "model": "m", "stream": stream, "input": "hi", "tools": tools });
     }
@@ -282,6 +288,9 @@ pub(crate) fn text_answer(format: Format) -> Value {
     match format {
         Format::OpenAi => {
             json!({ "choices": [{ "index": 0, "message": { "role": "assistant", "content": "hi" }, "finish_reason": "stop" }] })
+        }
+        Format::Gemini => {
+            json!({ "candidates": [{ "content": { "role": "model", "parts": [{ "text": "hi" }] }, "finishReason": "STOP" }] })
         }
         Format::Responses => {
             let content = json!([{ "type": "output_text", "text": "hi", "annotations": [] }]);
@@ -355,6 +364,17 @@ pub(crate) fn responses_call(tools: &[&str]) -> String {
     out + &event(
         json!({ "type": "response.completed", "response": { "status": "completed", "output": output, "usage": usage } }),
     )
+}
+
+/// The same in Gemini's form.
+pub(crate) fn gemini_call(tools: &[&str]) -> String {
+    let chunk = |parts: Value, finish: Value| {
+        let candidate = json!({ "content": { "role": "model", "parts": parts }, "finishReason": finish });
+        format!("data: {}\r\n\r\n", json!({ "candidates": [candidate] }))
+    };
+    let call = |(at, name): (usize, &&str)| json!({ "functionCall": { "id": format!("c{at}"), "name": name, "args": { "command": "id" } } });
+    let calls: Vec<Value> = tools.iter().enumerate().map(call).collect();
+    chunk(json!([{ "text": "hm" }]), Value::Null) + &chunk(calls.into(), Value::Null) + &chunk(json!([]), json!("STOP"))
 }
 
 /// A plain HTTP provider on a socket, and the requests it got.

@@ -10,13 +10,15 @@ fn at(format: ModelFormat, pointer: &str) -> Value {
 
 #[test]
 fn the_model_is_reached_through_the_door_alone() {
-    use ModelFormat::{AnthropicMessages, OpenaiCompletions, OpenaiResponses};
+    use ModelFormat::{AnthropicMessages, GoogleGenerativeAi, OpenaiCompletions, OpenaiResponses};
     assert_eq!(at(OpenaiCompletions, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983/v1");
     assert_eq!(at(OpenaiCompletions, "/models/providers/creel/api"), "openai-completions");
     assert_eq!(at(AnthropicMessages, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983");
     assert_eq!(at(AnthropicMessages, "/models/providers/creel/api"), "anthropic-messages");
     assert_eq!(at(OpenaiResponses, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983/v1");
     assert_eq!(at(OpenaiResponses, "/models/providers/creel/api"), "openai-responses");
+    assert_eq!(at(GoogleGenerativeAi, "/models/providers/creel/baseUrl"), "http://127.0.0.1:983/v1beta");
+    assert_eq!(at(GoogleGenerativeAi, "/models/providers/creel/api"), "google-generative-ai");
     assert_eq!(at(OpenaiCompletions, "/models/mode"), "replace");
     assert_eq!(at(OpenaiCompletions, "/agents/defaults/model/primary"), "creel/mock-1");
 }

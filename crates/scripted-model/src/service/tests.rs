@@ -70,6 +70,24 @@ async fn responses_both_ways() {
 }
 
 #[tokio::test]
+async fn gemini_both_ways() {
+    let model = ScriptedModel::helpful();
+    let ask = json!({ "contents": [{ "role": "user", "parts": [{ "text": "RUN: id" }] }],
+        "tools": [{ "functionDeclarations": [{ "name": "exec" }] }] });
+    let value: Value =
+        serde_json::from_str(&text(model.respond(&post("/v1beta/models/m:generateContent", &ask))).await).unwrap();
+    let candidate = &value["candidates"][0];
+    assert_eq!(candidate["content"]["parts"][0]["functionCall"]["args"]["command"], "id");
+    assert_eq!((&candidate["finishReason"], &value["modelVersion"]), (&json!("STOP"), &json!("m")));
+    let stream = text(model.respond(&post("/v1beta/models/m:streamGenerateContent?alt=sse", &ask))).await;
+    let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
+    let chunks: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap()).collect();
+    assert_eq!(chunks[0]["candidates"][0]["content"]["parts"][0]["functionCall"]["name"], "exec");
+    assert!(chunks.last().unwrap()["usageMetadata"]["candidatesTokenCount"].is_u64());
+    assert_eq!(model.respond(&post("/v1beta/models/m:embedContent", &ask)).status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn models_and_faults() {
     let model = ScriptedModel::helpful();
     let get = |path: &str| Request::get(path).body(Bytes::new()).unwrap();

@@ -44,10 +44,12 @@ impl Checker<'_> {
         if let (Some(url), None) = (&base_url, &provider)
             && !self.incomplete
         {
-            let help = "name the wire format that it speaks: `provider = \"openai\"` or `provider = \"anthropic\"`";
+            let help = "name whose wire format it speaks: `provider = \"openai\"`, `\"anthropic\"` or `\"gemini\"`";
             self.fault(url.span.clone(), "`model.base_url` needs a `provider`", help);
         }
-        if let (Some(script), Some(ProviderKind::Openai | ProviderKind::Anthropic)) = (&script, kind) {
+        if let (Some(script), Some(ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Gemini)) =
+            (&script, kind)
+        {
             let what = "`model.script` is for the scripted model alone";
             self.fault(script.span.clone(), what, "take it out, or say `provider = \"scripted\"`");
         }
@@ -106,6 +108,7 @@ fn kind(word: &str) -> Option<ProviderKind> {
         "scripted" => Some(ProviderKind::Scripted),
         "openai" => Some(ProviderKind::Openai),
         "anthropic" => Some(ProviderKind::Anthropic),
+        "gemini" => Some(ProviderKind::Gemini),
         _ => None,
     }
 }

@@ -66,7 +66,7 @@ async fn begin(world: &Arc<World>, answer: Body) -> Body {
     let guard = Guard::new(world.clone(), world.clone(), world.clone(), world.clone(), world.clone(), false);
     let admission =
         Admission { guard, tenant: Tenant::parse("main").unwrap(), sign: None, claimed_trace: None, ground: None };
-    let prompt = crate::model::see::prompt(Format::OpenAi, "p", b"");
+    let prompt = crate::model::see::prompt(&Format::OpenAi.into(), "p", b"");
     let permit = admission.ask(Deed::Prompt(prompt), Facts::default()).await.unwrap();
     let (_, receipt) = permit.redeem();
     let relay = Relay {

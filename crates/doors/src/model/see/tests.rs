@@ -16,13 +16,23 @@ fn responses(extra: Value) -> Value {
     )
 }
 
+fn gemini(extra: Value) -> Value {
+    with(json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }), extra)
+}
+
+/// What a request's path says, for Gemini with a model.
+fn aim(format: Format) -> Aim {
+    let (model, stream) = if format == Format::Gemini { (Some("m".to_owned()), Some(true)) } else { (None, None) };
+    Aim { format, model, stream }
+}
+
 fn with(mut base: Value, extra: Value) -> Value {
     base.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     base
 }
 
 fn check(format: Format, value: &Value, expected: Option<FlawKind>) {
-    let seen = body(format, "p", value.to_string().as_bytes(), None);
+    let seen = body(&aim(format), "p", value.to_string().as_bytes(), None);
     assert_eq!(seen.reading.as_ref().err().map(|flaw| flaw.kind), expected, "{value}");
     assert_eq!(seen.prompt.digest.len(), 64);
 }
@@ -33,6 +43,9 @@ fn says(format: Format, content: Value, expected: Option<FlawKind>) {
         Format::OpenAi => openai(messages),
         Format::Anthropic => anthropic(messages),
         Format::Responses => responses(json!({ "input": messages["messages"] })),
+        Format::Gemini => {
+            gemini(json!({ "contents": [{ "role": "user", "parts": [messages["messages"][0]["content"][0]] }] }))
+        }
     };
     check(format, &value, expected);
 }
@@ -135,7 +148,7 @@ fn responses_takes_what_openclaw_sends() {
         None,
     );
     let tool = json!({ "type": "custom", "name": "sql", "description": "d", "format": { "type": "text" } });
-    let seen = body(Format::Responses, "p", responses(json!({ "tools": [tool] })).to_string().as_bytes(), None);
+    let seen = body(&aim(Format::Responses), "p", responses(json!({ "tools": [tool] })).to_string().as_bytes(), None);
     let reading = seen.reading.unwrap();
     assert!(reading.offered.contains("sql"));
     let sent: Value = serde_json::from_slice(&reading.body).unwrap();
@@ -214,6 +227,116 @@ fn responses_holds_its_files_itself() {
 }
 
 #[test]
+fn geminis_path_names_the_model_and_a_key_in_it_is_left_out() {
+    let endpoint = |uri: &str| super::endpoint(&Method::POST, &uri.parse().unwrap(), &HeaderMap::new());
+    let made =
+        |stream: bool| Aim { format: Format::Gemini, model: Some("gemini-3.1".to_owned()), stream: Some(stream) };
+    for (uri, stream) in [
+        ("/v1beta/models/gemini-3.1:generateContent", false),
+        ("/v1beta/models/gemini-3.1:generateContent?key=attacker", false),
+        ("/v1beta/models/gemini-3.1:streamGenerateContent?alt=sse", true),
+        ("/v1beta/models/gemini-3.1:streamGenerateContent?key=attacker&alt=sse", true),
+    ] {
+        let Ok(Endpoint::Generate(aim)) = endpoint(uri) else { panic!("{uri}") };
+        assert_eq!(aim, made(stream), "{uri}");
+        let seen = body(&aim, "p", gemini(json!({})).to_string().as_bytes(), None);
+        let reading = seen.reading.unwrap();
+        let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        assert_eq!((reading.path, reading.stream), (format!("/v1beta/models/gemini-3.1:{method}"), stream));
+        assert_eq!((seen.prompt.model.as_str(), seen.prompt.format.as_str()), ("gemini-3.1", "google-generative-ai"));
+    }
+    for uri in [
+        "/v1beta/models/gemini-3.1",
+        "/v1beta/models/gemini-3.1:streamGenerateContent",
+        "/v1beta/models/gemini-3.1:streamGenerateContent?alt=json",
+        "/v1beta/models/gemini-3.1:generateContent?alt=sse&alt=sse",
+        "/v1beta/models/gemini-3.1:generateContent?$callback=x",
+        "/v1beta/models/gemini-3.1:batchGenerateContent",
+        "/v1beta/models/a:b:generateContent",
+        "/v1beta/models/a%2f..:generateContent",
+        "/v1beta/models/..:generateContent",
+        "/v1beta/models/:generateContent",
+        "/v1beta/models/a/b:generateContent",
+        "/v1beta/tunedModels/a:generateContent",
+        "/v1beta/cachedContents",
+        "/upload/v1beta/files",
+        "/v1/models/gemini-3.1:generateContent",
+    ] {
+        assert_eq!(endpoint(uri).unwrap_err().kind, FlawKind::UnknownEndpoint, "{uri}");
+    }
+}
+
+#[test]
+fn gemini_takes_what_openclaw_sends() {
+    let function = json!({ "name": "exec", "description": "d", "parametersJsonSchema": { "type": "object" } });
+    let turn = json!({ "systemInstruction": { "parts": [{ "text": "s" }] }, "tools": [{ "functionDeclarations": [function] }],
+        "toolConfig": { "functionCallingConfig": { "mode": "AUTO" } },
+        "generationConfig": { "maxOutputTokens": 8192, "temperature": 1, "thinkingConfig": { "includeThoughts": true } },
+        "contents": [
+            { "role": "user", "parts": [{ "text": "hi" }, { "inlineData": { "mimeType": "image/png", "data": "AA" } }] },
+            { "role": "model", "parts": [{ "text": "hm", "thought": true, "thoughtSignature": "c2ln" }, { "thoughtSignature": "c2ln" },
+                { "functionCall": { "id": "1", "name": "exec", "args": {} }, "thoughtSignature": "c2ln" }] },
+            { "role": "user", "parts": [{ "functionResponse": { "id": "1", "name": "exec", "response": { "output": "rows" },
+                "parts": [{ "inlineData": { "mimeType": "image/png", "data": "AA" } }] } }] },
+        ] });
+    check(Format::Gemini, &gemini(turn.clone()), None);
+    let seen = body(&aim(Format::Gemini), "p", gemini(turn.clone()).to_string().as_bytes(), None);
+    let reading = seen.reading.unwrap();
+    assert!(reading.offered.contains("exec"));
+    let sent: Value = serde_json::from_slice(&reading.body).unwrap();
+    assert_eq!(sent, gemini(turn), "nothing is added");
+}
+
+#[test]
+fn gemini_leaves_nothing_at_the_provider_and_fetches_nothing() {
+    use FlawKind::{BadRequest, ServerTool, StoredState, UnknownContent, UnknownKey, UrlSource};
+    for (extra, kind) in [
+        (json!({ "cachedContent": "cachedContents/1" }), StoredState),
+        (json!({ "model": "models/other" }), UnknownKey),
+        (json!({ "system_instruction": {} }), UnknownKey),
+        (json!({ "systemInstruction": "s" }), BadRequest),
+        (json!({ "systemInstruction": { "parts": [{ "fileData": {} }] } }), UnknownContent),
+        (json!({ "contents": {} }), BadRequest),
+        (json!({ "tools": [{ "googleSearch": {} }] }), ServerTool),
+        (json!({ "tools": [{ "urlContext": {}, "functionDeclarations": [] }] }), ServerTool),
+        (json!({ "tools": [{ "codeExecution": {} }] }), ServerTool),
+        (json!({ "tools": [{ "mcpServers": [] }] }), ServerTool),
+        (json!({ "tools": [{ "function_declarations": [] }] }), ServerTool),
+        (json!({ "tools": [{ "functionDeclarations": [{ "name": "a" }, { "name": "a" }] }] }), BadRequest),
+        (json!({ "generationConfig": { "candidateCount": 2 } }), BadRequest),
+        (json!({ "generationConfig": { "responseModalities": ["IMAGE"] } }), UnknownContent),
+        (json!({ "generationConfig": { "speechConfig": {} } }), UnknownContent),
+        (json!({ "toolConfig": { "functionCallingConfig": { "streamFunctionCallArguments": true } } }), UnknownContent),
+        (json!({ "toolConfig": { "includeServerSideToolInvocations": true } }), UnknownContent),
+        (json!({ "contents": [{ "role": "system", "parts": [{ "text": "x" }] }] }), UnknownContent),
+        (
+            json!({ "contents": [{ "role": "model", "parts": [{ "functionResponse": { "name": "x", "response": {} } }] }] }),
+            UnknownContent,
+        ),
+    ] {
+        check(Format::Gemini, &gemini(extra), Some(kind));
+    }
+    let answer = |more: Value| json!({ "functionResponse": with(json!({ "name": "x", "response": {} }), more) });
+    for (part, kind) in [
+        (json!({ "fileData": { "fileUri": "https://x" } }), UrlSource),
+        (json!({ "file_data": { "file_uri": "https://x" } }), UnknownContent),
+        (json!({ "executableCode": {} }), ServerTool),
+        (json!({ "toolResponse": {} }), ServerTool),
+        (json!({ "functionCall": { "name": "x", "args": {} } }), UnknownContent),
+        (json!({ "text": "x", "fileData": {} }), BadRequest),
+        (json!({ "text": 1 }), BadRequest),
+        (json!({}), BadRequest),
+        (json!({ "inlineData": { "mimeType": "x", "data": "AA", "uri": "x" } }), UnknownContent),
+        (answer(json!({ "response": "x" })), BadRequest),
+        (answer(json!({ "scheduling": "WHEN_IDLE" })), UnknownContent),
+        (answer(json!({ "parts": [{ "fileData": { "fileUri": "https://x" } }] })), UrlSource),
+        (answer(json!({ "parts": [{ "text": "x" }] })), UnknownContent),
+    ] {
+        says(Format::Gemini, part, Some(kind));
+    }
+}
+
+#[test]
 fn shapeless_bodies_are_refused() {
     for bad in [
         &b""[..],
@@ -227,7 +350,7 @@ fn shapeless_bodies_are_refused() {
         br#"{"model":"m","messages":[],"n":2}"#,
         br#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"a b"}}]}"#,
     ] {
-        let seen = body(Format::OpenAi, "p", bad, None);
+        let seen = body(&aim(Format::OpenAi), "p", bad, None);
         assert_eq!(seen.reading.unwrap_err().kind, FlawKind::BadRequest, "{}", String::from_utf8_lossy(bad));
     }
 }
@@ -238,9 +361,9 @@ fn endpoints() {
         let found = endpoint(&method, &uri.parse().unwrap(), &HeaderMap::new());
         assert_eq!(found.ok(), expected, "{method} {uri}");
     };
-    check(Method::POST, "/v1/chat/completions", Some(Endpoint::Generate(Format::OpenAi)));
-    check(Method::POST, "/v1/responses", Some(Endpoint::Generate(Format::Responses)));
-    check(Method::POST, "/v1/messages?beta=true", Some(Endpoint::Generate(Format::Anthropic)));
+    check(Method::POST, "/v1/chat/completions", Some(Endpoint::Generate(Format::OpenAi.into())));
+    check(Method::POST, "/v1/responses", Some(Endpoint::Generate(Format::Responses.into())));
+    check(Method::POST, "/v1/messages?beta=true", Some(Endpoint::Generate(Format::Anthropic.into())));
     check(Method::GET, "/v1/models", Some(Endpoint::Models(Format::OpenAi)));
     for (method, uri) in [
         (Method::POST, "/v1/messages?key=x"),
@@ -264,7 +387,7 @@ fn endpoints() {
 
 #[test]
 fn the_body_that_is_sent_is_written_anew() {
-    let seen = body(Format::OpenAi, "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n", None);
+    let seen = body(&aim(Format::OpenAi), "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n", None);
     assert_eq!(&seen.reading.unwrap().body[..], br#"{"model":"m","messages":[],"seed":7}"#);
     assert_eq!(seen.prompt.bytes, 36);
 }
@@ -272,8 +395,9 @@ fn the_body_that_is_sent_is_written_anew() {
 proptest::proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _seen = body(Format::OpenAi, "p", &bytes, None);
-        let _seen = body(Format::Anthropic, "p", &bytes, None);
-        let _seen = body(Format::Responses, "p", &bytes, None);
+        let _seen = body(&aim(Format::OpenAi), "p", &bytes, None);
+        let _seen = body(&aim(Format::Anthropic), "p", &bytes, None);
+        let _seen = body(&aim(Format::Responses), "p", &bytes, None);
+        let _seen = body(&aim(Format::Gemini), "p", &bytes, None);
     }
 }

@@ -1,3 +1,4 @@
+mod gemini;
 mod responses;
 
 use proptest::prelude::*;
@@ -413,7 +414,7 @@ proptest! {
     #[test]
     fn any_chunking_gives_the_same_answer(size in 1usize..300, refuse_a: bool, refuse_b: bool) {
         let refuse: Vec<&str> = [(refuse_a, "a"), (refuse_b, "b")].iter().filter(|(no, _)| *no).map(|(_, id)| *id).collect();
-        let all = [(Format::OpenAi, openai_two()), (Format::Anthropic, anthropic_two()), (Format::Responses, responses::two())];
+        let all = [(Format::OpenAi, openai_two()), (Format::Anthropic, anthropic_two()), (Format::Responses, responses::two()), (Format::Gemini, gemini::two())];
         for (format, text) in all {
             prop_assert_eq!(run(format, &text, &refuse, size), run(format, &text, &refuse, 1 << 20));
         }

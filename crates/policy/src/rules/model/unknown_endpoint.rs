@@ -6,8 +6,8 @@ use crate::judge::Policy;
 use crate::rule::{Finding, flawed, rule};
 
 rule! {
-    /// The request is for no endpoint of the model door. Only chat completions, responses, messages and the list of models
-    /// are; files, batches and the like could carry anything out.
+    /// The request is for no endpoint of the model door. Only chat completions, responses, messages, Gemini's
+    /// generateContent and the list of models are; files, batches and the like could carry anything out.
     "model/unknown-endpoint",
     to_agent: "there is no such endpoint here",
     how_to_allow: "nothing allows it in this edition of Creel",
