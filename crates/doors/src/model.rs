@@ -25,6 +25,7 @@ mod separate;
 mod sse;
 mod stream;
 pub(crate) mod strict;
+mod usage;
 mod whole;
 
 use std::convert::Infallible;

@@ -227,8 +227,8 @@ section! {
         /// The model's name at the provider.
         model: Option<Placed<String>> = None, Legal::Text("1 to 128 letters, digits and `. _ : / @ -`"),
             why "depends on the provider", example "\"claude-sonnet-4-5\"";
-        /// Where the provider is, for one of your own that speaks the same wire format. `https`, unless it is pinned to
-        /// this machine.
+        /// Where the provider is, for one of your own that speaks the same wire format; with the version for OpenAI's
+        /// (`/v1`), without it for the others. `https`, unless it is pinned to this machine.
         base_url: Option<Placed<String>> = None, Legal::Text("a URL without user, query and fragment"),
             why "the provider's public address", example "\"https://llm.example.com/v1\"";
         /// Connect here, whatever the name in `base_url` resolves to.

@@ -130,7 +130,7 @@ async fn deliver(
         Ok(()) => tokio::select! {
             delivered = async {
                 if head.status.is_success() {
-                    delivery.whole(body).await
+                    delivery.whole(body, receipt.record()).await
                 } else {
                     delivery.error(body, &head.headers).await
                 }
@@ -200,11 +200,12 @@ impl Delivery {
         response
     }
 
-    async fn whole(&mut self, body: Body) -> Result<Delivered, Error> {
+    async fn whole(&mut self, body: Body, record: RecordId) -> Result<Delivered, Error> {
         let raw = collect(body, MAX_WHOLE_BYTES).await?;
         let received = raw.len() as u64;
         let whole = Whole::read(self.format, raw)
             .map_err(|why| Error::Upstream(format!("the provider's answer can't be read: {why}")))?;
+        whole.usage().write_down(record);
         let mut refused = Vec::new();
         let mut receipts = Vec::new();
         for call in whole.calls() {

@@ -166,6 +166,8 @@ mod tests {
         assert_eq!(base.path(Format::Anthropic, Format::Anthropic.path()), "/v1/messages");
         assert_eq!(base.path(Format::OpenAi, Format::OpenAi.path()), "/chat/completions");
         assert_eq!(base.path(Format::Responses, Format::Responses.path()), "/responses");
+        let gemini = "/v1beta/models/m:streamGenerateContent?alt=sse";
+        assert_eq!(base.path(Format::Gemini, gemini), gemini);
     }
 
     #[test]

@@ -92,8 +92,7 @@ impl Relay {
             () = to_agent.closed() => Err(Cut::HungUp),
             () = &mut deadline => Err(Cut::Fault("it was not over by its deadline".to_owned())),
         };
-        let usage = pump.machine.usage();
-        tracing::info!(record = %receipt.record(), input = usage.input, output = usage.output, "tokens of a prompt");
+        pump.machine.usage().write_down(receipt.record());
         let last_words = |piece| timeout(LAST_WORDS, to_agent.send(piece));
         let outcome = match end {
             Ok(()) => Outcome::Done { sent, received: pump.received, status: Some(status) },

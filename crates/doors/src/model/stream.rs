@@ -13,6 +13,7 @@ use std::fmt;
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS, MAX_HELD_BYTES};
 use super::sse::Event;
+use super::usage::Usage;
 use bytes::Bytes;
 
 /// What to do with an event.
@@ -26,13 +27,6 @@ pub(super) enum Step {
     Judge(Vec<Proposed>),
     /// The provider reports an error: send it scrubbed, then end.
     Error(Bytes),
-}
-
-/// Tokens as the provider counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) input: u64,
-    pub(super) output: u64,
 }
 
 /// Reads one answer.

@@ -16,6 +16,7 @@ use super::config::{Format, MAX_CALLS};
 use super::lookout::{Lookout, Sighting};
 use super::stream::UNANSWERED;
 use super::strict;
+use super::usage::Usage;
 
 /// An answer, read.
 #[derive(Debug)]
@@ -56,6 +57,13 @@ impl Whole {
             Sighting::Clear | Sighting::Undecided(_) => None,
         };
         Ok(Self { format, raw, answer, calls, written })
+    }
+
+    /// What the provider counted.
+    pub(super) fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        usage.take(self.format, &self.answer);
+        usage
     }
 
     pub(super) fn calls(&self) -> impl Iterator<Item = &Proposed> {
@@ -201,6 +209,7 @@ mod tests {
         let answer = json!({ "object": "response", "output": [{ "type": "reasoning", "id": "rs_1", "summary": [] }, says("hm"), item("a"), item("b")],
             "output_text": "hm", "usage": { "input_tokens": 1 } });
         let whole = read(Format::Responses, &answer).unwrap();
+        assert_eq!(whole.usage(), Usage { input: 1, output: 0 });
         assert_eq!(whole.resolve(&[None, None]), answer.to_string());
         let whole = read(Format::Responses, &answer).unwrap();
         let out: Value = serde_json::from_slice(&whole.resolve(&[Some("no".to_owned()), None])).unwrap();

@@ -62,15 +62,15 @@ impl Timer for World {
     }
 }
 
-async fn begin(world: &Arc<World>, answer: Body) -> Body {
+async fn begin(world: &Arc<World>, format: Format, answer: Body) -> Body {
     let guard = Guard::new(world.clone(), world.clone(), world.clone(), world.clone(), world.clone(), false);
     let admission =
         Admission { guard, tenant: Tenant::parse("main").unwrap(), sign: None, claimed_trace: None, ground: None };
-    let prompt = crate::model::see::prompt(&Format::OpenAi.into(), "p", b"");
+    let prompt = crate::model::see::prompt(&format.into(), "p", b"");
     let permit = admission.ask(Deed::Prompt(prompt), Facts::default()).await.unwrap();
     let (_, receipt) = permit.redeem();
     let relay = Relay {
-        format: Format::OpenAi,
+        format,
         admission,
         offered: ["exec".to_owned()].into(),
         broker: Arc::new(MemoryBroker::default()),
@@ -93,7 +93,8 @@ const CALL: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[
 #[tokio::test]
 async fn the_agents_client_is_kept_awake_while_a_person_decides() {
     let world = Arc::new(World::default());
-    let mut body = begin(&world, StreamBody::new(pieces(&[CALL, "data: [DONE]\n\n"])).boxed_unsync()).await;
+    let mut body =
+        begin(&world, Format::OpenAi, StreamBody::new(pieces(&[CALL, "data: [DONE]\n\n"])).boxed_unsync()).await;
     for _ in 0..3 {
         let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(frame, ": keepalive\n\n");
@@ -108,11 +109,53 @@ async fn the_agents_client_is_kept_awake_while_a_person_decides() {
     assert!(matches!(settled[1], (1, Outcome::Done { status: Some(200), .. })), "{settled:?}");
 }
 
+/// A call in the other formats, and the sign of life that their clients leave alone.
+const OTHERS: [(Format, &str, &str); 3] = [
+    (
+        Format::Anthropic,
+        "event: message_start\ndata: {\"type\":\"message_start\"}\n\n\
+         event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":\
+         {\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"exec\",\"input\":{}}}\n\n\
+         event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+        "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    ),
+    (
+        Format::Responses,
+        "data: {\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":\
+         {\"type\":\"function_call\",\"call_id\":\"a\",\"name\":\"exec\",\"arguments\":\"\"}}\n\n\
+         data: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":\
+         {\"type\":\"function_call\",\"call_id\":\"a\",\"name\":\"exec\",\"arguments\":\"{}\"}}\n\n",
+        ": keepalive\n\n",
+    ),
+    (
+        Format::Gemini,
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"exec\",\"args\":{}}}]}}]}\n\n",
+        ": keepalive\n\n",
+    ),
+];
+
+#[tokio::test]
+async fn every_formats_client_is_kept_awake_and_its_call_is_held() {
+    for (format, call, sign) in OTHERS {
+        let world = Arc::new(World::default());
+        let mut body = begin(&world, format, StreamBody::new(pieces(&[call])).boxed_unsync()).await;
+        let mut got = String::new();
+        while !got.ends_with(sign) {
+            let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            got.push_str(std::str::from_utf8(&frame).unwrap());
+        }
+        assert!(!got.contains("exec"), "{format:?}: {got}");
+        world.yes.notify_one();
+        got.push_str(std::str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap());
+        assert_eq!(got.replace(sign, ""), call, "{format:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_that_breaks_says_so_and_settles() {
     let world = Arc::new(World::default());
     let broken = stream::iter([Err("the line is cut".into())]);
-    let body = begin(&world, StreamBody::new(pieces(&[": hi\n\n"]).chain(broken)).boxed_unsync()).await;
+    let body = begin(&world, Format::OpenAi, StreamBody::new(pieces(&[": hi\n\n"]).chain(broken)).boxed_unsync()).await;
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     assert!(text.starts_with(": hi\n\ndata: {\"error\"") && text.contains("broke off"), "{text}");
     assert!(matches!(&world.settled.lock().unwrap()[0], (1, Outcome::Failed { .. })));

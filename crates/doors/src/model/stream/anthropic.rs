@@ -7,11 +7,13 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting};
 use crate::model::sse::Event;
 use crate::model::strict;
+use crate::model::usage::Usage;
 
 /// One answer being read.
 #[derive(Debug, Default)]
@@ -188,14 +190,10 @@ impl Stream {
             return Err("an answer begins with content in it".to_owned());
         }
         self.begun = true;
-        self.count(event.get("message").and_then(|message| message.get("usage")));
+        if let Some(Value::Object(message)) = event.get("message") {
+            self.usage.take(Format::Anthropic, message);
+        }
         Ok(Step::Pass(raw))
-    }
-
-    fn count(&mut self, usage: Option<&Value>) {
-        let tokens = |key: &str| usage.and_then(|usage| usage.get(key)).and_then(Value::as_u64);
-        self.usage.input = tokens("input_tokens").unwrap_or(self.usage.input);
-        self.usage.output = tokens("output_tokens").unwrap_or(self.usage.output);
     }
 
     fn open(&mut self, raw: Bytes, event: &Map<String, Value>) -> Result<Step, String> {
@@ -276,7 +274,7 @@ impl Stream {
         if self.block.is_some() {
             return Err("an answer ends within a block".to_owned());
         }
-        self.count(event.get("usage"));
+        self.usage.take(Format::Anthropic, &event);
         let reason = event.get_mut("delta").and_then(|delta| delta.get_mut("stop_reason"));
         match reason {
             Some(reason) if self.refused > 0 && self.allowed == 0 && reason.as_str() == Some("tool_use") => {

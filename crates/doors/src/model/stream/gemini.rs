@@ -7,12 +7,14 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, count_call, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting};
 use crate::model::parts;
 use crate::model::sse::Event;
 use crate::model::strict;
+use crate::model::usage::Usage;
 
 /// One answer being read.
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ impl Answer for Stream {
             // Written anew: what stood beside it, a call perhaps, was not judged and goes no further.
             return Ok(Step::Error(format!("data: {}\n\n", json!({ "error": error })).into()));
         }
-        self.count(&answer);
+        self.usage.take(Format::Gemini, &answer);
         let list = parts::list(&answer)?;
         let calls = parts::calls(list)?;
         let text = parts::said(list);
@@ -111,15 +113,6 @@ impl Answer for Stream {
 }
 
 impl Stream {
-    fn count(&mut self, answer: &Map<String, Value>) {
-        let tokens = |key: &str| answer.get("usageMetadata").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
-        let both = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other.unwrap_or_default()));
-        let input = both(tokens("promptTokenCount"), tokens("toolUsePromptTokenCount"));
-        let output = both(tokens("candidatesTokenCount"), tokens("thoughtsTokenCount"));
-        self.usage.input = input.unwrap_or(self.usage.input);
-        self.usage.output = output.unwrap_or(self.usage.output);
-    }
-
     /// A chunk with calls in it.
     fn call(&mut self, chunk: Chunk, calls: Vec<(usize, Proposed)>) -> Result<Step, String> {
         calls.iter().try_for_each(|_| count_call(&mut self.total))?;

@@ -7,11 +7,13 @@
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
+use crate::model::config::Format;
 use crate::model::lookout::{Lookout, Sighting, VISIBLE, visible};
 use crate::model::sse::Event;
 use crate::model::strict;
+use crate::model::usage::Usage;
 
 /// One answer being read.
 #[derive(Debug, Default)]
@@ -60,7 +62,7 @@ impl Answer for Stream {
         if chunk.get("error").is_some_and(|error| !error.is_null()) {
             return Ok(reported(&chunk));
         }
-        self.count(&chunk);
+        self.usage.take(Format::OpenAi, &chunk);
         let mut finished = false;
         let mut text = String::new();
         if let Some(choice) = only_choice(&chunk)? {
@@ -158,12 +160,6 @@ impl Stream {
     fn wait(&mut self, event: HeldEvent) -> Result<(), String> {
         let bytes = event.raw.len();
         self.waiting.push(event, bytes)
-    }
-
-    fn count(&mut self, chunk: &Map<String, Value>) {
-        let Some(usage) = chunk.get("usage").and_then(Value::as_object) else { return };
-        let tokens = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or_default();
-        self.usage = Usage { input: tokens("prompt_tokens"), output: tokens("completion_tokens") };
     }
 
     /// Takes the pieces of calls in a choice.

@@ -10,13 +10,14 @@ mod says;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
-use super::{Answer, Held, Step, UNANSWERED, Usage, count_call, cut_off, text_of, written};
+use super::{Answer, Held, Step, UNANSWERED, count_call, cut_off, text_of, written};
 use crate::model::call::Proposed;
-use crate::model::config::MAX_HELD_BYTES;
+use crate::model::config::{Format, MAX_HELD_BYTES};
 use crate::model::items::{Item, Part, message, text};
 use crate::model::lookout::{Lookout, Sighting};
 use crate::model::sse::Event;
 use crate::model::strict;
+use crate::model::usage::Usage;
 use says::{event, in_place_of, reported, unseen};
 
 /// One answer being read.
@@ -146,6 +147,8 @@ impl Answer for Stream {
                 Kind::Message(_) | Kind::Call(_) => Err("a piece does not fit its item".to_owned()),
             },
             "completed" | "incomplete" => self.end(event.raw, message),
+            // A sign of life, which every client leaves alone.
+            "keepalive" => self.keep(event.raw, message, Role::Other),
             // Whatever else there may be: clients leave out what they don't know, and so nobody misses it.
             _ => Ok(Step::Wait),
         }
@@ -436,9 +439,7 @@ impl Stream {
     fn end(&mut self, raw: Bytes, message: Map<String, Value>) -> Result<Step, String> {
         self.close_answer()?;
         let response = message.get("response").and_then(Value::as_object).ok_or("an answer's end is empty")?;
-        let tokens = |key: &str| response.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
-        self.usage.input = tokens("input_tokens").unwrap_or(self.usage.input);
-        self.usage.output = tokens("output_tokens").unwrap_or(self.usage.output);
+        self.usage.take(Format::Responses, response);
         says::known(response, &self.items)?;
         Ok(self.flush_with(raw, message, Role::End))
     }

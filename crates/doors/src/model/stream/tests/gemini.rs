@@ -115,6 +115,12 @@ fn nothing_unclear_passes() {
 }
 
 #[test]
+fn arguments_without_end_are_not_held() {
+    let long = part(json!([call("a", json!({ "command": "x".repeat(9 << 20) }))]), Value::Null);
+    assert!(run(Format::Gemini, &long, &[], 1 << 20).is_err());
+}
+
+#[test]
 fn beside_an_error_nothing_passes() {
     let candidate = json!({ "content": { "parts": [call("a", json!({}))] } });
     let event = json!({ "error": { "code": 429, "message": "busy", "status": "RESOURCE_EXHAUSTED" }, "candidates": [candidate] });

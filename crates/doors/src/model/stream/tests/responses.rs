@@ -274,10 +274,42 @@ fn nothing_unclear_passes() {
 }
 
 #[test]
+fn other_ids_at_the_end_are_no_other_words() {
+    let text = Script::begun().said("hi").called("a", "{}").ended();
+    let (before, end) = text.split_at(text.find("event: response.completed").unwrap());
+    let text = format!("{before}{}", end.replace("\"id\":\"fc_a\"", "\"id\":\"fc_other\""));
+    assert_eq!(run(Format::Responses, &text, &[], 9).unwrap().0, text);
+    let (out, _) = run(Format::Responses, &text, &["a"], 9).unwrap();
+    assert!(!out.contains("function_call"), "{out}");
+}
+
+#[test]
+fn arguments_without_end_are_not_held() {
+    let mut script = Script::begun();
+    script.item("added", &call("a", "in_progress", ""));
+    let piece = "x".repeat(1 << 20);
+    for _ in 0..17 {
+        script.part("function_call_arguments.delta", "fc_a", json!({ "delta": piece }));
+    }
+    assert!(run(Format::Responses, &script.text, &[], 1 << 20).is_err());
+    let mut script = Script::begun();
+    script.item("added", &message("msg_0", "in_progress", json!([])));
+    for _ in 0..17 {
+        script.part("output_text.delta", "msg_0", json!({ "delta": piece }));
+    }
+    assert!(
+        run(Format::Responses, &script.text, &[], 1 << 20).is_err(),
+        "what is repeated at the end is kept until then"
+    );
+}
+
+#[test]
 fn unknown_events_are_left_out() {
     let more = event(&json!({ "type": "response.hologram", "item": call("a", "completed", "{}") }));
     let text = Script::begun().said("x").text;
     assert_eq!(run(Format::Responses, &(text.clone() + &more), &[], 9).unwrap().0, text);
+    let alive = text + &event(&json!({ "type": "keepalive" }));
+    assert_eq!(run(Format::Responses, &alive, &[], 9).unwrap().0, alive);
 }
 
 #[test]

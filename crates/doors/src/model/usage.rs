@@ -1,0 +1,75 @@
+//! What a provider says that an answer cost.
+//!
+//! Owns [`Usage`], read of each format's own figures, streamed or not. It believes the provider and counts nothing itself.
+//! `stream` and `whole` read it, `relay` and `enforce` write it down.
+
+use creel_guard::RecordId;
+use serde_json::{Map, Value};
+
+use super::config::Format;
+
+/// Tokens as the provider counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) input: u64,
+    pub(super) output: u64,
+}
+
+impl Usage {
+    /// Tells the operator's log what a prompt cost.
+    pub(super) fn write_down(self, record: RecordId) {
+        tracing::info!(%record, input = self.input, output = self.output, "tokens of a prompt");
+    }
+
+    /// Takes the figures of an answer, or of a piece of one; what it does not say stays.
+    pub(super) fn take(&mut self, format: Format, answer: &Map<String, Value>) {
+        let (key, input, output): (_, &[&str], &[&str]) = match format {
+            Format::OpenAi => ("usage", &["prompt_tokens"], &["completion_tokens"]),
+            Format::Anthropic | Format::Responses => ("usage", &["input_tokens"], &["output_tokens"]),
+            Format::Gemini => (
+                "usageMetadata",
+                &["promptTokenCount", "toolUsePromptTokenCount"],
+                &["candidatesTokenCount", "thoughtsTokenCount"],
+            ),
+        };
+        let sum = |keys: &[&str]| {
+            let tokens = keys.iter().filter_map(|token| answer.get(key)?.get(*token)?.as_u64());
+            tokens.reduce(u64::saturating_add)
+        };
+        self.input = sum(input).unwrap_or(self.input);
+        self.output = sum(output).unwrap_or(self.output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_format_has_its_own_figures() {
+        for (format, answer) in [
+            (Format::OpenAi, json!({ "usage": { "prompt_tokens": 3, "completion_tokens": 4 } })),
+            (Format::Anthropic, json!({ "usage": { "input_tokens": 3, "output_tokens": 4 } })),
+            (Format::Responses, json!({ "usage": { "input_tokens": 3, "output_tokens": 4 } })),
+            (
+                Format::Gemini,
+                json!({ "usageMetadata": { "promptTokenCount": 3, "candidatesTokenCount": 1, "thoughtsTokenCount": 3 } }),
+            ),
+        ] {
+            let mut usage = Usage::default();
+            usage.take(format, answer.as_object().unwrap());
+            assert_eq!(usage, Usage { input: 3, output: 4 }, "{answer}");
+            for lie in
+                [json!({}), json!({ "usage": "all", "usageMetadata": [] }), json!({ "usage": { "input_tokens": -1 } })]
+            {
+                usage.take(format, lie.as_object().unwrap());
+            }
+            assert_eq!(usage, Usage { input: 3, output: 4 }, "what is no figure changes nothing");
+        }
+        let mut usage = Usage::default();
+        let all = json!({ "usageMetadata": { "candidatesTokenCount": u64::MAX, "thoughtsTokenCount": u64::MAX } });
+        usage.take(Format::Gemini, all.as_object().unwrap());
+        assert_eq!(usage.output, u64::MAX);
+    }
+}
