@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "this is the one crate that may; every block says why it is sound")]
 
 pub mod caps;
+pub mod fanotify;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
