@@ -21,6 +21,8 @@ mod exec;
 mod exhaustion;
 #[path = "jails/faults.rs"]
 mod faults;
+#[path = "jails/files.rs"]
+mod files;
 #[path = "jails/jail.rs"]
 mod jail;
 #[path = "jails/plain_user.rs"]

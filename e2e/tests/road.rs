@@ -21,6 +21,8 @@ mod approvals;
 mod canaries;
 #[path = "road/deaths.rs"]
 mod deaths;
+#[path = "road/files.rs"]
+mod files;
 #[path = "road/formats.rs"]
 mod formats;
 #[path = "road/injection.rs"]

@@ -14,6 +14,7 @@ pub(crate) mod ask;
 mod canary;
 mod check;
 mod down;
+mod files;
 pub(crate) mod host;
 mod init_config;
 mod inside;
@@ -81,6 +82,8 @@ enum Command {
     Log(log::Log),
     /// Look through what the agent remembers for secrets and planted orders.
     Memory(memory::Memory),
+    /// Show the versions of the files that the agent takes orders from, and put one back.
+    Files(files::Files),
     /// Show, try and renew what is laid for thieves; end a quarantine.
     Canary(canary::CanaryCommand),
     /// Reach the agent's workspace: list, get, put.
@@ -115,6 +118,9 @@ enum Command {
     /// Looks at what is about to be executed in a jail (started with it).
     #[command(hide = true)]
     Porter,
+    /// Is told what is done to a jail's files (started with it).
+    #[command(hide = true)]
+    Sentry,
     /// Builds the namespaces (started by the warden).
     #[command(hide = true)]
     Stage,
@@ -199,6 +205,7 @@ pub fn main() -> ExitCode {
         Command::Deny(command) => command.run(false),
         Command::Log(command) => command.run(),
         Command::Memory(command) => command.run(),
+        Command::Files(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),
         Command::Check(command) => command.run(),
@@ -213,6 +220,7 @@ pub fn main() -> ExitCode {
         Command::Guard => crate::guard_process::main(),
         Command::Notary => crate::notary::main(),
         Command::Porter => crate::porter::main(),
+        Command::Sentry => crate::sentry::main(),
         Command::Stage => crate::run::stage(),
         Command::Init => crate::run::init(),
         Command::Wall => crate::run::wall(),

@@ -1,6 +1,6 @@
-//! The clock of the warden, and the wall's for people.
+//! The monotonic clock, and the wall's for people.
 //!
-//! Owns the one reading of monotonic time in this crate, so that a change of the wall clock moves no deadline, and how moments
+//! Owns the readings of monotonic time in this crate, so that a change of the wall clock moves no deadline, and how moments
 //! are written. Whoever compares two moments or shows one calls it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,4 +24,10 @@ pub(crate) fn wall_ms() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "this file owns the clock")]
 pub(crate) fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
+}
+
+/// The same where no runtime is.
+pub(crate) fn monotonic() -> std::time::Duration {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    time.map(std::time::Duration::from).unwrap_or_default()
 }

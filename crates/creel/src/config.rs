@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
-use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, PathGlob};
+use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, PathGlob, Protect};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
@@ -64,6 +64,7 @@ pub struct Config {
     state: PathBuf,
     openclaw: OpenClaw,
     restart: Restart,
+    files: FileRules,
     memory: Memory,
     alerts: Vec<Alert>,
     warnings: Vec<String>,
@@ -82,6 +83,17 @@ pub struct Limits {
     pub processes: u64,
     /// Open files of each process.
     pub open_files: u64,
+}
+
+/// What is kept of the files that the agent takes orders from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRules {
+    /// Patterns, as paths of the jail.
+    pub protected: Vec<String>,
+    /// What becomes of a change that no person made.
+    pub protect: Protect,
+    /// How many versions of each are kept.
+    pub versions: usize,
 }
 
 /// A host that the agent may speak to.
@@ -294,6 +306,12 @@ pub struct Memory {
 }
 
 impl Config {
+    /// What is kept of the files that the agent takes orders from.
+    #[must_use]
+    pub fn files(&self) -> &FileRules {
+        &self.files
+    }
+
     /// How what the agent remembers is looked through.
     #[must_use]
     pub fn memory(&self) -> Memory {

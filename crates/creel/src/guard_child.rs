@@ -17,14 +17,18 @@ use creel_jail_sys::seqpacket::Seq;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::files::FilesTask;
 use crate::guard_process::watch::Quarantine;
 use crate::link::{Link, memory_file};
-use crate::memory::MemoryTask;
+use crate::memory::{MemoryTask, Place};
 use crate::notary::{Bench, Office, Unsworn};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
 
 /// How long a memory audit may take.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long it may take to show a version of a file, or to put it back.
+const FILES_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -49,6 +53,15 @@ pub(crate) enum GuardWish {
         id: u64,
         /// Why.
         why: Option<Quarantine>,
+    },
+    /// A protected file put back with this content, or taken away; to be answered by `PutBackEnded { id }`.
+    PutBack {
+        /// The question's id.
+        id: u64,
+        /// Which file.
+        place: Place,
+        /// A memory file; none when there should be no file.
+        content: Option<OwnedFd>,
     },
     /// The link broke: the process is dead or dying.
     Gone,
@@ -90,7 +103,7 @@ struct Pending {
     admits: Mutex<HashMap<u64, oneshot::Sender<Result<RecordId, Refusal>>>>,
     health: Mutex<HashMap<u64, oneshot::Sender<bool>>>,
     reloads: Mutex<HashMap<u64, oneshot::Sender<Option<String>>>>,
-    memories: Mutex<HashMap<u64, oneshot::Sender<(u8, String)>>>,
+    looks: Mutex<HashMap<u64, oneshot::Sender<(u8, String)>>>,
 }
 
 /// A guard that gets ready while its jail is built: no door is open, nothing can reach it. Dropped, it ends.
@@ -248,7 +261,7 @@ impl GuardChild {
     /// # Errors
     /// The refusal; also when the guard does not answer.
     pub(crate) async fn admit(&self, action: Action) -> Result<Ticket, Refusal> {
-        let ticket = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let ticket = self.next();
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending.admits).insert(ticket, sender);
         let sent = self.link.send(&ToGuard::Admit { ticket, action: Box::new(action) }, &[]).await;
@@ -266,7 +279,7 @@ impl GuardChild {
 
     /// Lets the guard ask OpenClaw over `stream` whether it is ready. `false` when nobody answers.
     pub(crate) async fn is_ready(&self, stream: OwnedFd) -> bool {
-        let id = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = self.next();
         let (sender, receiver) = oneshot::channel();
         lock(&self.pending.health).insert(id, sender);
         let sent = self.link.send(&ToGuard::Health { id }, &[stream.as_fd()]).await;
@@ -309,18 +322,43 @@ impl GuardChild {
         json: bool,
         fds: Vec<OwnedFd>,
     ) -> impl Future<Output = (u8, String)> + use<> {
-        let id = self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = self.next();
+        self.look(MEMORY_PATIENCE, id, ToGuard::Memory { id, task, json }, fds)
+    }
+
+    /// The same for the versions of protected files, with a pipe for the report.
+    pub(crate) fn files(
+        &self,
+        task: FilesTask,
+        json: bool,
+        fds: Vec<OwnedFd>,
+    ) -> impl Future<Output = (u8, String)> + use<> {
+        let id = self.next();
+        self.look(FILES_PATIENCE, id, ToGuard::Files { id, task, json }, fds)
+    }
+
+    fn next(&self) -> u64 {
+        self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn look(
+        &self,
+        patience: Duration,
+        id: u64,
+        message: ToGuard,
+        fds: Vec<OwnedFd>,
+    ) -> impl Future<Output = (u8, String)> + use<> {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.pending.memories).insert(id, sender);
+        lock(&self.pending.looks).insert(id, sender);
         let (link, pending) = (Arc::clone(&self.link), Arc::clone(&self.pending));
         async move {
-            let sent = link.send(&ToGuard::Memory { id, task, json }, &crate::run::borrow(&fds)).await;
+            let sent = link.send(&message, &crate::run::borrow(&fds)).await;
             drop(fds);
             let answer = match sent {
-                Ok(()) => tokio::time::timeout(MEMORY_PATIENCE, receiver).await,
+                Ok(()) => tokio::time::timeout(patience, receiver).await,
                 Err(error) => Ok(Ok((1, format!("the guard can't be asked: {error}")))),
             };
-            lock(&pending.memories).remove(&id);
+            lock(&pending.looks).remove(&id);
             match answer {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => (1, "the guard ended before it was done".to_owned()),
@@ -393,8 +431,8 @@ impl Ticket {
 
 async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wishes) {
     loop {
-        let message = match link.recv::<FromGuard>().await {
-            Ok(Some((message, _fds))) => message,
+        let (message, fds) = match link.recv::<FromGuard>().await {
+            Ok(Some(message)) => message,
             Ok(None) => break,
             Err(error) => {
                 tracing::error!(%error, "the link to the guard broke");
@@ -412,8 +450,11 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
                     let _ = waiting.send(ready);
                 }
             }
-            FromGuard::Memory { id, code, said } => {
-                if let Some(waiting) = lock(&pending.memories).remove(&id) {
+            FromGuard::PutBack { id, place } => {
+                let _ = wishes.send((number, GuardWish::PutBack { id, place, content: fds.into_iter().next() }));
+            }
+            FromGuard::Looked { id, code, said } => {
+                if let Some(waiting) = lock(&pending.looks).remove(&id) {
                     let _ = waiting.send((code, said));
                 }
             }
@@ -434,7 +475,7 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
     lock(&pending.admits).clear();
     lock(&pending.health).clear();
     lock(&pending.reloads).clear();
-    lock(&pending.memories).clear();
+    lock(&pending.looks).clear();
     let _ = wishes.send((number, GuardWish::Gone));
 }
 

@@ -5,10 +5,12 @@
 
 pub(crate) mod alerts;
 mod approvals;
+mod begun;
 mod control;
 mod desk;
 mod doors;
 mod exec;
+mod files;
 mod memory;
 mod model;
 mod open_acts;
@@ -170,7 +172,11 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let broker = Arc::new(model::broker(secrets)?);
     let alerts = alerts::Alerts::new(config.alerts());
-    let (watch, trips) = lookout(live.judge(), &broker, setup, &alerts)?;
+    let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
+        .map_err(|error| format!("the versions of protected files can't be read: {error}"))?;
+    let shelf = Arc::new(shelf);
+    let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
+    let (watch, trips) = lookout(judge, &broker, setup, &alerts)?;
     let guard = Guard::new(
         watch.clone(),
         acts.clone(),
@@ -187,11 +193,12 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let doors = doors::build(&config, &live, setup, broker, ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
-    let porter = planted.pop().ok_or("no link to a porter came")?;
+    let lookers = (planted.pop(), planted.pop());
     let (trigger, tasks) = doors.open(planted)?;
-    let mut porters = tokio::spawn(exec::serve(porter, guard.clone(), setup.tenant.clone()));
+    let [mut porters, mut sentries] = look(lookers, &guard, &setup.tenant, &shelf)?;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, Arc::clone(&alerts));
+    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, (Arc::clone(&alerts), Arc::clone(&shelf)));
+    tokio::spawn(files::put_back(undo, shelf, Arc::clone(&desk), guard.clone(), setup.tenant.clone()));
     let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
     let talk =
@@ -203,14 +210,31 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         ebb(&trigger, &acts).await;
     }
     // What ended with the jail is told last of all.
-    let _ = tokio::time::timeout(LAST_TOLD, &mut porters).await;
+    let _ = tokio::time::timeout(LAST_TOLD, async { tokio::join!(&mut porters, &mut sentries) }).await;
     porters.abort();
+    sentries.abort();
     trigger.pull();
     talk.abort();
     for task in tasks {
         let _ = task.await;
     }
     ended
+}
+
+/// Hears porter and sentry, which look into the jail.
+fn look(
+    (sentry, porter): (Option<OwnedFd>, Option<OwnedFd>),
+    guard: &Guard,
+    tenant: &Tenant,
+    shelf: &Arc<crate::files::versions::Shelf>,
+) -> Result<[tokio::task::JoinHandle<io::Result<()>>; 2], String> {
+    let (Some(sentry), Some(porter)) = (sentry, porter) else {
+        return Err("no links to porter and sentry came".to_owned());
+    };
+    let exec = Arc::new(creel_doors::exec::Exec::new(guard.clone(), tenant.clone()));
+    let seen = creel_doors::files::Files::new(guard.clone(), tenant.clone(), Arc::clone(&exec), Arc::clone(shelf) as _);
+    let sentries = files::serve(sentry, seen, guard.clone(), tenant.clone());
+    Ok([tokio::spawn(exec::serve(porter, exec)), tokio::spawn(sentries)])
 }
 
 /// What looks for the tenant's secrets and bait, in front of `judge`.

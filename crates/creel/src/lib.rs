@@ -10,6 +10,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod escape;
+mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -22,6 +23,7 @@ mod logging;
 mod memory;
 mod notary;
 mod outside;
+mod pace;
 mod porter;
 mod porter_child;
 mod probe;
@@ -29,6 +31,8 @@ mod protocol;
 pub mod provider;
 mod run;
 mod seat;
+mod sentry;
+mod sentry_child;
 mod site;
 mod terminal;
 mod tools;

@@ -7,7 +7,6 @@
 mod image;
 mod look;
 pub(crate) mod memory;
-mod pace;
 mod processes;
 mod tally;
 
@@ -25,9 +24,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use image::Image;
 use look::Looked;
-use pace::Pace;
 use processes::Processes;
 use tally::Tally;
+
+use crate::pace::Pace;
 
 /// `creel porter`, hidden: the link to whoever started it is at the agreed descriptor.
 pub(crate) fn main() -> ExitCode {
@@ -54,6 +54,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(330);
 /// Questions that the guard has not answered yet; more are kept back, with their processes.
 const MOST_ASKED: usize = 1024;
+/// Programs at once, for a build starts some thousand within seconds; and a second from then on.
+const BURST: f64 = 4000.0;
+const A_SECOND: f64 = 1000.0;
 /// How often those that wait are looked through.
 const SWEPT: Duration = Duration::from_secs(1);
 
@@ -113,7 +116,7 @@ impl Porter {
             waiting: HashMap::new(),
             asked: 0,
             parked: VecDeque::new(),
-            pace: Pace::new(look::now()),
+            pace: Pace::new(BURST, A_SECOND, look::now()),
             out: VecDeque::new(),
             processes: Processes::default(),
             tally: Tally::new(look::now()),

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use creel_guard::{Action, Outcome, RecordId, Refusal};
 use serde::{Deserialize, Serialize};
 
+use crate::files::FilesTask;
 use crate::guard_process::{Effect, Open};
-use crate::memory::MemoryTask;
+use crate::memory::{MemoryTask, Place};
 
 /// Command line → warden, over the root-owned socket in the run folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub(crate) enum ToWarden {
     Memory {
         /// What for.
         task: MemoryTask,
+        /// Report as JSON.
+        json: bool,
+    },
+    /// Look at the versions of protected files, or put one back; a pipe for the report travels along.
+    Files {
+        /// What for.
+        task: FilesTask,
         /// Report as JSON.
         json: bool,
     },
@@ -111,7 +119,7 @@ pub(crate) enum FromWarden {
         /// Its exit code, 128+N when signal N ended it.
         code: i32,
     },
-    /// The answer to `Memory`.
+    /// The answer to `Memory` and `Files`.
     Looked {
         /// The exit code.
         code: u8,
@@ -323,7 +331,7 @@ pub(crate) enum ToGuard {
     /// Give your place to the next guard: take nothing new, let what is under way end, write the last records, end.
     Retire,
     /// Look after what the agent remembers. Descriptors: what the helper in the jail writes and what it reads, when there is
-    /// one; then a pipe for the report, when somebody reads it. Answered by `Memory`.
+    /// one; then a pipe for the report, when somebody reads it. Answered by `Looked`.
     Memory {
         /// Joins question and answer.
         id: u64,
@@ -331,6 +339,22 @@ pub(crate) enum ToGuard {
         task: MemoryTask,
         /// As JSON.
         json: bool,
+    },
+    /// Look at the versions of protected files, or put one back. Descriptor: a pipe for the report. Answered by `Looked`.
+    Files {
+        /// Joins question and answer.
+        id: u64,
+        /// What for.
+        task: FilesTask,
+        /// As JSON.
+        json: bool,
+    },
+    /// The answer to `PutBack`.
+    PutBackEnded {
+        /// The question's id.
+        id: u64,
+        /// Why it was not done, if it was not.
+        failed: Option<String>,
     },
     /// The token of the gateway that runs now.
     Token {
@@ -381,8 +405,15 @@ pub(crate) enum FromGuard {
         /// Whether the gateway says it is ready.
         ready: bool,
     },
-    /// The answer to the warden's `Memory`.
-    Memory {
+    /// A protected file is to be put back, with the content that travels along, or to be taken away. Answered by `PutBackEnded`.
+    PutBack {
+        /// Joins question and answer.
+        id: u64,
+        /// Which file.
+        place: Place,
+    },
+    /// The answer to the warden's `Memory` and `Files`.
+    Looked {
         /// The question's id.
         id: u64,
         /// The exit code for a person.

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use creel_guard::Tenant;
 use creel_jail::{
-    Begun, Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, Limits, MadeFile, Owner, Plan,
+    Begun, Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, LayerStatus, Limits, MadeFile,
+    Owner, Plan,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -28,6 +29,7 @@ use crate::porter_child::PorterChild;
 use crate::protocol::{Files, Generation, GuardSetup};
 use crate::provider::Provider;
 use crate::seat::Seat;
+use crate::sentry_child::SentryChild;
 use crate::site::{Site, TenantSite};
 
 /// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
@@ -160,6 +162,7 @@ pub(crate) struct Running {
     pub(crate) layers: Vec<Layer>,
     pub(crate) secrets: Option<OwnedFd>,
     porter: PorterChild,
+    sentry: SentryChild,
     seat: Seat,
     alive: Held,
 }
@@ -212,6 +215,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         signer: (users.signer_id(), place.signer()),
         witness: (users.witness_id(), place.witness()),
     };
+    let protected = if setup.fleeting { Vec::new() } else { order.config.files().protected.clone() };
     let (plan, hands) = order.plan(exe.clone())?;
     let Hands { alive, secrets, control, seat } = hands;
     let mut kit =
@@ -219,13 +223,14 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     // Side by side: the jail is built while the guard gets small, makes or reads the authority, for which the jail waits, and
     // opens the ledger.
     let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;
+    let mut sentry = SentryChild::start(&exe).map_err(Failure::host)?;
     let begun = Begun::begin(&plan)?;
     preparing.unlock().map_err(Failure::host)?;
     let authority = preparing.authority().await.map_err(Failure::host)?;
     let launched = begun.finish(trust(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);
     let (porter, link) = PorterChild::start(&exe, &launched.listeners, launched.jail.pidfd()).map_err(Failure::host)?;
-    kit.planted.push(link);
+    kit.planted.extend([link, sentry.take_guards_end().map_err(Failure::host)?]);
     let guard = match preparing.serve(&kit.planted, number, wishes).await {
         Ok(guard) => guard,
         Err(error) => {
@@ -233,20 +238,51 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
             return Err(Failure::host(error));
         }
     };
+    let mut layers = launched.layers;
+    match sentry.post(&launched.jail, protected).await {
+        Ok(blind) => layers.push(watched(blind, &plan)?),
+        Err(error) => {
+            let _ = launched.jail.kill();
+            return Err(Failure::host(error));
+        }
+    }
     Ok(Running {
         jail: launched.jail,
         kit,
         guard: Some(guard),
-        layers: launched.layers,
+        layers,
         secrets: launched.secrets,
         porter,
+        sentry,
         seat,
         alive,
     })
 }
 
+/// The layer of the files door. Who starts Creel as a plain user can't have it, and need not say so.
+fn watched(blind: Option<String>, plan: &Plan) -> Result<Layer, Failure> {
+    let status = match blind {
+        None => LayerStatus::Enforced,
+        Some(why) if plan.users.is_own() || plan.goes_without(FILES_WATCHED) => {
+            tracing::warn!(why, "what is done to the agent's files is not seen");
+            LayerStatus::Degraded
+        }
+        Some(why) => {
+            let hint = format!("`--allow-degraded {FILES_WATCHED}` goes without");
+            let why = format!("what is done to the agent's files can't be seen here: {why}; {hint}");
+            return Err(Failure { code: MISSING_LAYER, why, may_pass: false });
+        }
+    };
+    Ok(Layer { id: FILES_WATCHED, status })
+}
+
+/// The layer's id.
+pub(crate) const FILES_WATCHED: &str = "files.watched";
+
 /// How long a guard may take to write its last records.
 const LAST_RECORDS: Duration = Duration::from_secs(1);
+/// The same for a sentry.
+const LAST_FILES: Duration = Duration::from_millis(1500);
 
 impl Running {
     /// Starts a process inside, as the agent, with the three descriptors (none with a terminal).
@@ -263,9 +299,10 @@ impl Running {
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { jail, guard, kit: _, layers: _, secrets: _, porter, seat, alive } = self;
+        let Self { jail, guard, kit: _, layers: _, secrets: _, porter, sentry, seat, alive } = self;
         let killed = jail.kill().map_err(Failure::from);
         porter.finish(LAST_RECORDS).await;
+        sentry.finish(LAST_FILES).await;
         if let Some(guard) = &guard {
             guard.say_goodbye();
         }

@@ -159,6 +159,15 @@ impl Exec {
         }
     }
 
+    /// What this process comes from, or its parent where nothing was started in it, and its program; for a while also of
+    /// processes that have ended.
+    #[must_use]
+    pub fn who(&self, pid: i32, parent: i32) -> (Option<Cause>, String) {
+        let family = self.family();
+        let found = family.known(pid).or_else(|| family.known(parent));
+        found.map_or((None, String::new()), |(cause, program)| (Some(cause), program))
+    }
+
     fn action(&self, deed: Deed) -> Action {
         Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Exec, deed }
     }
@@ -168,7 +177,7 @@ impl Exec {
     }
 }
 
-fn caused_by(cause: Option<Cause>) -> Facts {
+pub(crate) fn caused_by(cause: Option<Cause>) -> Facts {
     let (cause, trace) = cause.map_or((None, None), |cause| (Some(cause.record.0), cause.trace));
     Facts { cause, trace, ..Facts::default() }
 }

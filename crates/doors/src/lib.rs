@@ -11,6 +11,7 @@ pub mod dns;
 pub mod egress;
 mod error;
 pub mod exec;
+pub mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -152,12 +152,13 @@ impl Action {
         match &self.deed {
             Deed::Administer(_) | Deed::Call(_) | Deed::Receive(_) => true,
             Deed::Send(send) => send.has_effect(),
-            Deed::Touch(touch) => touch.writes,
             // A prompt carries a body out, to the provider.
             Deed::Prompt(_) => true,
             // A process changes nothing outside of the jail. Whatever of it does is an act of its own at another door, and a
             // record that is on disk has all before it on disk.
             Deed::Run(_) => false,
+            // What the files door sees has happened already, inside of the jail: a record that is on disk holds nothing back.
+            Deed::Touch(_) => false,
             Deed::Attempt(_) | Deed::Resolve(_) => false,
         }
     }
@@ -332,13 +333,42 @@ impl fmt::Display for Target {
     }
 }
 
-/// A file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What was done to a file, or to some in one folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
-    /// `open`, `write`, `rename`, …
+    /// `create`, `write`, `rename`, `delete`, `open`, `found changed`; several with their numbers where they are one record:
+    /// `create 312, write 312`.
     pub how: String,
-    /// The path inside the jail.
+    /// The path inside the jail; with a `/` at its end, files in that folder; with `/**`, files somewhere below it.
     pub path: String,
-    /// Whether it changes the file.
+    /// Whether it changes anything.
     pub writes: bool,
+    /// The program of the process, where Creel saw it start.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub program: String,
+    /// The process, as the host numbers it, the first where there were several; 0 when nobody knows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pid: i32,
+    /// More processes than that one took part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several: bool,
+    /// What stands there now, of a protected file that was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<Protected>,
+}
+
+/// A version of a protected file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protected {
+    /// Its number, counted from 1 for each file.
+    pub version: u64,
+    /// SHA-256, lower-case hex; empty when there is no file any more.
+    pub digest: String,
+    /// A person put it there, or it stood there before the agent heard of anybody.
+    pub accepted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }

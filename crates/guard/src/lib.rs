@@ -23,7 +23,8 @@ mod urlencoded;
 mod verdict;
 
 pub use action::{
-    Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Receive, Resolve, Run, Target, Tenant, Touch,
+    Action, Actor, Administer, Attempt, Call, Deed, Door, Prompt, Protected, Receive, Resolve, Run, Target, Tenant,
+    Touch,
 };
 pub use admit::Guard;
 pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};

@@ -76,8 +76,20 @@ pub fn drop_all() -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn keep_looking_and_killing() -> io::Result<()> {
+    keep(CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::KILL)
+}
+
+/// Keeps of the calling thread's capabilities the one to read what others own, for good, and sets no_new_privs. Who has none
+/// keeps none.
+///
+/// # Errors
+/// What the kernel says.
+pub fn keep_reading() -> io::Result<()> {
+    keep(CapabilitySet::DAC_READ_SEARCH)
+}
+
+fn keep(kept: CapabilitySet) -> io::Result<()> {
     clear_ambient_capability_set()?;
-    let kept = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::KILL;
     let kept = capabilities(None)?.permitted & kept;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })?;
     set_no_new_privs(true)?;

@@ -170,9 +170,8 @@ impl AsFd for Group {
 /// # Errors
 /// `ESTALE` when it is gone.
 pub fn open(mount: BorrowedFd<'_>, handle: &Handle) -> io::Result<OwnedFd> {
-    let mut raw = Raw::default();
-    raw.length = u32::try_from(handle.bytes.len()).map_err(io::Error::other)?;
-    raw.kind = handle.kind;
+    let length = u32::try_from(handle.bytes.len()).map_err(io::Error::other)?;
+    let mut raw = Raw { length, kind: handle.kind, ..Raw::default() };
     let Some(bytes) = raw.bytes.get_mut(..handle.bytes.len()) else { return Err(io::ErrorKind::InvalidInput.into()) };
     bytes.copy_from_slice(&handle.bytes);
     // SAFETY: the structure is as long as the kernel's longest, and says how much of it counts; it lives for the call.

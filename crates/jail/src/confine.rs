@@ -1,4 +1,5 @@
-//! Confines Creel's own processes on the host: a guard, which parses what the agent sends, and the warden, which is root.
+//! Confines Creel's own processes on the host: a guard, which parses what the agent sends, the warden, which is root, and those
+//! that look into a jail for both.
 //!
 //! Owns the walls that they put around themselves before they start a thread or read a byte: landlock, seccomp,
 //! no_new_privs, no dump, bounded memory. It never opens anything for them; descriptors that a guard needs are handed
@@ -52,8 +53,7 @@ pub struct ConfineReport {
 pub fn confine_guard(paths: &GuardPaths) -> Result<ConfineReport, Error> {
     one_thread("guard")?;
     no_dumps(0)?;
-    let memory = at_most(GUARD_MEMORY);
-    setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory }).map_err(host("bound the memory"))?;
+    bound_memory(GUARD_MEMORY)?;
     let privileges = |error: std::io::Error| Error::host("drop all privileges", "use a Linux kernel")(error);
     // A guard that is no longer root can't, and gains nothing by the set: no_new_privs comes with the next step.
     if caps::may_close_bounding_set().map_err(privileges)? {
@@ -94,13 +94,30 @@ pub fn confine_warden() -> Result<(), Error> {
 pub fn confine_porter() -> Result<(), Error> {
     one_thread("porter")?;
     no_dumps(1)?;
-    let memory = at_most(PORTER_MEMORY);
-    setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory }).map_err(host("bound the memory"))?;
+    bound_memory(PORTER_MEMORY)?;
     // it holds a descriptor of each process of the jail
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).map_err(host("raise the files' limit"))?;
     caps::keep_looking_and_killing().map_err(Error::host("give up privileges", "use a Linux kernel"))?;
     seccomp::porter_filters()?.install(false)
+}
+
+/// Confines the sentry, which is told what is done to the jail's files and reads protected ones: of root's rights it keeps the one
+/// to read, of the system calls those to read and to send. It must have one thread.
+///
+/// # Errors
+/// `Missing` with the layer; `Bug` when there are threads already.
+pub fn confine_sentry() -> Result<(), Error> {
+    one_thread("sentry")?;
+    no_dumps(1)?;
+    bound_memory(SENTRY_MEMORY)?;
+    caps::keep_reading().map_err(Error::host("give up privileges", "use a Linux kernel"))?;
+    seccomp::sentry_filters()?.install(false)
+}
+
+fn bound_memory(bytes: u64) -> Result<(), Error> {
+    let memory = at_most(bytes);
+    setrlimit(Resource::Data, Rlimit { current: memory, maximum: memory }).map_err(host("bound the memory"))
 }
 
 /// Takes the warden's own memory limit off what it starts for others: theirs is their control group.
@@ -138,6 +155,9 @@ const GUARD_MEMORY: u64 = 2 << 30;
 
 /// The same for the porter: a question of each thread of the jail, and what is known of each process.
 const PORTER_MEMORY: u64 = 512 << 20;
+
+/// The same for the sentry: what was touched within a moment, and what is known of protected files.
+const SENTRY_MEMORY: u64 = 256 << 20;
 
 /// The same for the warden, which holds little more than its orders.
 const WARDEN_MEMORY: u64 = 512 << 20;

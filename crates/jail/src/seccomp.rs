@@ -64,8 +64,11 @@ pub(crate) fn guard_profile() -> Result<LinuxSeccomp, Error> {
 /// # Errors
 /// `Bug` when the list can't be expressed.
 pub(crate) fn warden_filters() -> Result<Filters, Error> {
-    let refused: BTreeMap<i64, Vec<SeccompRule>> =
+    let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
         table::warden_never().map(|(_, number)| (*number, Vec::new())).collect();
+    // Files by handle, past every folder's permissions, but as mere places: the sentry asks where a handle is.
+    let opens = masked(2, libc::O_PATH.unsigned_abs().into(), 0)?;
+    refused.insert(libc::SYS_open_by_handle_at, vec![rule(&[opens])?]);
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
     let allowed = program::program(refused, refuse, libc::SECCOMP_RET_ALLOW)?;
     Ok(Filters { allowed, feigned: None, absent: absent_program(&[]) })
@@ -77,15 +80,29 @@ pub(crate) fn warden_filters() -> Result<Filters, Error> {
 /// # Errors
 /// `Bug` when the list can't be expressed.
 pub(crate) fn porter_filters() -> Result<Filters, Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = table::porter().map(|(_, number)| (*number, Vec::new())).collect();
+    let requests = [0xc050_2100_u64, 0xc018_2101, 0x4008_2102, 0x4008_2104, 0xc040_ff0b, libc::FIONBIO];
+    onlookers_filters(table::porter(), &requests)
+}
+
+/// The sentry's filter: to read, to find files by handle, to watch folders and to send messages. It opens for reading alone and
+/// starts nothing.
+///
+/// # Errors
+/// `Bug` when the list can't be expressed.
+pub(crate) fn sentry_filters() -> Result<Filters, Error> {
+    onlookers_filters(table::sentry(), &[libc::FIONBIO])
+}
+
+fn onlookers_filters<'a>(
+    calls: impl Iterator<Item = &'a (&'static str, i64)>,
+    requests: &[u64],
+) -> Result<Filters, Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = calls.map(|(_, number)| (*number, Vec::new())).collect();
     let when = |arg: LinuxSeccompArg| rule(&[arg]);
     let read_only = libc::O_ACCMODE.unsigned_abs() | libc::O_CREAT.unsigned_abs() | libc::O_TRUNC.unsigned_abs();
     rules.insert(libc::SYS_openat, vec![when(masked(2, read_only.into(), 0)?)?]);
-    let requests = [0xc050_2100_u64, 0xc018_2101, 0x4008_2102, 0x4008_2104, 0xc040_ff0b, libc::FIONBIO];
-    rules.insert(
-        libc::SYS_ioctl,
-        requests.into_iter().map(|request| when(masked(1, 0xffff_ffff, request)?)).collect::<Result<_, _>>()?,
-    );
+    let asked = requests.iter().map(|request| when(masked(1, 0xffff_ffff, *request)?)).collect::<Result<_, _>>()?;
+    rules.insert(libc::SYS_ioctl, asked);
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
     let allowed = program::program(rules, libc::SECCOMP_RET_ALLOW, refuse)?;
     Ok(Filters { allowed, feigned: None, absent: absent_program(&[]) })

@@ -3,7 +3,7 @@
 //! Owns [`LogLine`], the form of `creel log --json`. It may hold the agent's bytes: whoever prints it to a terminal
 //! escapes them.
 
-use creel_guard::{Deed, Outcome, Run};
+use creel_guard::{Deed, Outcome, Run, Touch};
 use serde::{Deserialize, Serialize};
 
 use crate::stored::{Ended, Note, Stored};
@@ -48,6 +48,9 @@ pub struct LogLine {
     /// The program of a process, its arguments, its folder, its number and its parent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Run>,
+    /// What was done to a file, by which program, and which version of a protected one it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Touch>,
     /// `open`, `done`, `failed`, `abandoned` or `refused`.
     pub outcome: String,
     /// When it was decided, on the boot clock, in milliseconds.
@@ -92,6 +95,10 @@ impl LogLine {
                 Deed::Run(run) => Some(run.clone()),
                 _ => None,
             },
+            file: match &stored.action.deed {
+                Deed::Touch(touch) => Some(touch.clone()),
+                _ => None,
+            },
             outcome: if passed { "open" } else { "refused" }.to_owned(),
             boot_ms: stored.boot_ms,
             ended: None,
@@ -120,6 +127,7 @@ impl LogLine {
             claimed_trace: None,
             cause: None,
             process: None,
+            file: None,
             outcome: "done".to_owned(),
             boot_ms: note.boot_ms,
             ended: None,

@@ -25,6 +25,8 @@ pub struct Config {
     pub tools: ToolRules,
     /// Which programs may run.
     pub exec: ExecRules,
+    /// What becomes of a change to a protected file.
+    pub protect: Protect,
     /// The host's own addresses: closed like a private range, unless pinned by a rule.
     pub own_addresses: Vec<IpAddr>,
 }
@@ -89,6 +91,16 @@ impl EgressAllow {
             (Credentials::None, _) => None,
         }
     }
+}
+
+/// What becomes of a change to a protected file that no person made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protect {
+    /// It stays, and every version is kept.
+    #[default]
+    Keep,
+    /// The last accepted version is put back.
+    Undo,
 }
 
 /// Which programs may run in the jail.

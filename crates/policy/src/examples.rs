@@ -8,7 +8,7 @@
 //! send GET https://a.test/x body 12 at 10.0.0.1      bytes leaving; `-` as method: no HTTP request
 //! prompt openai gpt-5                                a request to the model
 //! call exec {"command":"ls"}                         a tool call that the model proposes
-//! administer down  ·  receive say hello  ·  run ls -l  ·  touch write /workspace/x
+//! administer down  ·  receive say hello  ·  run ls -l  ·  touch write /workspace/x  ·  touch write /workspace/AGENTS.md changed
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
@@ -20,12 +20,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
     Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Judgement, Mode,
-    Oddities, Prompt, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
+    Oddities, Prompt, Protected, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
 };
 
 use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, ToolRules};
+use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, Protect, ToolRules};
 use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
 use crate::pattern::HostPattern;
@@ -143,6 +143,9 @@ ask = ["message"]
 deny = ["nc", "git push"]
 ask = ["npm publish"]
 allow = ["/usr/**", "/workspace/**"]
+
+[files]
+protect = "undo"
 "#;
 
 /// [`POLICY`] ready to judge by. The host that it runs on has the address 93.184.215.99.
@@ -212,6 +215,7 @@ pub fn policy() -> Result<Policy, String> {
             ],
         },
         tools: ToolRules { deny: vec!["gateway".to_owned()], ask: vec!["message".to_owned()], ..ToolRules::default() },
+        protect: Protect::Undo,
         exec: ExecRules {
             deny: vec![CommandPattern::parse("nc")?, CommandPattern::parse("git push")?],
             ask: vec![CommandPattern::parse("npm publish")?],
@@ -410,7 +414,16 @@ fn read_deed(verb: &str, rest: &str, facts: &mut Facts) -> Result<(Door, Actor, 
         }
         "touch" => {
             let writes = first != "open";
-            (Door::Files, Actor::Agent, Deed::Touch(Touch { how: first_text, path: more_text, writes }))
+            let (path, state) = cut(&more_text);
+            let protected = match state {
+                "" => None,
+                "accepted" | "changed" => {
+                    Some(Protected { version: 2, digest: "ab".repeat(32), accepted: state == "accepted" })
+                }
+                other => return Err(format!("`{other}` is no state of a protected file")),
+            };
+            let touch = Touch { how: first_text, path: path.to_owned(), writes, protected, ..Touch::default() };
+            (Door::Files, Actor::Agent, Deed::Touch(touch))
         }
         other => return Err(format!("`{other}` is no deed")),
     })

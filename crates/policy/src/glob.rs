@@ -81,6 +81,37 @@ impl PathGlob {
         CleanPath::parse(&self.text).map(|clean| clean.odd()).unwrap_or_default()
     }
 
+    /// The folder that all it covers lies in: the segments before the last one and before the first with a star.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        let named = self.segments.iter().map_while(|segment| match segment {
+            Segment::One(text) if !text.contains('*') => Some(text.as_str()),
+            _ => None,
+        });
+        let most = self.segments.len().saturating_sub(1);
+        named.take(most).flat_map(|segment| ["/", segment]).collect()
+    }
+
+    /// The one path that it covers; none when it holds a star.
+    #[must_use]
+    pub fn only(&self) -> Option<&str> {
+        (!self.text.contains('*')).then_some(&*self.text)
+    }
+
+    /// Whether it may cover something below this folder, in its clean form and without a slash at its end.
+    #[must_use]
+    pub fn reaches(&self, folder: &str) -> bool {
+        let mut segments = self.segments.iter();
+        for part in folder.split('/').skip(1) {
+            match segments.next() {
+                Some(Segment::Any) => return true,
+                Some(Segment::One(glob)) if covers_bytes(glob.as_bytes(), part.as_bytes()) => {}
+                _ => return false,
+            }
+        }
+        segments.next().is_some()
+    }
+
     /// Whether it covers a path in its clean form, without query.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
@@ -187,6 +218,26 @@ mod tests {
             assert!(!covers(glob, path), "{glob} {path}");
         }
         assert!(Glob::new("issue*s").covers("issue/xs") && !Glob::new("a*").covers("ba") && Glob::new("*").covers(""));
+    }
+
+    #[test]
+    fn a_glob_says_which_folders_it_reaches() {
+        for (glob, folder, only) in [
+            ("/workspace/AGENTS.md", "/workspace", true),
+            ("/workspace/skills/**", "/workspace/skills", false),
+            ("/a/*/c/d", "/a", false),
+            ("/**", "", false),
+            ("/a", "", true),
+        ] {
+            let glob = PathGlob::parse(glob).unwrap();
+            assert_eq!((glob.folder(), glob.only().is_some()), (folder.to_owned(), only), "{glob:?}");
+            assert!(glob.reaches(folder), "{glob:?}");
+        }
+        let reaches = |glob: &str, folder: &str| PathGlob::parse(glob).unwrap().reaches(folder);
+        assert!(reaches("/w/skills/**", "/w") && reaches("/w/skills/**", "/w/skills/a/b"));
+        assert!(!reaches("/w/AGENTS.md", "/w/src") && !reaches("/w/AGENTS.md", "/w/AGENTS.md"));
+        assert!(!reaches("/w/skills/**", "/w/skill") && !reaches("/w/skills/**", "/x"));
+        assert!(reaches("/w/*/SKILL.md", "/w/a") && !reaches("/w/*/SKILL.md", "/w/a/b"));
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod stage;
 
 pub use command::CommandPattern;
 pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-pub use config::{Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelRules, ToolRules};
+pub use config::{Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelRules, Protect, ToolRules};
 pub use docs::{explain, rule_docs, rules_markdown};
 pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};

@@ -178,7 +178,7 @@ fn a_persons_yes_lets_the_waiting_process_go_on() {
     assert_eq!((&line["rule"], &line["status"]), (&"approval/by-person".into(), &0.into()));
 }
 
-fn process_of(worker: &Worker, name: &str) -> u32 {
+pub(super) fn process_of(worker: &Worker, name: &str) -> u32 {
     let end = format!("\0{name}\0");
     let is_it =
         |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()));

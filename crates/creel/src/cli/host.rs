@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::run::{Failure, limits};
 
 /// Layers that stand outside the jail's building: doors, configuration, users.
-const OTHER_LAYERS: [&str; 7] =
-    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "inner.wall"];
+const OTHER_LAYERS: [&str; 8] =
+    ["net.tcp", "net.udp", "net.dns", "net.inbound", "config.readonly", "token.hidden", "inner.wall", "files.watched"];
 
 const OPTION: &str = "--allow-degraded";
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::cli::out;
+use crate::files::hand;
 use crate::memory::hands::{self, Tops};
 use crate::memory::{Area, Place};
 
@@ -30,6 +31,10 @@ enum Task {
     Memory,
     /// Hand over one file of it.
     MemoryFile { area: String, path: String },
+    /// Put a protected file back from stdin.
+    FilesPut { area: String, path: String },
+    /// Take away what should not be there.
+    FilesRemove { area: String, path: String },
     /// Print what an attacker finds.
     Probe,
 }
@@ -48,6 +53,8 @@ impl Inside {
                 }
                 None => Err(std::io::Error::other("there is no such folder")),
             },
+            Task::FilesPut { area, path } => top(&area).and_then(|top| hand::put(top, &path, &mut stdin().lock())),
+            Task::FilesRemove { area, path } => top(&area).and_then(|top| hand::remove(top, &path)),
             Task::Probe => {
                 out::json(&crate::probe::look());
                 Ok(())
@@ -58,4 +65,9 @@ impl Inside {
             Err(error) => out::fail(1, error),
         }
     }
+}
+
+fn top(area: &str) -> std::io::Result<&'static std::path::Path> {
+    let area = Area::named(area).ok_or_else(|| std::io::Error::other("there is no such folder"))?;
+    Ok(std::path::Path::new(area.top()))
 }

@@ -76,17 +76,25 @@ impl Memory {
 }
 
 async fn see(socket: &std::path::Path, task: MemoryTask, json: bool) -> Result<ExitCode, ExitCode> {
-    let (code, text) = work(socket, task, json).await?;
+    show(work(socket, task, json).await?, json)
+}
+
+async fn work(socket: &std::path::Path, task: MemoryTask, json: bool) -> Result<(u8, String), ExitCode> {
+    reported(socket, ToWarden::Memory { task, json }).await
+}
+
+/// Prints a report for people, or as it is.
+pub(super) fn show((code, text): (u8, String), json: bool) -> Result<ExitCode, ExitCode> {
     out::text(if json { text } else { escape::for_terminal(&text) });
     Ok(ExitCode::from(code))
 }
 
 /// The exit code and the report.
-async fn work(socket: &std::path::Path, task: MemoryTask, json: bool) -> Result<(u8, String), ExitCode> {
+pub(super) async fn reported(socket: &std::path::Path, ask: ToWarden) -> Result<(u8, String), ExitCode> {
     let link = ask::connect(socket)?;
     let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
     let (read, write) = pipe.map_err(|error| out::fail(FINDING, error))?;
-    if link.send(&ToWarden::Memory { task, json }, &[write.as_fd()]).await.is_err() {
+    if link.send(&ask, &[write.as_fd()]).await.is_err() {
         return Err(ask::lost());
     }
     drop(write);

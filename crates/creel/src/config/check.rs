@@ -8,6 +8,7 @@ mod conditions;
 mod dns;
 mod egress;
 mod exec;
+mod files;
 mod model;
 mod profiles;
 
@@ -68,6 +69,7 @@ pub(super) fn check(
         state,
         openclaw,
         restart,
+        files: protected,
         memory,
         alerts,
     } = raw;
@@ -87,6 +89,7 @@ pub(super) fn check(
     let state = checker.state(state);
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
+    let protected = checker.protected(protected);
     let memory = memory_of(memory);
     let alerts = checker.alerts(alerts);
     let warnings = checker.warnings;
@@ -106,6 +109,7 @@ pub(super) fn check(
         state: state?,
         openclaw,
         restart,
+        files: protected,
         memory,
         alerts,
         warnings,

@@ -38,6 +38,8 @@ section! {
         openclaw: RawOpenClaw = RawOpenClaw::default(), Legal::Table(&RawOpenClaw::SECTION), why "";
         /// When the agent is started anew.
         restart: RawRestart = RawRestart::default(), Legal::Table(&RawRestart::SECTION), why "";
+        /// What is kept of the files that the agent takes orders from.
+        files: RawFiles = RawFiles::default(), Legal::Table(&RawFiles::SECTION), why "";
         /// How what the agent remembers is looked through.
         memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
         /// Who is told at once when something happens.
@@ -355,6 +357,43 @@ section! {
         /// it, and can be put back (`creel memory restore`). `report`: nothing is changed.
         on_finding: Placed<String> = Placed::unset("take-out".to_owned()), Legal::OneOf(&["take-out", "report"]),
             why "an order in a memory is obeyed at every start";
+    }
+}
+
+/// What OpenClaw reads as instructions, skills and memory.
+const PROTECTED: [&str; 12] = [
+    "AGENTS.md",
+    "SOUL.md",
+    "IDENTITY.md",
+    "USER.md",
+    "TOOLS.md",
+    "HEARTBEAT.md",
+    "BOOT.md",
+    "BOOTSTRAP.md",
+    "MEMORY.md",
+    "memory/**",
+    "skills/**",
+    "/var/lib/openclaw/skills/**",
+];
+
+section! {
+    /// What is kept of the files that the agent takes orders from. What is done to files of the workspace, the state and the home is
+    /// recorded in any case; of these ones each is told apart, who opens them too, and every version is kept outside the jail
+    /// (`creel files`).
+    RawFiles "files" {
+        /// Which: paths below the workspace, or from `/var/lib/openclaw/` on. `*` is any part of a name, `**` any number of names.
+        protected: Placed<Vec<Placed<String>>> =
+            Placed::unset(PROTECTED.into_iter().map(|path| Placed::unset(path.to_owned())).collect()),
+            Legal::Texts("a path, `*` and `**` in it"),
+            why "what OpenClaw reads as instructions, skills and memory; who writes there writes what the agent does tomorrow";
+        /// What becomes of a change that no person made: `keep` lets it stand; `undo` puts the last accepted version back, which is
+        /// what stood there before the agent's first message and what `creel files restore` put there. With `undo` leave out
+        /// what the agent should write, such as its memory.
+        protect: Placed<String> = Placed::unset("keep".to_owned()), Legal::OneOf(&["keep", "undo"]),
+            why "agents keep their own notes in these files";
+        /// How many versions of each file are kept. What a person accepted last always is.
+        versions: Placed<u64> = Placed::unset(50), Legal::Count { min: 2, max: 1000 },
+            why "some weeks of an agent's own notes; all files together take at most 256 MiB";
     }
 }
 

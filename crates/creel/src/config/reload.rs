@@ -4,7 +4,7 @@
 //! for the next start, by name. It destructures both sides, so that a new setting must choose. It reads no file; warden and
 //! guard call it with the same texts and come to the same configuration.
 
-use super::{Allow, Config, Limits, Model, OpenClaw, Tools};
+use super::{Allow, Config, FileRules, Limits, Model, OpenClaw, Tools};
 
 impl Config {
     /// What is in force once `fresh` was read in an installation that was started with `self`, and the settings of `fresh`
@@ -28,11 +28,13 @@ impl Config {
             state: _,
             openclaw,
             restart,
+            files,
             memory,
             alerts: _,
             warnings,
         } = fresh;
         let OpenClaw { plugins: _, ready_within, drain } = openclaw;
+        let FileRules { protected: _, protect, versions: _ } = files;
         let config = Self {
             name,
             text,
@@ -49,6 +51,7 @@ impl Config {
             state: self.state.clone(),
             openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
             restart,
+            files: FileRules { protect, ..self.files.clone() },
             memory,
             alerts: self.alerts.clone(),
             warnings,
@@ -78,6 +81,8 @@ impl Config {
             ("approvals", self.approvals != fresh.approvals),
             ("ledger.durability", self.durability != fresh.durability),
             ("state.dir", self.state != fresh.state),
+            ("files.protected", self.files.protected != fresh.files.protected),
+            ("files.versions", self.files.versions != fresh.files.versions),
             ("openclaw.plugins", self.openclaw.plugins != fresh.openclaw.plugins),
             ("alerts", self.alerts != fresh.alerts),
         ];
@@ -120,6 +125,7 @@ impl Config {
             ("tools.contacts", *contacts != fresh.tools.contacts),
             ("exec", self.exec != fresh.exec),
             ("restart", self.restart != fresh.restart),
+            ("files.protect", self.files.protect != fresh.files.protect),
             ("memory", self.memory != fresh.memory),
             ("openclaw.ready_within", self.openclaw.ready_within != fresh.openclaw.ready_within),
             ("openclaw.drain", self.openclaw.drain != fresh.openclaw.drain),
@@ -168,6 +174,12 @@ mod tests {
         check("", "[tools]\ndeny = [\"exec\"]\n", &["added tools.deny exec"], &[]);
         check("[tools]\nask = [\"exec\"]\n", "", &["removed tools.ask exec"], &[]);
         check("", "[exec]\ndeny = [\"nc\"]\n", &["changed exec"], &[]);
+        check(
+            "",
+            "[files]\nprotect = \"undo\"\nprotected = []\nversions = 9\n",
+            &["changed files.protect"],
+            &["files.protected", "files.versions"],
+        );
         check("", "[restart]\nevery = 3\n[openclaw]\ndrain = 1\n", &["changed restart", "changed openclaw.drain"], &[]);
         check(
             "",

@@ -36,6 +36,7 @@ impl Config {
             model: ModelRules { providers: vec![self.model_rules(provider)] },
             tools: ToolRules { deny: deny.clone(), ask: ask.clone(), high_risk: *high_risk },
             exec: self.exec.clone(),
+            protect: self.files.protect,
             own_addresses,
         }
     }

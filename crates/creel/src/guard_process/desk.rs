@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 use super::alerts::Alerts;
 use super::watch::Quarantine;
 use crate::config::{Config, Live};
-use crate::link::{Link, read_memory_file};
+use crate::files::FilesTask;
+use crate::files::versions::Shelf;
+use crate::link::{Link, memory_file, read_memory_file};
 use crate::memory::auditor::Auditor;
 use crate::protocol::{FromGuard, Sheet, ToGuard};
 
@@ -38,6 +40,8 @@ pub(crate) struct Desk {
     receipts: Mutex<HashMap<u64, Receipt>>,
     auditor: Auditor,
     alerts: Arc<Alerts>,
+    shelf: Arc<Shelf>,
+    put_backs: Mutex<HashMap<u64, oneshot::Sender<Result<(), String>>>>,
 }
 
 impl Desk {
@@ -47,7 +51,7 @@ impl Desk {
         start: Config,
         live: Live,
         auditor: Auditor,
-        alerts: Arc<Alerts>,
+        (alerts, shelf): (Arc<Alerts>, Arc<Shelf>),
     ) -> Arc<Self> {
         Arc::new(Self {
             link,
@@ -62,6 +66,8 @@ impl Desk {
             receipts: Mutex::default(),
             auditor,
             alerts,
+            shelf,
+            put_backs: Mutex::default(),
         })
     }
 
@@ -131,9 +137,13 @@ impl Desk {
             ToGuard::Memory { id, task, json } => {
                 tokio::spawn(async move {
                     let (code, said) = super::memory::look_after(&self.auditor, &self.alerts, task, json, fds).await;
-                    let _ = self.link.send(&FromGuard::Memory { id, code, said }, &[]).await;
+                    let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
                 });
             }
+            ToGuard::Files { id, task, json } => {
+                tokio::spawn(async move { self.look_at_files(id, task, json, fds).await });
+            }
+            ToGuard::PutBackEnded { id, failed } => self.was_put_back(id, failed),
             ToGuard::Token { token } => *lock(&self.token) = token,
             ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve | ToGuard::Retire => {
                 tracing::warn!("whoever started us spoke out of turn");
@@ -179,6 +189,42 @@ impl Desk {
         match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err("the warden did not answer in time".to_owned()),
+        }
+    }
+
+    async fn look_at_files(&self, id: u64, task: FilesTask, json: bool, fds: Vec<OwnedFd>) {
+        let (code, said) = super::files::look_after(&self.shelf, self, task, json, fds).await;
+        let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
+    }
+
+    fn was_put_back(&self, id: u64, failed: Option<String>) {
+        if let Some(waiting) = lock(&self.put_backs).remove(&id) {
+            let _ = waiting.send(failed.map_or(Ok(()), Err));
+        }
+    }
+
+    /// Has the warden's helper put a protected file back, or take it away.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub(crate) async fn put_back(&self, path: &str, content: Option<Vec<u8>>) -> Result<(), String> {
+        let place =
+            crate::files::place(path).ok_or_else(|| format!("{path} is in no place that files are put back in"))?;
+        let file = content.map(|content| memory_file("creel-version", &content)).transpose();
+        let file = file.map_err(|error| format!("no memory file: {error}"))?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.put_backs).insert(id, sender);
+        let fds: Vec<_> = file.iter().map(AsFd::as_fd).collect();
+        let answer = match self.link.send(&FromGuard::PutBack { id, place }, &fds).await {
+            Ok(()) => tokio::time::timeout(PATIENCE, receiver).await,
+            Err(error) => return Err(format!("the warden can't be asked: {error}")),
+        };
+        lock(&self.put_backs).remove(&id);
+        match answer {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err("the warden said nothing".to_owned()),
+            Err(_) => Err("the helper in the jail was not done in time".to_owned()),
         }
     }
 

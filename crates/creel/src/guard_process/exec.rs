@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use creel_doors::exec::{Answer, Exec, Saw};
-use creel_guard::{Guard, Tenant};
 use creel_jail_sys::seqpacket::Seq;
 use tokio::task::JoinSet;
 
@@ -18,9 +17,8 @@ use crate::link::Link;
 ///
 /// # Errors
 /// When the link breaks otherwise.
-pub(super) async fn serve(porter: OwnedFd, guard: Guard, tenant: Tenant) -> io::Result<()> {
+pub(super) async fn serve(porter: OwnedFd, door: Arc<Exec>) -> io::Result<()> {
     let link = Arc::new(Link::new(Seq::from_fd(porter)?)?);
-    let door = Arc::new(Exec::new(guard, tenant));
     link.send(&Answer::Here, &[]).await?;
     let mut under_way = JoinSet::new();
     while let Some((saw, _)) = link.recv::<Saw>().await? {

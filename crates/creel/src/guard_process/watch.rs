@@ -208,8 +208,10 @@ impl Judge for Watch {
 impl Breakers for Watch {
     fn state(&self, action: &Action) -> BreakerState {
         match &*self.quarantine.borrow() {
-            // What people and Creel itself do is how it ends; what the kernel refused is recorded all the same.
-            Some(quarantine) if action.actor == Actor::Agent && !matches!(action.deed, Deed::Attempt(_)) => {
+            // What people and Creel itself do is how it ends; what has happened already is recorded all the same.
+            Some(quarantine)
+                if action.actor == Actor::Agent && !matches!(action.deed, Deed::Attempt(_) | Deed::Touch(_)) =>
+            {
                 BreakerState::Open(format!("quarantine: canary {}", quarantine.canary))
             }
             _ => BreakerState::Closed,

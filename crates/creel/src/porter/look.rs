@@ -9,7 +9,6 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
-use std::time::Duration;
 
 use creel_doors::exec::Sight;
 use creel_jail_sys::notify::Notice;
@@ -39,11 +38,7 @@ pub(super) enum Looked {
     },
 }
 
-/// This moment, monotonic.
-pub(super) fn now() -> Duration {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
-    time.map(Duration::from).unwrap_or_default()
-}
+pub(super) use crate::clock::monotonic as now;
 
 /// Reads the arguments of an `execve` or `execveat` that waits.
 pub(super) fn at_exec(notice: &Notice, processes: &Processes) -> Looked {

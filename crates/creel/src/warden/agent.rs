@@ -421,6 +421,24 @@ impl Agent {
         self.running.as_ref()?.guard.as_ref().map(|guard| guard.memory(task, json, fds))
     }
 
+    /// The same for the versions of protected files.
+    pub(super) fn ask_files(
+        &self,
+        task: crate::files::FilesTask,
+        json: bool,
+        fds: Vec<OwnedFd>,
+    ) -> Option<impl Future<Output = (u8, String)> + use<>> {
+        self.running.as_ref()?.guard.as_ref().map(|guard| guard.files(task, json, fds))
+    }
+
+    /// Tells the guard what became of something that it wished for.
+    pub(super) async fn tell_guard(&self, message: &ToGuard) {
+        let Some(guard) = self.running.as_ref().and_then(|running| running.guard.as_ref()) else { return };
+        if let Err(error) = guard.tell(message, &[]).await {
+            tracing::warn!(%error, "the guard can't be told");
+        }
+    }
+
     /// Lends the guard a stream to the gateway.
     pub(super) async fn lend_stream(&mut self, id: u64) {
         let stream = self.stream();

@@ -3,6 +3,7 @@
 //! Owns who gets served when: people at the socket, the guard's wishes, what the jail's init reports, signals, the
 //! clock. It keeps one tenant's [`Agent`] alive and never blocks on what runs inside it.
 
+mod files;
 mod memory;
 mod reload;
 
@@ -51,6 +52,7 @@ struct Desk {
     notify: Notify,
     reloads: VecDeque<Wanted>,
     memory: memory::Memory,
+    put_backs: HashMap<u64, u64>,
 }
 
 struct Helper {
@@ -140,6 +142,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         notify: Notify::from_environment(),
         reloads: VecDeque::new(),
         memory: memory::Memory::new(),
+        put_backs: HashMap::new(),
     };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
@@ -201,6 +204,7 @@ impl Desk {
                 self.agent.stop(now).await;
             }
             ToWarden::Memory { task, json } => self.look_after_memory(Some((link, uid)), task, json, fds).await,
+            ToWarden::Files { task, json } => self.look_at_files(link, uid, task, json, fds).await,
             ToWarden::Inside { task } => self.send_inside(link, uid, &task, fds).await,
         }
     }
@@ -252,6 +256,11 @@ impl Desk {
             return;
         }
         if let InitNews::Ended { id, code } = news
+            && self.was_put_back(id, code).await
+        {
+            return;
+        }
+        if let InitNews::Ended { id, code } = news
             && let Some(mut helper) = self.helpers.remove(&id)
         {
             if let Some(ticket) = helper.ticket.take() {
@@ -262,6 +271,7 @@ impl Desk {
         }
         if matches!(news, InitNews::Gone) {
             self.memory.forget_all();
+            self.put_backs.clear();
             for (_, helper) in self.helpers.drain() {
                 let why = "the jail ended".to_owned();
                 let _ = helper.link.send(&FromWarden::Failed { code: 5, why }, &[]).await;
@@ -277,6 +287,7 @@ impl Desk {
         match wish {
             GuardWish::Connect { id } => self.agent.lend_stream(id).await,
             GuardWish::Hold { id, why } => self.agent.hold(id, why).await,
+            GuardWish::PutBack { id, place, content } => self.put_back(id, &place, content).await,
             GuardWish::Gone => self.agent.revive_guard().await,
         }
     }

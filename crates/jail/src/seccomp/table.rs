@@ -385,8 +385,6 @@ const WARDEN_NEVER: &[Group] = &[
         SYS_syslog,
         SYS_vhangup,
     ],
-    // files by handle, past every folder's permissions
-    group![SYS_open_by_handle_at],
 ];
 
 /// Ports of the machine.
@@ -409,6 +407,21 @@ const PORTER: &[Group] = &[
 const PORTER_OLD: &[Group] = &[group![SYS_readlink, SYS_epoll_wait, SYS_poll]];
 #[cfg(not(target_arch = "x86_64"))]
 const PORTER_OLD: &[Group] = &[];
+
+/// What the sentry calls besides: places by handle, lists of folders, marks, memory files.
+const SENTRY: &[Group] = &[group![
+    SYS_open_by_handle_at,
+    SYS_name_to_handle_at,
+    SYS_fanotify_mark,
+    SYS_getdents64,
+    SYS_newfstatat,
+    SYS_memfd_create,
+]];
+
+/// Every call of the sentry's.
+pub(super) fn sentry() -> impl Iterator<Item = &'static (&'static str, i64)> {
+    porter().chain(SENTRY.iter().flat_map(|group| group.calls)).filter(|(name, _)| *name != "SYS_pidfd_send_signal")
+}
 
 /// Every call of the porter's.
 pub(super) fn porter() -> impl Iterator<Item = &'static (&'static str, i64)> {

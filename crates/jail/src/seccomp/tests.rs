@@ -116,11 +116,32 @@ fn the_tree_answers_as_the_chain_does() {
 #[test]
 fn the_wardens_filter_refuses_what_is_listed_and_nothing_else() {
     let program = warden_filters().unwrap().allowed;
-    for number in 0..1024 {
+    let by_handle = u32::try_from(libc::SYS_open_by_handle_at).unwrap();
+    for number in (0..1024).filter(|number| *number != by_handle) {
         let listed = table::warden_never().any(|(_, one)| *one == i64::from(number));
         let wanted =
             if listed { libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs() } else { libc::SECCOMP_RET_ALLOW };
         assert_eq!(run(&program, AUDIT_ARCH, number, [7; 6]), wanted, "call {number}");
+    }
+    let place = libc::O_PATH.unsigned_abs().into();
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    assert_eq!(run(&program, AUDIT_ARCH, by_handle, [0; 6]), refuse);
+    assert_eq!(run(&program, AUDIT_ARCH, by_handle, [0, 0, place, 0, 0, 0]), libc::SECCOMP_RET_ALLOW);
+}
+
+#[test]
+fn the_sentry_reads_and_opens_nothing_for_writing() {
+    let program = sentry_filters().unwrap().allowed;
+    let answers = |name: i64, args| run(&program, AUDIT_ARCH, u32::try_from(name).unwrap(), args);
+    let (allow, refuse) = (libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs());
+    let flags = |flags: i32| [0, 0, flags.unsigned_abs().into(), 0, 0, 0];
+    assert_eq!(answers(libc::SYS_openat, flags(libc::O_RDONLY | libc::O_NOFOLLOW)), allow);
+    for writes in [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC] {
+        assert_eq!(answers(libc::SYS_openat, flags(writes)), refuse);
+    }
+    let never = [libc::SYS_execve, libc::SYS_clone, libc::SYS_unlinkat, libc::SYS_renameat2, libc::SYS_socket];
+    for call in never.into_iter().chain([libc::SYS_pidfd_send_signal, libc::SYS_kill, libc::SYS_mount]) {
+        assert_eq!(answers(call, [0; 6]), refuse, "{call}");
     }
 }
 

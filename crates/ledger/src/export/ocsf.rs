@@ -172,7 +172,8 @@ fn deed(action: &Action, line: &LogLine, event: &mut Map<String, Value>) -> (Cla
 
 /// The numbers of File System Activity.
 fn file_activity(how: &str) -> u64 {
-    match how {
+    // the first of several
+    match how.split([' ', ',']).next().unwrap_or_default() {
         "create" => 1,
         "open" | "read" => 2,
         "write" => 3,

@@ -41,7 +41,7 @@ fn deeds() -> Vec<(Actor, Door, Deed)> {
         cwd: "/workspace".to_owned(),
         ..Run::default()
     };
-    let touch = Touch { how: "write".to_owned(), path: "/workspace/a".to_owned(), writes: true };
+    let touch = Touch { how: "write".to_owned(), path: "/workspace/a".to_owned(), writes: true, ..Touch::default() };
     let send = |method: &str| Send {
         scheme: "https".to_owned(),
         method: Some(method.to_owned()),

@@ -86,7 +86,7 @@ impl Desk {
             }
         };
         match self.start_memory(&task, report).await {
-            Ok(fds) => self.wait_for_memory(task, json, fds, ticket, link),
+            Ok(fds) => wait_for("memory", self.agent.ask_memory(task, json, fds), ticket, link),
             Err(why) => {
                 tracing::warn!("no memory audit: {why}");
                 ticket.settle(Outcome::failed(why.clone())).await;
@@ -120,27 +120,31 @@ impl Desk {
         self.memory.helpers.insert(id);
         Ok([our_bytes, our_orders].into_iter().chain(report).collect())
     }
+}
 
-    /// Hands it to the guard, and hears of it without keeping anybody waiting.
-    fn wait_for_memory(&self, task: MemoryTask, json: bool, fds: Vec<OwnedFd>, ticket: Ticket, link: Option<Rc<Link>>) {
-        let asked = self.agent.ask_memory(task, json, fds);
-        tokio::task::spawn_local(async move {
-            let (code, said) = match asked {
-                Some(asked) => asked.await,
-                None => (1, "no guard runs".to_owned()),
-            };
-            if code == 0 {
-                if !said.is_empty() {
-                    tracing::info!("memory: {said}");
-                }
-                ticket.settle(Outcome::done()).await;
-            } else {
-                tracing::warn!("memory: {said}");
-                ticket.settle(Outcome::Done { sent: 0, received: 0, status: Some(i64::from(code)) }).await;
+/// Hears of what the guard was asked for, without keeping anybody waiting.
+pub(super) fn wait_for(
+    what: &'static str,
+    asked: Option<impl Future<Output = (u8, String)> + 'static>,
+    ticket: Ticket,
+    link: Option<Rc<Link>>,
+) {
+    tokio::task::spawn_local(async move {
+        let (code, said) = match asked {
+            Some(asked) => asked.await,
+            None => (1, "no guard runs".to_owned()),
+        };
+        if code == 0 {
+            if !said.is_empty() {
+                tracing::info!("{what}: {said}");
             }
-            if let Some(link) = link {
-                let _ = link.send(&FromWarden::Looked { code, said }, &[]).await;
-            }
-        });
-    }
+            ticket.settle(Outcome::done()).await;
+        } else {
+            tracing::warn!("{what}: {said}");
+            ticket.settle(Outcome::Done { sent: 0, received: 0, status: Some(i64::from(code)) }).await;
+        }
+        if let Some(link) = link {
+            let _ = link.send(&FromWarden::Looked { code, said }, &[]).await;
+        }
+    });
 }

@@ -6,11 +6,11 @@ use crate::judge::Policy;
 use crate::rule::{Finding, rule};
 
 rule! {
-    /// Files are not judged yet: the agent has its own, and no door hands it others.
+    /// The door sees what the agent does to its own files, and hands nobody others.
     "files/default-deny",
     to_agent: "nothing allows this; ask your operator",
-    how_to_allow: "nothing allows it in this edition of Creel",
-    examples: [("touch write /workspace/x", "deny files/default-deny"), ("touch open /etc/shadow", "deny files/default-deny")],
+    how_to_allow: "nothing allows it: people reach the agent's files with `creel ws` and `creel files`",
+    examples: [("as person touch write /workspace/x", "deny files/default-deny")],
     judge: default_deny,
 }
 
