@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
-use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, PathGlob, Protect};
+use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
@@ -59,6 +59,7 @@ pub struct Config {
     model: Model,
     tools: Tools,
     approvals: Approvals,
+    operator: Operator,
     exec: ExecRules,
     durability: Durability,
     state: PathBuf,
@@ -352,7 +353,7 @@ impl Config {
         &self.name
     }
 
-    /// The PEM files that it names, keys among them: path as written → text, each once.
+    /// The files that it names, PEM and rules, keys among them: path as written → text, each once.
     #[must_use]
     pub fn cas(&self) -> Vec<(PathBuf, String)> {
         let mut cas: Vec<(PathBuf, String)> = Vec::new();
@@ -375,7 +376,16 @@ impl Config {
                 }
             }
         }
+        for (path, text) in self.operator.files() {
+            cas.push((PathBuf::from(path), text.clone()));
+        }
         cas
+    }
+
+    /// The operator's own rules.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
     }
 
     /// Whose jail it is.

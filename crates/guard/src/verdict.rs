@@ -21,6 +21,12 @@ impl RuleId {
         Self(Cow::Borrowed(name))
     }
 
+    /// Names a rule of the operator's own.
+    #[must_use]
+    pub fn own(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,6 +10,7 @@ use creel_guard::{HostName, Mode};
 use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials};
 use crate::glob::PathGlob;
+use crate::operator::Operator;
 use crate::pattern::HostPattern;
 
 /// Everything that the rules may read besides the action and its facts. The default allows nothing.
@@ -27,6 +28,8 @@ pub struct Config {
     pub exec: ExecRules,
     /// What becomes of a change to a protected file.
     pub protect: Protect,
+    /// The operator's own rules.
+    pub operator: Operator,
     /// The host's own addresses: closed like a private range, unless pinned by a rule.
     pub own_addresses: Vec<IpAddr>,
 }

@@ -12,7 +12,7 @@ use crate::rule::RuleDoc;
 use crate::rules;
 
 /// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
-static ELSEWHERE: [RuleDoc; 21] = [
+static ELSEWHERE: [RuleDoc; 22] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
         summary: "A person would have to answer, and nobody can be asked here, so the answer is No.\n",
@@ -139,6 +139,13 @@ static ELSEWHERE: [RuleDoc; 21] = [
         how_to_allow: "report it with the record; nothing in the configuration allows it",
         examples: &[],
     },
+    RuleDoc {
+        id: "operator/failed",
+        summary: "A rule of your own (`[policy] rules`) can't be evaluated for this act, a number too large, say. It may be one that \
+                  refuses, so the act is refused. Rules of your own that decide stand in records as `operator/` and their `@id`.\n",
+        how_to_allow: "mend the rule that the record names: `creel policy check`",
+        examples: &[],
+    },
 ];
 
 /// The rule of this id.
@@ -149,7 +156,7 @@ pub fn explain(rule_id: &str) -> Option<&'static RuleDoc> {
 
 /// Whether an answer of this id comes from elsewhere than a rule of a policy.
 pub(crate) fn is_elsewhere(rule_id: &str) -> bool {
-    ELSEWHERE.iter().any(|doc| doc.id == rule_id)
+    ELSEWHERE.iter().any(|doc| doc.id == rule_id && !rule_id.starts_with("operator/"))
 }
 
 /// Every rule: those of the doors in their written order, then the answers that are no rule's.

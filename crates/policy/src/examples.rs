@@ -28,6 +28,7 @@ use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule,
 use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, Protect, ToolRules};
 use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
+use crate::operator::Operator;
 use crate::pattern::HostPattern;
 
 /// What a name resolves to when an example does not say: an address in no closed range.
@@ -221,6 +222,7 @@ pub fn policy() -> Result<Policy, String> {
             ask: vec![CommandPattern::parse("npm publish")?],
             allow: Some(vec![PathGlob::parse("/usr/**")?, PathGlob::parse("/workspace/**")?]),
         },
+        operator: Operator::default(),
         own_addresses: vec![IpAddr::from([93, 184, 215, 99])],
     }))
 }

@@ -95,7 +95,7 @@ impl Judge for Policy {
             let last = (door.otherwise.judge)(action, facts, self);
             (door.otherwise, last.unwrap_or_else(|| Finding::deny("no rule has anything to say")))
         });
-        self.judgement(rule, finding)
+        self.config.operator.judge(action, facts, self.judgement(rule, finding))
     }
 
     fn needs(&self, action: &Action) -> Needs {

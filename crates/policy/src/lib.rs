@@ -17,12 +17,14 @@ mod glob;
 mod graphql;
 mod hosts;
 mod judge;
+mod operator;
 mod pattern;
 mod ranges;
 mod replay;
 mod rule;
 mod rules;
 mod stage;
+mod suggest;
 
 pub use command::CommandPattern;
 pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
@@ -30,7 +32,9 @@ pub use config::{Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelR
 pub use docs::{explain, rule_docs, rules_markdown};
 pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};
+pub use operator::{InvalidRules, Operator, Rule as OperatorRule, SCHEMA as OPERATOR_SCHEMA, permit};
 pub use pattern::{HostPattern, InvalidPattern};
 pub use ranges::{Closed, closed, never};
 pub use replay::{Replayed, Step, replay};
 pub use rule::RuleDoc;
+pub use suggest::{Suggested, Suggestions};

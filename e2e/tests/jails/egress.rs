@@ -192,6 +192,15 @@ fn what_is_on_record_is_judged_again_by_another_file() {
     let tenant = closed["tenant"].as_str().unwrap();
     let why = creel.run(&["policy", "explain", &seq, "--tenant", tenant, "--config", &other]).unwrap();
     assert!(why.out.contains("on record: allow by") && why.out.contains("=> egress/not-approved: deny"), "{why:?}");
+    // what was allowed, as the narrowest entry; what was refused, likewise
+    let narrow = creel.run(&["policy", "suggest"]).unwrap();
+    let entry = format!(
+        "host = \"origin.test\"\nports = [{}]\nmethods = [\"GET\"]\npaths = [\"/\"]\n",
+        origin.address().port()
+    );
+    assert!(narrow.code == 0 && narrow.out.contains(&entry), "{narrow:?}");
+    let wanted = creel.run(&["policy", "suggest", "--refused"]).unwrap();
+    assert!(wanted.out.contains("host = \"other.test\"\n"), "{wanted:?}");
     // and nothing was written down by any of it
     assert_eq!(creel.run(&["ledger", "verify"]).unwrap().code, 0);
 }

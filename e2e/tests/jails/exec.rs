@@ -286,3 +286,40 @@ fn calls_that_break_out_are_refused_and_recorded_in_few_records() {
         tries.iter().filter(|line| line["target"].as_str().unwrap().starts_with("mount(2)")).map(times).sum();
     assert_eq!(mounts, 20_001);
 }
+
+#[test]
+fn rules_of_the_operators_own_decide_before_a_program_runs() {
+    let creel = fresh("exec-operator").unwrap();
+    let rules = r#"@id("no-uname") @why("nobody needs to know")
+forbid(principal, action == Creel::Action::"run", resource) when { resource.path like "*/uname" };
+@id("no-reading") @verdict("ask")
+forbid(principal, action == Creel::Action::"run", resource) when { context.words.contains("/etc/passwd") };"#;
+    creel.file("house.cedar", rules).unwrap();
+    let config = creel
+        .file("creel.toml", "[policy]\nrules = [\"house.cedar\"]\n[approvals]\nwait = 0\n")
+        .unwrap()
+        .display()
+        .to_string();
+    let ran = run(&creel, &config, "echo before; env uname; cat /etc/passwd; echo after");
+    assert!(ran.out == "before\nafter\n", "{ran:?}");
+    let lines = seen(&creel);
+    let refused = one(&lines, &["uname"]);
+    assert!(refused["rule"] == "operator/no-uname" && refused["verdict"] == "deny", "{refused}");
+    assert!(refused["why"].as_str().unwrap().contains("nobody needs to know"), "{refused}");
+    // a shell whose call was refused tries the next folder of its path
+    let asked: Vec<_> = lines.iter().filter(|line| argv(line) == ["cat", "/etc/passwd"]).collect();
+    let told = |line: &&Value| line["verdict"] == "ask" && line["why"].as_str().unwrap().contains("`no-reading`");
+    assert!(!asked.is_empty() && asked.iter().all(told), "{asked:#?}");
+    // the question as a rule: from then on nobody is asked
+    let (seq, tenant) = (asked[0]["seq"].to_string(), asked[0]["tenant"].as_str().unwrap().to_owned());
+    let permit = creel.run(&["policy", "permit", &seq, "--tenant", &tenant, "--id", "passwd"]).unwrap();
+    assert!(permit.code == 0 && permit.out.contains("cat /etc/passwd"), "{permit:?}");
+    let told = creel.run(&["policy", "check", "--config", &config]).unwrap();
+    assert!(told.code == 0 && told.out.contains("operator/no-uname: deny"), "{told:?}");
+    // a rule that can't match keeps Creel from starting, by its place in both files
+    creel.file("house.cedar", &rules.replace("resource.path", "resource.name")).unwrap();
+    let wrong = run(&creel, &config, "true");
+    assert!(wrong.code == 125 || wrong.code == 2, "{wrong:?}");
+    let says = ["creel.toml:2:", "house.cedar", "no-uname", "line 2"];
+    assert!(says.iter().all(|text| wrong.err.contains(text)), "{wrong:?}");
+}

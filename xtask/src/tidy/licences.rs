@@ -25,7 +25,18 @@ const ALLOWED: [&str; 12] = [
 ];
 
 /// Crates that are there in more than one version: name, why.
-const DOUBLES: [(&str, &str); 14] = [
+const DOUBLES: [(&str, &str); 25] = [
+    ("arrayvec", "cedar-policy's printer `pretty` wants 0.5"),
+    ("bit-set", "cedar-policy's parser generator wants 0.8; compiled at build time only"),
+    ("darling", "cedar-policy's serde_with derives with an older one; compiled at build time only"),
+    ("darling_core", "below darling"),
+    ("darling_macro", "below darling"),
+    ("hashbrown", "optional below cedar-policy's serde_with, never built"),
+    ("indexmap", "optional below cedar-policy's serde_with, never built"),
+    ("itertools", "cedar-policy wants 0.14"),
+    ("jiff", "optional below cedar-policy's serde_with, never built"),
+    ("jiff-core", "below jiff"),
+    ("schemars", "optional below cedar-policy's serde_with, never built"),
     ("base64", "rcgen's pem 4 wants 0.23, ours is 0.22"),
     ("block-buffer", "below digest"),
     ("cpufeatures", "chacha20 and sha1 want 0.3, sha2 0.10 wants 0.2"),

@@ -17,7 +17,9 @@ use crate::escape::one_line;
 use crate::provider::Provider;
 
 mod entry;
+mod permit;
 mod replay;
+mod suggest;
 
 use entry::Entry;
 
@@ -36,10 +38,16 @@ enum What {
     Test(Test),
     /// Whether a configuration is whole, and how much it opens.
     Check(Check),
+    /// What the operator's own rules (`[policy] rules`) can speak of: the schema, in Cedar's form.
+    Schema,
+    /// The rule that lifts a question on record for good.
+    Permit(permit::Permit),
     /// How an answer comes about: what each rule says to an act, or to one on record.
     Explain(replay::Explain),
     /// What would have been answered to all that is on record (code 1 when anything differs).
     Replay(replay::Replay),
+    /// The narrowest entries for what was allowed, or refused.
+    Suggest(suggest::Suggest),
 }
 
 #[derive(Debug, Args)]
@@ -97,8 +105,14 @@ impl PolicyCommand {
             What::Show(show) => show.run().map(|()| ExitCode::SUCCESS),
             What::Test(test) => test.run().map(|()| ExitCode::SUCCESS),
             What::Check(check) => check.run().map(|()| ExitCode::SUCCESS),
+            What::Schema => {
+                out::text(creel_policy::OPERATOR_SCHEMA);
+                Ok(ExitCode::SUCCESS)
+            }
+            What::Permit(permit) => permit.run(),
             What::Explain(explain) => explain.run(),
             What::Replay(replay) => replay.run(),
+            What::Suggest(suggest) => suggest.run(),
         };
         match done {
             Ok(code) => code,
@@ -130,6 +144,8 @@ struct Opens {
     entries: usize,
     /// Entries of which Creel can't tell whose account is used.
     accounts: Vec<String>,
+    /// The operator's own rules: id, verdict, file.
+    rules: Vec<(String, &'static str, String)>,
 }
 
 impl Check {
@@ -137,7 +153,9 @@ impl Check {
         let policy = self.of.policy()?;
         let entries = &policy.config().egress_allow;
         let leaks = entries.iter().filter_map(|entry| Some(format!("{}: {}", entry.host, entry.leak()?)));
-        let opens = Opens { ok: true, entries: entries.len(), accounts: leaks.collect() };
+        let rules = policy.config().operator.rules();
+        let rules = rules.map(|rule| (rule.id.clone(), rule.verdict, rule.file.clone()));
+        let opens = Opens { ok: true, entries: entries.len(), accounts: leaks.collect(), rules: rules.collect() };
         if self.of.json {
             out::json(&opens);
             return Ok(());
@@ -145,6 +163,9 @@ impl Check {
         out::line(format_args!("the configuration is whole: {} entries let something leave", opens.entries));
         for line in &opens.accounts {
             out::line(format_args!("  {}", one_line(line)));
+        }
+        for (id, verdict, file) in &opens.rules {
+            out::line(format_args!("  operator/{id}: {verdict}, in `{}`", one_line(file)));
         }
         Ok(())
     }

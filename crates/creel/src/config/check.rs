@@ -10,6 +10,7 @@ mod egress;
 mod exec;
 mod files;
 mod model;
+mod operator;
 mod profiles;
 
 use std::net::IpAddr;
@@ -64,6 +65,7 @@ pub(super) fn check(
         model,
         tools,
         approvals,
+        policy,
         exec,
         ledger,
         state,
@@ -83,6 +85,7 @@ pub(super) fn check(
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
     let tools = checker.tools(tools);
+    let operator = checker.operator(policy);
     let exec = checker.exec(exec);
     let RawLedger { durability } = ledger;
     let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
@@ -104,6 +107,7 @@ pub(super) fn check(
         model,
         tools,
         approvals: approvals_of(approvals),
+        operator,
         exec,
         durability,
         state: state?,

@@ -28,6 +28,8 @@ section! {
         tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
         /// How long questions wait for a person.
         approvals: RawApprovals = RawApprovals::default(), Legal::Table(&RawApprovals::SECTION), why "";
+        /// The operator's own rules.
+        policy: RawPolicy = RawPolicy::default(), Legal::Table(&RawPolicy::SECTION), why "";
         /// Which programs may run in the jail.
         exec: RawExec = RawExec::default(), Legal::Table(&RawExec::SECTION), why "";
         /// How the ledger is kept.
@@ -270,6 +272,18 @@ section! {
         contacts: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()),
             Legal::Texts("a name and an address, such as `Anna Berg <anna@example.com>`"),
             why "only whom the user names is known";
+    }
+}
+
+section! {
+    /// The operator's own rules, in Cedar (https://www.cedarpolicy.com), over the acts of the agent. A `forbid` refuses,
+    /// `@verdict("ask") forbid` has a person asked, a `permit` lifts a question of Creel's own rules; nothing lifts a refusal.
+    /// `creel policy schema` prints what they can speak of, `creel policy check` reads them. Each has a name, `@id("…")`, which
+    /// stands in the record as `operator/…`.
+    RawPolicy "policy" {
+        /// Files of rules. A relative path starts at the configuration file. A rule that can't match is an error.
+        rules: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("the path of a file of Cedar rules"),
+            why "the shipped rules and the entries of this file say what most need";
     }
 }
 

@@ -37,6 +37,7 @@ impl Config {
             tools: ToolRules { deny: deny.clone(), ask: ask.clone(), high_risk: *high_risk },
             exec: self.exec.clone(),
             protect: self.files.protect,
+            operator: self.operator.clone(),
             own_addresses,
         }
     }

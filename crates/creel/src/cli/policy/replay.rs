@@ -22,10 +22,17 @@ use crate::escape::one_line;
 pub(super) struct Replay {
     #[command(flatten)]
     of: Of,
+    #[command(flatten)]
+    records: Records,
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+pub(super) struct Records {
     /// The first record: its number, a day or a moment (`17`, `2026-11-22`, `2026-11-22T10:40:05Z`).
     #[arg(long, value_name = "EDGE")]
     from: Option<String>,
-    /// The last record, likewise; it is judged too, a day to its end (UTC).
+    /// The last record, likewise; it counts too, a day to its end (UTC).
     #[arg(long, value_name = "EDGE")]
     to: Option<String>,
     /// Only this tenant's; without, all tenants'.
@@ -36,6 +43,18 @@ pub(super) struct Replay {
     ledger: Option<PathBuf>,
     #[command(flatten)]
     place: Where,
+}
+
+impl Records {
+    /// Every decision among them, ledger by ledger.
+    pub(super) fn read(&self) -> Result<impl Iterator<Item = Result<Stored, String>> + use<>, String> {
+        let range = Range::parse(self.from.as_deref(), self.to.as_deref()).map_err(|error| error.to_string())?;
+        let folders = match &self.ledger {
+            Some(folder) => vec![folder.clone()],
+            None => log::ledgers(&self.place.site(None), self.tenant.as_deref()).map_err(|error| error.to_string())?,
+        };
+        Ok(folders.into_iter().flat_map(move |folder| decisions(&folder, &range)))
+    }
 }
 
 /// A record that would be judged otherwise.
@@ -79,13 +98,8 @@ impl Replay {
     /// Code 1 when any verdict differs.
     pub(super) fn run(self) -> Result<ExitCode, String> {
         let policy = self.of.policy()?;
-        let range = Range::parse(self.from.as_deref(), self.to.as_deref()).map_err(|error| error.to_string())?;
-        let folders = match &self.ledger {
-            Some(folder) => vec![folder.clone()],
-            None => log::ledgers(&self.place.site(None), self.tenant.as_deref()).map_err(|error| error.to_string())?,
-        };
         let (mut sum, mut groups) = (Sum::default(), BTreeMap::<Group, (u64, String)>::new());
-        for record in folders.iter().flat_map(|folder| decisions(folder, &range)) {
+        for record in self.records.read()? {
             let record = record?;
             sum.judged += 1;
             match replay(&policy, &record.action, &record.facts, &record.verdict, record.rule.as_str()) {
