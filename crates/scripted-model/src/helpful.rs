@@ -18,7 +18,7 @@ const MANUAL: &str = "I am Creel's scripted model: no network, no key, three com
     - RUN: <command> runs a shell command\n\
     - FETCH: <url> fetches a web page\n\
     - WRITE: <path> <text> writes a file\n\
-    For a model that thinks, set OPENAI_API_KEY or ANTHROPIC_API_KEY and start `creel up` again.";
+    For a model that thinks, set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY and start `creel up` again.";
 
 /// Answers.
 pub(crate) fn answer(talk: &Conversation) -> Reply {
