@@ -15,6 +15,7 @@ mod canary;
 mod check;
 mod down;
 mod files;
+mod exports;
 pub(crate) mod host;
 mod init_config;
 mod inside;
@@ -78,6 +79,8 @@ enum Command {
     Deny(approvals::Decide),
     /// Show who is told at once when something happens, and try it.
     Alerts(alerts::AlertsCommand),
+    /// Show how far the places are that records are sent to.
+    Exports(exports::Exports),
     /// Tell what happened: each message, prompt, tool call, look-up and packet.
     Log(log::Log),
     /// Look through what the agent remembers for secrets and planted orders.
@@ -200,6 +203,7 @@ pub fn main() -> ExitCode {
         Command::Say(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Alerts(command) => command.run(),
+        Command::Exports(command) => command.run(),
         Command::Canary(command) => command.run(),
         Command::Approve(command) => command.run(true),
         Command::Deny(command) => command.run(false),

@@ -9,6 +9,7 @@ mod check;
 mod choose;
 mod credential;
 mod exceptions;
+mod exports;
 mod live;
 mod profile;
 mod raw;
@@ -36,6 +37,7 @@ use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
+pub use self::exports::{Export, ExportTo};
 pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
@@ -68,6 +70,7 @@ pub struct Config {
     files: FileRules,
     memory: Memory,
     alerts: Vec<Alert>,
+    exports: Vec<Export>,
     warnings: Vec<String>,
 }
 
@@ -362,8 +365,8 @@ impl Config {
             Dns::Servers { how: Asking::Plain, .. } | Dns::System => None,
         };
         let hosts = self.egress.iter().filter_map(|allow| allow.ca.as_ref());
-        let alerts = self.alerts.iter().filter_map(|alert| alert.place.ca.as_ref());
-        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()).chain(alerts) {
+        let own = self.own_places().filter_map(|place| place.ca.as_ref());
+        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()).chain(own) {
             if !cas.iter().any(|(path, _)| *path == ca.path) {
                 cas.push((ca.path.clone(), ca.pem.clone()));
             }

@@ -11,6 +11,7 @@ mod desk;
 mod doors;
 mod exec;
 mod files;
+pub(crate) mod export;
 mod memory;
 mod model;
 mod open_acts;
@@ -201,23 +202,30 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     tokio::spawn(files::put_back(undo, shelf, Arc::clone(&desk), guard.clone(), setup.tenant.clone()));
     let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
-    let talk =
-        control::Talk { guard, tenant, desk: Arc::clone(&desk), approvals, said, watch, alerts, means, stillness };
+    let exports = export::Exports::start(config.exports(), (&guard, &tenant), &means, [&setup.ledger, &setup.home]);
+    let talk = control::Talk {
+        guard,
+        tenant,
+        desk: Arc::clone(&desk),
+        approvals,
+        said,
+        watch,
+        alerts,
+        means,
+        stillness,
+        exports,
+    };
     tell(&talk);
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
-    if desk.retires() {
-        ebb(&trigger, &acts).await;
-    }
+    ebb(&desk, &trigger, &acts).await;
     // What ended with the jail is told last of all.
     let _ = tokio::time::timeout(LAST_TOLD, async { tokio::join!(&mut porters, &mut sentries) }).await;
     porters.abort();
     sentries.abort();
     trigger.pull();
     talk.abort();
-    for task in tasks {
-        let _ = task.await;
-    }
+    futures_util::future::join_all(tasks).await;
     ended
 }
 
@@ -250,15 +258,18 @@ fn lookout(
         .map_err(|error| format!("the quarantine can't be read: {error}"))
 }
 
-/// Takes nothing new, and lets what is under way end.
-async fn ebb(trigger: &creel_doors::shutdown::Trigger, acts: &open_acts::OpenActs) {
+/// Where the next guard waits: takes nothing new, and lets what is under way end.
+async fn ebb(desk: &desk::Desk, trigger: &creel_doors::shutdown::Trigger, acts: &open_acts::OpenActs) {
+    if !desk.retires() {
+        return;
+    }
     trigger.close();
     // who has just been let in gets as far as an act
     tokio::time::sleep(FIRST_WORDS).await;
     acts.none(LAST_ACTS).await;
 }
 
-/// Begins to tell people of what happens, and of what holds on.
+/// Begins to tell people of what happens, and of what holds on, and to send records on.
 fn tell(talk: &control::Talk) {
     tokio::spawn(alerts::of_questions(Arc::clone(&talk.alerts), Arc::clone(&talk.approvals)));
     let voices = stillness::Voices {

@@ -533,6 +533,8 @@ pub(crate) enum ToControl {
     Alerts,
     /// Send each of them a test. Answered by `Tested`.
     TestAlerts,
+    /// How do the places fare that records are sent to? Answered by `Exports`.
+    Exports,
 }
 
 /// Guard → command line.
@@ -565,6 +567,11 @@ pub(crate) enum FromControl {
     Alerts {
         /// Each.
         places: Vec<crate::guard_process::alerts::Told>,
+    },
+    /// How the places fare that records are sent to.
+    Exports {
+        /// Each.
+        places: Vec<crate::guard_process::export::Exported>,
     },
     /// What became of the test.
     Tested {

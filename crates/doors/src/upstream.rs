@@ -11,7 +11,7 @@ mod pool;
 mod resolve;
 mod trust;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use creel_guard::Target;
 use http::Method;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
@@ -115,6 +115,33 @@ impl Client {
     /// [`Error::Upstream`] or [`Error::UpstreamSlow`] when no address answers or the certificate doesn't verify.
     pub async fn open(&self, place: &Place) -> Result<Box<dyn Io>, Error> {
         Ok(self.reach(place, HTTP1).await?.0)
+    }
+
+    /// The same for another protocol than HTTP, which may be silent for as long as it likes.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn stream(&self, place: &Place) -> Result<Box<dyn Io>, Error> {
+        let (tcp, _) = first_that_answers(place).await?;
+        match place.scheme {
+            Scheme::Http => Ok(Box::new(tcp)),
+            Scheme::Https => Ok(Box::new(self.shake(place, tcp, &[]).await?)),
+        }
+    }
+
+    /// A socket for datagrams to the first judged address of `place`.
+    ///
+    /// # Errors
+    /// [`Error::Upstream`] when there is none.
+    pub async fn datagram(place: &Place) -> Result<UdpSocket, Error> {
+        let failed = |error: std::io::Error| Error::Upstream(format!("can't send to `{}`: {error}", place.to));
+        let to =
+            place.addresses.first().ok_or_else(|| Error::Bug(format!("no address of `{}` was judged", place.to)))?;
+        let any: SocketAddr =
+            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        let socket = UdpSocket::bind(any).await.map_err(failed)?;
+        socket.connect(SocketAddr::new(*to, place.port)).await.map_err(failed)?;
+        Ok(socket)
     }
 
     /// Makes a connection to `place` one over TLS, the certificate verified for its name. Offers these protocols.
@@ -227,6 +254,11 @@ fn server_name(to: &Target) -> Result<ServerName<'static>, Error> {
 }
 
 async fn connect(place: &Place) -> Result<(Idle<TcpStream>, IpAddr), Error> {
+    let (tcp, address) = first_that_answers(place).await?;
+    Ok((Idle::new(tcp, IDLE_LIMIT), address))
+}
+
+async fn first_that_answers(place: &Place) -> Result<(TcpStream, IpAddr), Error> {
     let attempts = async {
         let mut last = Error::Bug(format!("no address of `{}` was judged", place.to));
         for address in &place.addresses {
@@ -234,7 +266,7 @@ async fn connect(place: &Place) -> Result<(Idle<TcpStream>, IpAddr), Error> {
                 Ok(Ok(tcp)) => {
                     // Small requests must not wait for Nagle; an error here costs latency only.
                     let _ = tcp.set_nodelay(true);
-                    return Ok((Idle::new(tcp, IDLE_LIMIT), *address));
+                    return Ok((tcp, *address));
                 }
                 Ok(Err(error)) => last = Error::Upstream(format!("can't connect to `{}`: {error}", place.to)),
                 Err(_) => last = slow_connect(place),

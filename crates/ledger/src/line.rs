@@ -138,6 +138,36 @@ impl LogLine {
         }
     }
 
+    /// The end of a record that is not kept in mind any more: its number, and nothing of what it was.
+    pub(crate) fn forgotten(ended: &Ended, tenant: Option<&str>) -> Self {
+        let nothing = String::new;
+        Self {
+            seq: ended.record,
+            id: ended.record,
+            index: ended.index,
+            time: ended.time.clone(),
+            tenant: tenant.unwrap_or_default().to_owned(),
+            actor: nothing(),
+            door: nothing(),
+            deed: nothing(),
+            target: nothing(),
+            verdict: nothing(),
+            rule: nothing(),
+            why: nothing(),
+            trace: None,
+            claimed_trace: None,
+            cause: None,
+            process: None,
+            outcome: nothing(),
+            boot_ms: ended.boot_ms,
+            ended: None,
+            sent: None,
+            received: None,
+            status: None,
+            failure: None,
+        }
+    }
+
     pub(crate) fn end(&mut self, ended: &Ended) {
         self.outcome = ended.outcome.word().to_owned();
         self.ended = Some(ended.time.clone());

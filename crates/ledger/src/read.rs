@@ -204,13 +204,13 @@ impl Follow {
     }
 }
 
-enum Seen {
+pub(crate) enum Seen {
     Line(Box<LogLine>),
     End(Ended),
     Nothing,
 }
 
-fn next_line(walker: &mut Walker) -> Result<Option<Seen>, Error> {
+pub(crate) fn next_line(walker: &mut Walker) -> Result<Option<Seen>, Error> {
     let frame = match walker.step()? {
         Step::Frame(frame) => frame,
         Step::End | Step::Cut => return Ok(None),

@@ -127,12 +127,29 @@ fn bait_that_leaves_closes_every_door() {
     let origin = Origin::https("127.0.0.1:0", &["origin.test"]).unwrap();
     let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
     let port = origin.address().port();
-    let hook = Origin::http("127.0.0.1:0").unwrap();
+    let (hook, logs) = (Origin::http("127.0.0.1:0").unwrap(), Origin::http("127.0.0.1:0").unwrap());
+    let local = creel.file("log", "").unwrap();
+    std::fs::remove_file(&local).unwrap();
+    let syslog = std::os::unix::net::UnixDatagram::bind(&local).unwrap();
+    std::fs::set_permissions(&local, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let (lines, syslog_lines) = std::sync::mpsc::channel();
+    // Read as it comes: the kernel keeps as few as ten (net.unix.max_dgram_qlen).
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16_384];
+        while let Ok(length) = syslog.recv(&mut buffer) {
+            let _ = lines.send(buffer[..length].to_vec());
+        }
+    });
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let text = format!(
         "[limits]\ndisk = \"1GiB\"\n[restart]\nevery = 1\nfailures = 2\n[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\nca = \"{}\"\n\
-         [[alerts]]\nurl = \"http://{}/\"\n",
+         [[alerts]]\nurl = \"http://{}/\"\n[[export]]\nurl = \"http://{}/v1/logs\"\n[[export]]\nurl = \"unix:{}\"\n\
+         [[export]]\nurl = \"udp://{}\"\n",
         ca.display(),
-        hook.address()
+        hook.address(),
+        logs.address(),
+        local.display(),
+        udp.local_addr().unwrap()
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();
     up(&creel, &config);
@@ -179,6 +196,18 @@ fn bait_that_leaves_closes_every_door() {
     assert_eq!(creel.run(&["ws", "get", "free.txt"]).unwrap().out, "free\n");
     assert_eq!(creel.run(&["check"]).unwrap().code, 0);
     assert!(origin.asked().iter().all(|asked| !asked.path.contains(&in_env) && asked.body.is_empty()), "it arrived");
+
+    // The collectors have it all.
+    let exports = creel.run(&["exports", "--json"]).unwrap();
+    assert!(exports.code == 0 && exports.out.contains("\"ok\":true"), "{exports:?}");
+    let has =
+        |asked: &creel_testkit::Asked| String::from_utf8_lossy(&asked.body).contains("canary `aws-key-id-in-file`");
+    assert!(logs.asked().iter().any(|asked| asked.path == "/v1/logs" && has(asked)));
+    let mut buffer = [0; 16_384];
+    let length = udp.recv(&mut buffer).unwrap();
+    for line in [buffer[..length].to_vec(), syslog_lines.recv().unwrap()] {
+        assert!(line.starts_with(b"<110>1 20"), "{}", String::from_utf8_lossy(&line));
+    }
 
     // A new start does not end it: what was taken is to be looked at first.
     is_taken(&creel, &encoded, "aws-key-in-environment", &in_env);

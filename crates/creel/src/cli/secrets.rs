@@ -19,7 +19,7 @@ const MOUNTED: &str = "/run/secrets";
 pub(crate) fn gather(config: &Config, key: Option<&str>) -> Result<Zeroizing<String>, String> {
     let entries = config.egress().iter().filter_map(|entry| entry.when.secret.as_ref());
     let entries = entries.map(|inject| inject.secret.as_str());
-    let names: BTreeSet<&str> = entries.chain(config.alert_secrets()).chain(key).collect();
+    let names: BTreeSet<&str> = entries.chain(config.own_secrets()).chain(key).collect();
     handover(&names, &|name| std::env::var(name).ok(), Path::new(MOUNTED))
 }
 

@@ -114,8 +114,14 @@ impl Config {
         &self.alerts
     }
 
+    /// Every place that something of Creel's own goes to.
+    pub(super) fn own_places(&self) -> impl Iterator<Item = &Place> {
+        let alerts = self.alerts.iter().map(|alert| &alert.place);
+        alerts.chain(self.exports.iter().filter_map(|export| export.to.place()))
+    }
+
     /// The names of the secrets that go along.
-    pub(crate) fn alert_secrets(&self) -> impl Iterator<Item = &str> {
-        self.alerts.iter().filter_map(|alert| Some(alert.place.secret.as_ref()?.0.secret.as_str()))
+    pub(crate) fn own_secrets(&self) -> impl Iterator<Item = &str> {
+        self.own_places().filter_map(|place| Some(place.secret.as_ref()?.0.secret.as_str()))
     }
 }

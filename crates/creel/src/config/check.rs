@@ -9,6 +9,7 @@ mod dns;
 mod egress;
 mod exec;
 mod files;
+mod exports;
 mod model;
 mod operator;
 mod profiles;
@@ -74,6 +75,7 @@ pub(super) fn check(
         files: protected,
         memory,
         alerts,
+        export,
     } = raw;
     let incomplete = !faults.is_empty();
     let base = name.parent().unwrap_or(Path::new(""));
@@ -95,6 +97,7 @@ pub(super) fn check(
     let protected = checker.protected(protected);
     let memory = memory_of(memory);
     let alerts = checker.alerts(alerts);
+    let exports = checker.exports(export);
     let warnings = checker.warnings;
     Some(Config {
         name: name.to_owned(),
@@ -116,6 +119,7 @@ pub(super) fn check(
         files: protected,
         memory,
         alerts,
+        exports,
         warnings,
     })
 }

@@ -46,6 +46,8 @@ section! {
         memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
         /// Who is told at once when something happens.
         alerts: Vec<Placed<RawAlert>> = Vec::new(), Legal::Tables(&RawAlert::SECTION), why "";
+        /// Where the ledger's records are sent as they are written.
+        export: Vec<Placed<RawExport>> = Vec::new(), Legal::Tables(&RawExport::SECTION), why "";
     }
 }
 
@@ -461,5 +463,29 @@ section! {
         /// The chat, for `telegram`.
         chat: Option<Placed<String>> = None, Legal::Text("a number, or `@` and a channel's name"),
             why "a bot writes to many", example "\"123456789\"";
+    }
+}
+
+section! {
+    /// Where the ledger's records are sent as they are written: one section for each place. In order, each at least once; what a
+    /// place misses while it is away it gets when it is back.
+    RawExport "export" {
+        /// Where to. `https://…/v1/logs`: OTLP in JSON (`http` to this machine itself). `tls://HOST:PORT`, `tcp://HOST:PORT`,
+        /// `udp://HOST:PORT` and `unix:PATH`: syslog (RFC 5424). What `tcp` and `udp` carry can be read and changed on the way,
+        /// so they need the very address.
+        url: Option<Placed<String>> = None, Legal::Text("a URL of one of these forms"),
+            why "nothing is sent by default", example "\"https://otlp.example.com/v1/logs\"";
+        /// Connect here, whatever the name resolves to. The only way to a private or otherwise closed range.
+        address: Option<Placed<String>> = None, Legal::Text("an IP address"),
+            why "Creel resolves the name itself and refuses closed ranges", example "\"192.0.2.40\"";
+        /// A file with the certificates (PEM) that vouch for it, besides the host system's own.
+        ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
+            why "the host system's roots are enough for public services", example "\"ca.pem\"";
+        /// The name of the secret that goes along with OTLP. Its value comes from where those of `[[egress.allow]]` come from.
+        secret: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
+            why "collectors of one's own need none", example "\"OTLP_TOKEN\"";
+        /// Where it goes: `bearer`, `basic USER` or `header NAME`.
+        secret_slot: Placed<String> = Placed::unset("bearer".to_owned()),
+            Legal::Text("`bearer`, `basic USER` or `header NAME`"), why "what most services take";
     }
 }

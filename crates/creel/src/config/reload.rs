@@ -32,6 +32,7 @@ impl Config {
             files,
             memory,
             alerts: _,
+            exports: _,
             warnings,
         } = fresh;
         let OpenClaw { plugins: _, ready_within, drain } = openclaw;
@@ -56,6 +57,7 @@ impl Config {
             files: FileRules { protect, ..self.files.clone() },
             memory,
             alerts: self.alerts.clone(),
+            exports: self.exports.clone(),
             warnings,
         };
         (config, waiting)
@@ -87,6 +89,7 @@ impl Config {
             ("files.versions", self.files.versions != fresh.files.versions),
             ("openclaw.plugins", self.openclaw.plugins != fresh.openclaw.plugins),
             ("alerts", self.alerts != fresh.alerts),
+            ("export", self.exports != fresh.exports),
         ];
         settings.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
     }
@@ -192,7 +195,7 @@ mod tests {
         );
         check(
             "",
-            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n[[alerts]]\nurl = \"https://a.test/\"\n",
+            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n[[alerts]]\nurl = \"https://a.test/\"\n[[export]]\nurl = \"unix:/dev/log\"\n",
             &[],
             &[
                 "model.provider",
@@ -202,6 +205,7 @@ mod tests {
                 "state.dir",
                 "openclaw.plugins",
                 "alerts",
+                "export",
             ],
         );
     }

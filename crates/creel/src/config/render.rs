@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::raw::{RawAlert, RawAllow, RawConfig};
+use super::raw::{RawAlert, RawAllow, RawConfig, RawExport};
 use super::settings::{Legal, Section, Setting};
 
 /// The commented `creel.toml` that `creel init-config` writes: every setting, each with its default.
@@ -125,7 +125,7 @@ fn is_section(legal: Legal) -> bool {
 }
 
 /// The sections that may stand any number of times.
-const LISTS: [&str; 2] = [RawAllow::SECTION.path, RawAlert::SECTION.path];
+const LISTS: [&str; 3] = [RawAllow::SECTION.path, RawAlert::SECTION.path, RawExport::SECTION.path];
 
 /// All defaults as TOML, those of an egress rule under `egress.allow`.
 fn defaults() -> toml::Table {
@@ -135,8 +135,12 @@ fn defaults() -> toml::Table {
     {
         egress.insert("allow".to_owned(), toml::Value::Table(rule));
     }
-    if let Ok(alert) = toml::Table::try_from(RawAlert::default()) {
-        table.insert(RawAlert::SECTION.path.to_owned(), toml::Value::Table(alert));
+    let lists = [
+        (RawAlert::SECTION.path, toml::Table::try_from(RawAlert::default())),
+        (RawExport::SECTION.path, toml::Table::try_from(RawExport::default())),
+    ];
+    for (path, defaults) in lists {
+        table.insert(path.to_owned(), toml::Value::Table(defaults.unwrap_or_default()));
     }
     table
 }
@@ -179,7 +183,8 @@ fn narrow(schema: &mut Value, section: &'static Section, at: &str) {
             }
         }
     }
-    let required = [(RawAllow::SECTION.path, "host"), (RawAlert::SECTION.path, "url")];
+    let required =
+        [(RawAllow::SECTION.path, "host"), (RawAlert::SECTION.path, "url"), (RawExport::SECTION.path, "url")];
     if let Some((_, key)) = required.iter().find(|(path, _)| *path == section.path)
         && let Some(Value::Object(rule)) = schema.pointer_mut(at)
     {

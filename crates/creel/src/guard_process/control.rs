@@ -17,6 +17,7 @@ use crate::config::Event;
 use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::{Approvals, Effect};
 use crate::guard_process::desk::{Desk, person_facts};
+use crate::guard_process::export::Exports;
 use crate::guard_process::post::Means;
 use crate::guard_process::stillness::Stillness;
 use crate::guard_process::watch::{Quarantine, Watch as Secrecy};
@@ -56,6 +57,8 @@ pub(crate) struct Talk {
     pub(crate) stillness: Arc<Stillness>,
     /// Who is told when something happens.
     pub(crate) alerts: Arc<Alerts>,
+    /// Where records are sent on.
+    pub(crate) exports: Arc<Exports>,
     /// What tests of them are sent with.
     pub(super) means: Means,
 }
@@ -113,6 +116,7 @@ async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
             link.send(&FromControl::Noticed { canaries: talk.watch.try_canaries() }, &[]).await
         }
         Some((ToControl::Alerts, _)) => link.send(&FromControl::Alerts { places: talk.alerts.list() }, &[]).await,
+        Some((ToControl::Exports, _)) => link.send(&FromControl::Exports { places: talk.exports.list() }, &[]).await,
         Some((ToControl::TestAlerts, _)) => {
             let told = test_alerts(uid, talk).await.unwrap_or_else(|told| told);
             link.send(&told, &[]).await

@@ -1,0 +1,182 @@
+//! Checks of `[[export]]`.
+//!
+//! Owns the forms of its URLs. It sends nothing. `check` calls it.
+
+use std::net::IpAddr;
+use std::path::{Component, PathBuf};
+
+use creel_guard::Target;
+
+use super::alerts::RawPlace;
+use super::{Checker, model, short};
+use crate::config::raw::RawExport;
+use crate::config::size::Placed;
+use crate::config::{Export, ExportTo, Place};
+
+/// Each costs a thread that reads the whole ledger when it starts.
+const MOST_PLACES: usize = 4;
+const FORMS: &str =
+    "legal are `https://HOST/v1/logs`, `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT` and `unix:PATH`";
+
+impl Checker<'_> {
+    pub(super) fn exports(&mut self, raw: Vec<Placed<RawExport>>) -> Vec<Export> {
+        if let Some(first_too_many) = raw.get(MOST_PLACES) {
+            let what = format!("more than {MOST_PLACES} sections `[[export]]`");
+            self.fault(first_too_many.span.clone(), what, "have one collector feed the others");
+            return Vec::new();
+        }
+        let mut exports: Vec<Export> = Vec::new();
+        for raw in raw {
+            let span = raw.span.clone();
+            let Some(export) = self.export(raw) else { continue };
+            // Each remembers how far it is under its own name.
+            if exports.iter().any(|other| other.to.identity() == export.to.identity()) {
+                self.fault(span, format!("two sections `[[export]]` name `{}`", export.to), "take one out");
+            }
+            exports.push(export);
+        }
+        exports
+    }
+
+    fn export(&mut self, raw: Placed<RawExport>) -> Option<Export> {
+        let section = raw.span.clone();
+        let RawExport { url, address, ca, secret, secret_slot } = raw.value;
+        let Some(url) = url else {
+            if !self.incomplete {
+                self.fault(section, "`[[export]]` needs a `url`", FORMS);
+            }
+            return None;
+        };
+        let place = RawPlace {
+            section: "export",
+            url: Some(&url),
+            address: address.as_ref(),
+            ca: ca.as_ref(),
+            secret: secret.as_ref(),
+            secret_slot: &secret_slot,
+        };
+        let scheme = url.value.split_once(':').map_or("", |(scheme, _)| scheme);
+        if !matches!(scheme, "http" | "https")
+            && let Some(secret) = &secret
+        {
+            self.fault(secret.span.clone(), "`export.secret` is for OTLP alone", "syslog has no place for one");
+        }
+        let to = match scheme {
+            "http" | "https" => ExportTo::Otlp(self.place(&place)?),
+            "tls" => ExportTo::Stream(self.syslog(&place, &url, true)?),
+            "tcp" => ExportTo::Stream(self.syslog(&place, &url, false)?),
+            "udp" => ExportTo::Datagram(self.syslog(&place, &url, false)?),
+            "unix" => ExportTo::Local(self.local(&url)?),
+            _ => {
+                self.fault(url.span.clone(), format!("`export.url` can't be `{}`", short(&url.value)), FORMS);
+                return None;
+            }
+        };
+        Some(Export { to })
+    }
+
+    fn syslog(&mut self, raw: &RawPlace<'_>, url: &Placed<String>, tls: bool) -> Option<Place> {
+        let rest = url.value.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+        let named = rest.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let parsed = model::parse(&format!("{}://{rest}", if tls { "https" } else { "http" }));
+        let parsed = parsed.ok().filter(|parsed| named && parsed.path.is_empty());
+        let Some(parsed) = parsed else {
+            self.fault(url.span.clone(), format!("`export.url` can't be `{}`", short(&url.value)), FORMS);
+            return None;
+        };
+        let address = raw.address.and_then(|address| self.address("export.address", address));
+        let literal: Option<IpAddr> = match &parsed.host {
+            Target::Address(literal) => Some(*literal),
+            Target::Host(_) => None,
+        };
+        if let Some(why) = literal.and_then(creel_policy::never) {
+            self.fault(
+                url.span.clone(),
+                format!("`export.url` can't be `{}`: {why}", short(&url.value)),
+                "no setting opens it",
+            );
+        }
+        match address.or(literal) {
+            Some(to) if !tls && !to.is_loopback() => {
+                self.warnings
+                    .push(format!("`export.url` is `{}`: anyone on the way can read and change it", url.value));
+            }
+            None if !tls => {
+                let help = "use `tls`, or name the very `address` that it goes to";
+                self.fault(
+                    url.span.clone(),
+                    "`export.url` would send in the clear to whatever its name resolves to",
+                    help,
+                );
+            }
+            _ => {}
+        }
+        let ca = raw.ca.and_then(|ca| self.ca("export.ca", ca));
+        Some(Place { url: parsed, address, ca, secret: None })
+    }
+
+    fn local(&mut self, url: &Placed<String>) -> Option<PathBuf> {
+        let path = PathBuf::from(url.value.strip_prefix("unix:").unwrap_or_default());
+        let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        // sun_path has 108 bytes, unix(7)
+        if path.is_absolute() && plain && path.as_os_str().len() < 108 {
+            return Some(path);
+        }
+        let what = format!("`export.url` can't be `{}`", short(&url.value));
+        self.fault(url.span.clone(), what, "legal is `unix:` and an absolute path without `..`: `unix:/dev/log`");
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn read(lines: &str) -> Result<Vec<String>, String> {
+        let config = Config::again("c".as_ref(), lines, &[]).map_err(|report| report.to_string())?;
+        Ok(config
+            .exports()
+            .iter()
+            .map(|export| format!("{:?}", export.to).chars().take(4).collect::<String>() + " " + &export.to.to_string())
+            .collect())
+    }
+
+    #[test]
+    fn each_form_of_a_place_is_read() {
+        for (url, more, wanted) in [
+            ("https://otlp.test/v1/logs", "secret = \"T\"\n", "Otlp https://otlp.test:443"),
+            ("http://127.0.0.1:4318/v1/logs", "", "Otlp http://127.0.0.1:4318"),
+            ("tls://logs.test:6514", "", "Stre tls://logs.test:6514"),
+            ("tcp://[::1]:601", "", "Stre tcp://[::1]:601"),
+            ("udp://logs.test:514", "address = \"10.0.0.1\"\n", "Data udp://logs.test:514"),
+            ("unix:/dev/log", "", "Loca unix:/dev/log"),
+        ] {
+            assert_eq!(read(&format!("[[export]]\nurl = \"{url}\"\n{more}")).unwrap(), [wanted]);
+        }
+        assert_eq!(
+            read("[[export]]\nurl = \"https://a.test/1\"\n[[export]]\nurl = \"https://a.test/2\"\n").unwrap().len(),
+            2
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        let twice = "[[export]]\nurl = \"unix:/dev/log\"\n".repeat(2);
+        for (lines, why) in [
+            ("[[export]]\n", "needs a `url`"),
+            ("[[export]]\nurl = \"ftp://a.test\"\n", "can't be `ftp://a.test`"),
+            ("[[export]]\nurl = \"tls://a.test\"\n", "can't be `tls://a.test`"),
+            ("[[export]]\nurl = \"tls://a.test:1/x\"\n", "can't be"),
+            ("[[export]]\nurl = \"udp://a.test:514\"\n", "in the clear"),
+            ("[[export]]\nurl = \"tcp://169.254.169.254:514\"\n", "link-local"),
+            ("[[export]]\nurl = \"http://a.test/v1/logs\"\n", "in the clear"),
+            ("[[export]]\nurl = \"unix:dev/log\"\n", "absolute path"),
+            ("[[export]]\nurl = \"tls://a.test:6514\"\nsecret = \"X\"\n", "for OTLP alone"),
+            (&twice, "two sections"),
+            (&"[[export]]\nurl = \"unix:/a\"\n".repeat(5), "more than 4"),
+        ] {
+            let told = read(lines).unwrap_err();
+            assert!(told.contains(why), "{lines}: {told}");
+        }
+    }
+}
