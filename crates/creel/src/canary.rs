@@ -84,14 +84,7 @@ impl Nest {
 
     /// Writes it for root alone, whole or not at all.
     pub(crate) fn keep(&self, path: &Path) -> io::Result<()> {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-        let new = path.with_extension("new");
-        let _ = std::fs::remove_file(&new);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
+        crate::private_file::write(path, &serde_json::to_vec(self)?)
     }
 
     /// The variables to lay.

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
-use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect};
+use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect, SecretPlace};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
@@ -57,6 +57,7 @@ pub struct Config {
     egress: Vec<Allow>,
     /// Which line of `egress.profiles` each entry of `egress` comes from; `None` for the operator's own.
     origins: Vec<Option<String>>,
+    secrets: Vec<Secret>,
     dns: Dns,
     model: Model,
     tools: Tools,
@@ -125,6 +126,28 @@ pub struct Allow {
     pub paths: Option<Vec<PathGlob>>,
     /// What else a request must meet.
     pub when: Conditions,
+}
+
+/// A `[[secret]]` entry: a place where a placeholder is worth its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Which, whose, and where.
+    pub place: SecretPlace,
+    /// The variable that holds the placeholder in the jail.
+    pub variable: String,
+    /// Where the value comes from; of several entries with one name, the one that says it counts.
+    pub source: Source,
+}
+
+/// Where the value of a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment, credentials of systemd, secrets of Docker and Kubernetes.
+    Usual,
+    /// This file.
+    File(PathBuf),
+    /// What this program prints.
+    Command(Vec<String>),
 }
 
 /// Certificates that vouch for a host.
@@ -409,7 +432,13 @@ impl Config {
         &self.egress
     }
 
-    /// The same, each with the line of `egress.profiles` that it comes from; `None` for the operator's own.
+    /// Where placeholders are worth their secrets, in the order of the file.
+    #[must_use]
+    pub fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+
+    /// Where the agent may go, each with the line of `egress.profiles` that it comes from; `None` for the operator's own.
     pub fn entries(&self) -> impl Iterator<Item = (&Allow, Option<&str>)> {
         self.egress.iter().zip(self.origins.iter().map(Option::as_deref))
     }

@@ -10,8 +10,8 @@ mod control;
 mod desk;
 mod doors;
 mod exec;
-mod files;
 pub(crate) mod export;
+mod files;
 mod memory;
 mod model;
 mod open_acts;
@@ -158,9 +158,18 @@ struct Hands {
     ledger: Arc<FileLedger>,
 }
 
+/// Every value that must not leave: secrets, canaries, and what stands for secrets.
+fn known(setup: &GuardSetup, broker: &creel_secrets::MemoryBroker) -> creel_scan::secrets::Known {
+    let stand_ins: Vec<(String, &[u8])> =
+        setup.placeholders.iter().map(|one| (watch::stand_in(one), one.value.as_bytes())).collect();
+    let bait = setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes()));
+    broker.known_with(bait.chain(stand_ins.iter().map(|(name, value)| (name.as_str(), *value))))
+}
+
 /// The roots that the guard trusts upstream (Debian's ca-certificates), wherever they are linked to.
 const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"];
 
+#[expect(clippy::too_many_lines, reason = "what a guard starts, in the one order in which it may")]
 async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Result<(), String> {
     let Hands { secrets, control, ca, ledger } = hands;
     let config = match &setup.rules.sheet {
@@ -171,7 +180,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let acts = open_acts::OpenActs::new(ledger);
     let approvals = approvals::Approvals::open(&setup.home, config.approvals())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
-    let broker = Arc::new(model::broker(secrets)?);
+    let broker = Arc::new(model::broker(secrets)?.with_placeholders(setup.placeholders.clone()));
     let alerts = alerts::Alerts::new(config.alerts());
     let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
         .map_err(|error| format!("the versions of protected files can't be read: {error}"))?;
@@ -252,7 +261,7 @@ fn lookout(
     setup: &GuardSetup,
     alerts: &Arc<alerts::Alerts>,
 ) -> Result<(Arc<watch::Watch>, tokio::sync::mpsc::Receiver<watch::Trip>), String> {
-    let known = broker.known_with(setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes())));
+    let known = known(setup, broker);
     let told = (Arc::clone(alerts), setup.held.clone());
     watch::Watch::open(judge, known, &setup.canaries, &setup.home, told)
         .map_err(|error| format!("the quarantine can't be read: {error}"))

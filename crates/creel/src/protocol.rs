@@ -475,6 +475,9 @@ pub(crate) struct GuardSetup {
     /// The quarantine that the last guard called out, should its own file be lost.
     #[serde(default)]
     pub(crate) held: Option<crate::guard_process::watch::Quarantine>,
+    /// What stands in the jail for secrets.
+    #[serde(default)]
+    pub(crate) placeholders: Vec<creel_secrets::Placeholder>,
 }
 
 /// A configuration file that was read while Creel ran.

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardKit, Preparing, Wishes};
 use crate::lock::Held;
 use crate::notary::Bench;
+use crate::placeholders::Shelf;
 use crate::porter_child::PorterChild;
 use crate::protocol::{Files, Generation, GuardSetup};
 use crate::provider::Provider;
@@ -79,6 +80,8 @@ pub(crate) struct Order<'a> {
     pub(crate) rules: Generation,
     pub(crate) provider: Provider,
     pub(crate) secrets: Zeroizing<Vec<u8>>,
+    /// What stands in the jail for them.
+    pub(crate) placeholders: Shelf,
     pub(crate) control: OwnedFd,
     pub(crate) disk: Disk,
     pub(crate) engine: Engine,
@@ -151,6 +154,7 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
         fleeting,
         canaries,
         held: None,
+        placeholders: order.placeholders.all().to_vec(),
     })
 }
 

@@ -71,6 +71,12 @@ impl Site {
         self.root.join(format!("canaries-{tenant}.json"))
     }
 
+    /// What stands in a tenant's jail for its secrets, root's.
+    #[must_use]
+    pub(crate) fn placeholders(&self, tenant: &str) -> PathBuf {
+        self.root.join(format!("placeholders-{tenant}.json"))
+    }
+
     /// All tenants' folders.
     #[must_use]
     pub(crate) fn tenants(&self) -> PathBuf {

@@ -28,6 +28,8 @@ mod names;
 mod refusals;
 #[path = "egress/requests.rs"]
 mod requests;
+#[path = "egress/secrets.rs"]
+mod secrets;
 #[path = "egress/table.rs"]
 mod table;
 #[path = "egress/targets.rs"]

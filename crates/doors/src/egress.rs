@@ -35,7 +35,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Mode, Needs, Send as SendDeed, Target, Tenant};
+use creel_guard::{
+    Action, Actor, Deed, Door, Facts, Form, Guard, Inject, Mode, Needs, Send as SendDeed, Target, Tenant,
+};
 use creel_secrets::Broker;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -122,18 +124,17 @@ impl Egress {
         let (parts, body) = request.into_parts();
         let voice = Voice::of(parts.version, &parts.headers);
         let aim = &*aim;
-        let Seen { send, mut flaw, head } =
+        let Seen { mut send, mut flaw, head } =
             see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
+        let mut placeholders = if flaw.is_none() { self.broker.take(&mut send) } else { Vec::new() };
         let mut action = self.action(send);
         let needs = if flaw.is_none() { self.guard.needs(&action) } else { Needs::default() };
         let spent = self.meter.count(&needs.rates);
         let siblings = self.siblings(&needs, &aim.to);
         let body = match (needs.form, &mut action.deed) {
             (Some(form), Deed::Send(send)) if send.body != Some(0) && on.is_none() => {
-                send.content = declared::read(form, &send.headers, body).await;
-                send.body = send.content.as_ref().map(|content| content.text.len() as u64);
-                flaw = send.content.is_none().then_some(Flaw::BadBody);
-                send.content.as_ref().map(|content| Bodily::Judged(Arc::clone(&content.text)))
+                flaw = self.read(form, send, body, &mut placeholders).await;
+                send.content.clone().map(Bodily::Judged)
             }
             _ => Some(Bodily::Streamed(body)),
         };
@@ -147,6 +148,7 @@ impl Egress {
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             spent,
             siblings,
+            placeholders,
             dnssec: vouched.dnssec,
             resolver: vouched.resolver,
             ..Facts::default()
@@ -174,6 +176,21 @@ impl Egress {
             (Ok(permit), _, _, _) => enforce::decline(permit),
             (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground, voice),
         }
+    }
+
+    /// Reads a body that is judged, and takes its placeholders out.
+    async fn read(
+        &self,
+        form: Form,
+        send: &mut SendDeed,
+        body: Incoming,
+        placeholders: &mut Vec<Inject>,
+    ) -> Option<Flaw> {
+        send.content = declared::read(form, &send.headers, body).await;
+        placeholders.append(&mut self.broker.take(send));
+        send.content = send.content.take().map(declared::digested);
+        send.body = send.content.as_ref().map(|content| content.text.len() as u64);
+        send.content.is_none().then_some(Flaw::BadBody)
     }
 
     /// How many other names the jail has below the wildcard that the policy asked about.

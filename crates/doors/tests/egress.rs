@@ -403,7 +403,7 @@ async fn a_body_that_a_rule_wants_to_read_is_judged_and_sent_as_it_was_read() {
     };
     let answer = world.https(port, post("application/json", "{ \"a\" :  [1, \"\\u0062\"] }")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert_eq!(origin.got()[0].body, r#"{"a":[1,"b"]}"#.len());
+    assert_eq!(origin.got()[0].text, r#"{"a":[1,"b"]}"#);
     let rows = world.book.until("settled", settled).await;
     assert_eq!(rows[0].outcome, Some(Outcome::Done { sent: 13, received: 5, status: Some(200) }));
     assert_eq!(&*send(&rows[0]).content.as_ref().unwrap().text, r#"{"a":[1,"b"]}"#);
@@ -461,7 +461,10 @@ async fn names_below_a_wildcard_count_at_this_door_too() {
 
 /// An obligation to fill this slot with the secret of the world.
 fn fills(slot: Slot) -> Obligations {
-    Obligations { inject: Some(Inject { secret: "token".to_owned(), slot: Some(slot) }), ..Obligations::default() }
+    Obligations {
+        inject: Some(Inject { secret: "token".to_owned(), skill: None, slot: Some(slot) }),
+        ..Obligations::default()
+    }
 }
 
 #[tokio::test]

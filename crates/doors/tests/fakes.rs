@@ -175,7 +175,10 @@ impl Judge for Rules {
 
 /// An obligation to put a secret in.
 pub(crate) fn owes_a_secret() -> Obligations {
-    Obligations { inject: Some(Inject { secret: "token".to_owned(), slot: None }), ..Obligations::default() }
+    Obligations {
+        inject: Some(Inject { secret: "token".to_owned(), skill: None, slot: None }),
+        ..Obligations::default()
+    }
 }
 
 struct AllClosed;

@@ -276,7 +276,10 @@ async fn obligations_are_met_or_the_prompt_fails() {
         (Obligations { max_bytes: Some(10), ..Obligations::default() }, 413),
         (Obligations { deadline_ms: Some(1), ..Obligations::default() }, 504),
         (
-            Obligations { inject: Some(Inject { secret: "missing".to_owned(), slot: None }), ..Obligations::default() },
+            Obligations {
+                inject: Some(Inject { secret: "missing".to_owned(), skill: None, slot: None }),
+                ..Obligations::default()
+            },
             500,
         ),
     ] {

@@ -37,6 +37,8 @@ pub(crate) struct Got {
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: usize,
+    /// The body's first KiB.
+    pub(crate) text: String,
 }
 
 /// An upstream, TLS or plain.
@@ -90,12 +92,15 @@ impl Origin {
 
 async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (parts, mut body) = request.into_parts();
-    let mut length = 0;
+    let (mut length, mut text) = (0, Vec::new());
     while let Some(frame) = body.frame().await {
-        length += frame?.data_ref().map_or(0, Bytes::len);
+        let data = frame?.into_data().unwrap_or_default();
+        length += data.len();
+        text.extend(data.iter().take(1024 - text.len().min(1024)));
     }
+    let text = String::from_utf8_lossy(&text).into_owned();
     let line = format!("{} {}", parts.method, parts.uri);
-    got.lock().unwrap().push(Got { line, headers: parts.headers, body: length });
+    got.lock().unwrap().push(Got { line, headers: parts.headers, body: length, text });
     if parts.uri.path() == "/never" {
         std::future::pending::<()>().await;
     }
@@ -155,6 +160,9 @@ impl Resolve for Table {
 
 /// The secret named `token`.
 pub(crate) const TOKEN: &str = "t0ken/that+the=agent-never-sees";
+
+/// What the agent sees instead.
+pub(crate) const STAND_IN: &str = "plac3:h0lder_that-the.agent=sees";
 
 /// A door and what stands around it.
 pub(crate) struct World {
@@ -272,7 +280,10 @@ impl World {
 /// Holds the one secret of [`crate::fakes::owes_a_secret`].
 fn broker() -> Arc<dyn Broker> {
     let lines = format!("{{\"name\":\"token\",\"value\":\"{TOKEN}\"}}\n");
-    Arc::new(MemoryBroker::new(parse_handover(lines.into_bytes().into()).unwrap()).unwrap())
+    let broker = MemoryBroker::new(parse_handover(lines.into_bytes().into()).unwrap()).unwrap();
+    let secret = creel_secrets::SecretName::parse("token").unwrap();
+    let stand_in = creel_secrets::Placeholder { secret, skill: Some("crm".to_owned()), value: STAND_IN.to_owned() };
+    Arc::new(broker.with_placeholders(vec![stand_in]))
 }
 
 impl Drop for World {

@@ -90,7 +90,8 @@ impl Guard {
         };
         let release = settle_verdict(&judgement, answer.as_ref());
         let unseen = facts.unseen.is_some_and(|bytes| bytes > MOST_UNSEEN);
-        let durability = if self.durable_all || unseen || action.has_effect() || answer.is_some() {
+        let secret = matches!(&judgement.verdict, Verdict::Allow(owed) if owed.carries_secret());
+        let durability = if self.durable_all || unseen || secret || action.has_effect() || answer.is_some() {
             Durability::BeforeRelease
         } else {
             Durability::Soon

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call_facts::CallFacts;
 use crate::host::HostName;
+use crate::slot::Inject;
 
 /// Gathered first, recorded with the action, so that a decision can be replayed under another policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Facts {
     /// How much of each rate that the policy asked for was used up before this act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spent: Vec<Spent>,
+    /// Placeholders of secrets that stood in the request, each with its place. In what is judged a mark stands there instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<Inject>,
     /// Bytes of the request's URL and headers that stood in no text that Creel saw arrive; `None` when nobody counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unseen: Option<u64>,

@@ -17,6 +17,7 @@ mod permit;
 mod record;
 mod refusal;
 mod send;
+mod slot;
 mod traits;
 mod turns;
 mod urlencoded;
@@ -39,4 +40,6 @@ pub use send::{Content, Form, Headers, Mode, Send};
 pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
 pub use turns::Turn;
 pub use urlencoded::{form_decoded, pairs as urlencoded_pairs};
-pub use verdict::{Inject, Judgement, Obligations, Question, RuleId, Slot, Verdict};
+
+pub use slot::{Inject, Slot};
+pub use verdict::{Judgement, Obligations, Question, RuleId, Verdict};

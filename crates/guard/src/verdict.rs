@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;
+use crate::slot::Inject;
 
 /// A rule's public name, `door/rule-in-kebab-case`: found in the log, the file, the function, the examples and the docs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,90 +83,23 @@ pub struct Judgement {
 pub struct Obligations {
     /// Put this secret into the request.
     pub inject: Option<Inject>,
+    /// Put the secret that each placeholder stands for into its place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swaps: Vec<Inject>,
+    /// Secrets go to this place: none of them may come back in the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scrub: bool,
     /// At most so many body bytes may go out; `None` means the door's own limit.
     pub max_bytes: Option<u64>,
     /// The act must be over after so many milliseconds; `None` means the door's own limit.
     pub deadline_ms: Option<u64>,
 }
 
-/// A secret's place in a request, by name: the value is known to the `secrets` crate alone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Inject {
-    /// The secret's name.
-    pub secret: String,
-    /// The one header that it may fill; `None` means the door's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot: Option<Slot>,
-}
-
-/// Where in a request a secret goes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Slot {
-    /// `authorization: Bearer`, then the secret (RFC 6750, section 2.1).
-    Bearer,
-    /// `authorization: Basic`, this user with the secret for a password (RFC 7617, section 2).
-    Basic(String),
-    /// The whole value of the header of this name, in lower case.
-    Header(String),
-}
-
-impl Slot {
-    /// Reads `bearer`, `basic USER` or `header NAME`.
-    ///
-    /// # Errors
-    /// Says what is wrong, in a few words.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        match text.split_once(' ') {
-            None if text == "bearer" => Ok(Self::Bearer),
-            Some(("basic", user)) if user.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b':') => {
-                Ok(Self::Basic(user.to_owned()))
-            }
-            Some(("basic", _)) => Err("a user has no `:` and no character outside of ASCII"),
-            Some(("header", name)) if !name.is_empty() && name.bytes().all(token) => {
-                let name = name.to_ascii_lowercase();
-                if Self::FRAMING.contains(&name.as_str()) || name.starts_with("proxy-") || name.starts_with("sec-") {
-                    return Err("that header says where a request goes or where it ends");
-                }
-                Ok(Self::Header(name))
-            }
-            _ => Err("legal is `bearer`, `basic USER` and `header NAME`"),
-        }
-    }
-
-    /// The header that it fills.
+impl Obligations {
+    /// Whether a secret must go out with the act: what has no place for one can't carry it out.
     #[must_use]
-    pub fn header(&self) -> &str {
-        match self {
-            Self::Bearer | Self::Basic(_) => "authorization",
-            Self::Header(name) => name,
-        }
-    }
-
-    /// Headers that are the door's own.
-    const FRAMING: [&'static str; 11] = [
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "if-range",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-}
-
-impl std::fmt::Display for Slot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bearer => f.write_str("bearer"),
-            Self::Basic(user) => write!(f, "basic {user}"),
-            Self::Header(name) => write!(f, "header {name}"),
-        }
+    pub fn carries_secret(&self) -> bool {
+        self.inject.is_some() || !self.swaps.is_empty()
     }
 }
 

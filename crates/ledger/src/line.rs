@@ -158,6 +158,7 @@ impl LogLine {
             claimed_trace: None,
             cause: None,
             process: None,
+            file: None,
             outcome: nothing(),
             boot_ms: ended.boot_ms,
             ended: None,

@@ -4,6 +4,8 @@
 //! provider's key a placeholder that the model door replaces. Nothing here is a wall (the agent can ignore it all): it
 //! makes a fresh OpenClaw quiet, and lets it use what the doors offer. The warden calls [`write`] before each start.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{Error, layout, resolver};
@@ -17,6 +19,8 @@ pub struct OpenClawSettings {
     pub model: String,
     /// Ids of OpenClaw plugins that may load besides `memory-core`.
     pub plugins: Vec<String>,
+    /// The environment of each skill, by OpenClaw's name of it: placeholders, which are no secrets.
+    pub skills: BTreeMap<String, Vec<(String, String)>>,
 }
 
 /// The wire formats of the model door.
@@ -45,7 +49,7 @@ pub fn write(settings: &OpenClawSettings) -> Result<Vec<u8>, Error> {
 
 /// The configuration as a value.
 pub fn build(settings: &OpenClawSettings) -> Result<Value, Error> {
-    let OpenClawSettings { format, model, plugins } = settings;
+    let OpenClawSettings { format, model, plugins, skills } = settings;
     check_model(model)?;
     plugins.iter().try_for_each(|id| check_plugin(id))?;
     Ok(json!({
@@ -67,7 +71,7 @@ pub fn build(settings: &OpenClawSettings) -> Result<Value, Error> {
             "elevated": { "enabled": false },
             "web": { "fetch": { "ssrfPolicy": synthetic_ranges() } },
         },
-        "skills": { "workshop": { "autonomous": { "mode": "off" } } },
+        "skills": { "workshop": { "autonomous": { "mode": "off" } }, "entries": skill_entries(skills) },
         "browser": browser(plugins),
         "plugins": plugin_settings(plugins),
         "hooks": { "enabled": false },
@@ -130,6 +134,15 @@ fn browser(plugins: &[String]) -> Value {
     } else {
         json!({ "enabled": false })
     }
+}
+
+/// What OpenClaw puts into its environment while a skill that asks for such a variable may run.
+fn skill_entries(skills: &BTreeMap<String, Vec<(String, String)>>) -> Value {
+    let entry = |variables: &Vec<(String, String)>| {
+        let variables = variables.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        json!({ "env": Value::Object(variables.collect()) })
+    };
+    Value::Object(skills.iter().map(|(skill, variables)| (skill.clone(), entry(variables))).collect())
 }
 
 /// An empty allow list would mean that every plugin may load.

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use creel_guard::{HostName, Mode};
+use creel_guard::{HostName, Inject, Mode, Send, Slot, Target};
 
 use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials};
@@ -20,6 +20,8 @@ pub struct Config {
     pub generation: u64,
     /// Where bytes may go: the `[[egress.allow]]` entries, in the file's order.
     pub egress_allow: Vec<EgressAllow>,
+    /// Where placeholders of secrets are worth the secret: the `[[secret]]` entries.
+    pub secrets: Vec<SecretPlace>,
     /// Which model may be asked.
     pub model: ModelRules,
     /// Which tool calls are refused or asked about.
@@ -104,6 +106,50 @@ pub enum Protect {
     Keep,
     /// The last accepted version is put back.
     Undo,
+}
+
+/// One `[[secret]]` entry: a place where a placeholder is worth its secret. There is no other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SecretPlace {
+    /// The secret's name.
+    pub secret: String,
+    /// The skill whose placeholder it is; `None` for the one that belongs to no skill.
+    pub skill: Option<String>,
+    /// The one host.
+    pub host: HostName,
+    /// Its ports.
+    pub ports: Vec<u16>,
+    /// Which HTTP methods, in capitals; `None` means every one.
+    pub methods: Option<Vec<String>>,
+    /// Which paths; `None` means every one.
+    pub paths: Option<Vec<PathGlob>>,
+    /// Where in the request.
+    pub slot: Slot,
+}
+
+impl SecretPlace {
+    /// Whether it is at the host that the request goes to.
+    #[must_use]
+    pub fn is_at(&self, send: &Send) -> bool {
+        matches!(&send.to, Target::Host(host) if *host == self.host) && self.ports.contains(&send.port)
+    }
+
+    /// Whether the request is one that may carry the secret: over TLS that Creel looks into, by method and path.
+    #[must_use]
+    pub fn takes(&self, send: &Send) -> bool {
+        let path = send.path.split('?').next().unwrap_or_default();
+        let method = |methods: &Vec<String>| send.method.as_ref().is_some_and(|method| methods.contains(method));
+        self.is_at(send)
+            && send.scheme == "https"
+            && self.methods.as_ref().is_none_or(method)
+            && self.paths.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.covers(path)))
+    }
+
+    /// Whether it is the place of this very placeholder.
+    #[must_use]
+    pub fn is_for(&self, stood: &Inject) -> bool {
+        self.secret == stood.secret && self.skill == stood.skill && stood.slot.as_ref() == Some(&self.slot)
+    }
 }
 
 /// Which programs may run in the jail.

@@ -4,7 +4,7 @@
 //! member of a declared body. Never says whose it is and never shows it. `egress/deny-credential` asks, so that nobody's
 //! account but yours is used where an entry says `credentials = "none"` (HARDENING.md 6).
 
-use creel_guard::{Send, form_decoded};
+use creel_guard::{Inject, Send, Slot, form_decoded};
 use serde_json::Value;
 
 use crate::condition::query_pairs;
@@ -100,15 +100,25 @@ const PREFIXES: [(&str, usize); 43] = [
 /// Shorter texts are no tokens of no known form: they hold too little.
 const SHORTEST: usize = 28;
 
-/// Where the first credential stands; `None` when none was found.
-pub(crate) fn find(send: &Send) -> Option<String> {
-    header(send).or_else(|| path(send)).or_else(|| query(send)).or_else(|| body(send))
+/// Where the first credential stands; `None` when none was found. The places of `stood` hold placeholders, of which the
+/// request shows marks.
+pub(crate) fn find(send: &Send, stood: &[Inject]) -> Option<String> {
+    header(send, stood).or_else(|| path(send, stood)).or_else(|| query(send, stood)).or_else(|| body(send, stood))
 }
 
-fn header(send: &Send) -> Option<String> {
+/// Whether the placeholder of a secret stands in that place.
+fn is_taken(stood: &[Inject], place: impl Fn(&Slot) -> bool) -> bool {
+    stood.iter().filter_map(|one| one.slot.as_ref()).any(place)
+}
+
+fn header(send: &Send, stood: &[Inject]) -> Option<String> {
     send.headers.iter().find_map(|(name, value)| {
         // The namespace is the identity: it is ignored and never forwarded (EGRESS.md 25).
         if name.starts_with("proxy-") || HARMLESS_HEADERS.contains(&name) {
+            return None;
+        }
+        // Twice the same header is no such place: the door fills it once, in the place of all.
+        if is_taken(stood, |slot| slot.header() == Some(name)) && send.headers.all(name).count() == 1 {
             return None;
         }
         let by_name = tells(name) || name.starts_with("x-amz-") || name.starts_with("x-goog-");
@@ -117,9 +127,9 @@ fn header(send: &Send) -> Option<String> {
     })
 }
 
-fn path(send: &Send) -> Option<String> {
+fn path(send: &Send, stood: &[Inject]) -> Option<String> {
     let path = send.path.split('?').next().unwrap_or_default();
-    if webhook(path) {
+    if webhook(path) && !is_taken(stood, |slot| matches!(slot, Slot::Path(_))) {
         return Some("path of a webhook".to_owned());
     }
     path.split('/').flat_map(|segment| segment.split("%2F")).enumerate().find_map(|(at, segment)| {
@@ -129,9 +139,12 @@ fn path(send: &Send) -> Option<String> {
     })
 }
 
-fn query(send: &Send) -> Option<String> {
+fn query(send: &Send, stood: &[Inject]) -> Option<String> {
     let (_, query) = send.path.split_once('?')?;
     query_pairs(query).find_map(|(name, value)| {
+        if is_taken(stood, |slot| matches!(slot, Slot::Query(own) if *own == name)) && value.starts_with('$') {
+            return None;
+        }
         let lower = name.to_ascii_lowercase();
         let by_name = tells(&name)
             || SIGNED.contains(&lower.as_str())
@@ -142,8 +155,26 @@ fn query(send: &Send) -> Option<String> {
     })
 }
 
-fn body(send: &Send) -> Option<String> {
-    in_value(&send.content.as_ref()?.value, "body")
+fn body(send: &Send, stood: &[Inject]) -> Option<String> {
+    let content = send.content.as_ref()?;
+    let pointers: Vec<String> = stood
+        .iter()
+        .filter_map(|one| match &one.slot {
+            Some(Slot::Json(pointer)) => Some(pointer.clone()),
+            Some(Slot::Form(name)) => Some(format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
+            _ => None,
+        })
+        .collect();
+    if pointers.is_empty() {
+        return in_value(&content.value, "body");
+    }
+    let mut rest = (*content.value).clone();
+    for pointer in &pointers {
+        if let Some(place) = rest.pointer_mut(pointer) {
+            *place = Value::Null;
+        }
+    }
+    in_value(&rest, "body")
 }
 
 fn in_value(value: &Value, place: &str) -> Option<String> {
@@ -256,7 +287,7 @@ mod tests {
         let to = Target::Host(HostName::parse("a.test").unwrap());
         let headers = Headers::new(header.iter().map(|(name, value)| (*name, value.as_bytes())));
         let content = body.map(|text| Content::new(Form::Json, serde_json::from_str(text).unwrap(), String::new()));
-        find(&Send { path: path.to_owned(), headers, content, ..Send::connection(to, 443) })
+        find(&Send { path: path.to_owned(), headers, content, ..Send::connection(to, 443) }, &[])
     }
 
     /// Put together here, so that no file of the repository holds what looks like a token.
@@ -336,6 +367,29 @@ mod tests {
             assert_eq!(found("/", Some((name, value)), None), None, "{name}");
         }
         assert_eq!(found("/", None, Some(r#"{"text":"the key to the house is under the mat","monkey":1}"#)), None);
+    }
+
+    #[test]
+    fn a_placeholder_in_its_place_is_none_and_what_stands_beside_it_is() {
+        let to = Target::Host(HostName::parse("a.test").unwrap());
+        let check = |slot: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+            let stood = Inject { secret: "T".to_owned(), skill: None, slot: Slot::parse(slot).ok() };
+            let headers = Headers::new(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
+            let value = serde_json::from_str(body).unwrap();
+            let content = Some(Content::new(Form::Json, value, String::new()));
+            find(&Send { path: path.to_owned(), headers, content, ..Send::connection(to.clone(), 443) }, &[stood])
+                .is_some()
+        };
+        let own = [("authorization", "Bearer $T")];
+        assert!(!check("bearer", "/", &own, "1"));
+        assert!(check("bearer", "/", &[own[0], own[0]], "1"));
+        assert!(check("bearer", "/", &[own[0], ("cookie", "a=b")], "1"));
+        assert!(check("header x-key", "/", &own, "1"));
+        assert!(!check("query api_key", "/?api_key=$T", &[], "1"));
+        assert!(check("query api_key", "/?api_key=$T&sig=1", &[], "1"));
+        assert!(!check("path *", "/services/T0/B0/$T", &[], "1"));
+        assert!(!check("json /a/token", "/", &[], r#"{"a":{"token":"$T"}}"#));
+        assert!(check("json /a/token", "/", &[], r#"{"a":{"token":"$T"},"token":"x"}"#));
     }
 
     proptest::proptest! {

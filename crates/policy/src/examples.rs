@@ -13,19 +13,19 @@
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
 //! length), `with HEADER=VALUE` (`content-type` for a body in another form than JSON), `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
-//! body itself); behind a call `knows JSON`, what is known of it, and `reads RULE`, a sign of an order
+//! body itself), then `holds NAME@SKILL in SLOT` (placeholders of secrets, joined by `and`); behind a call `knows JSON`, what is known of it, and `reads RULE`, a sign of an order
 //! in what the model read.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use creel_guard::{
-    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Judge, Judgement, Mode,
-    Oddities, Prompt, Protected, Receive, Resolve, Run, Send, Sign, Spent, Target, Tenant, Touch,
+    Action, Actor, Administer, Call, Content, Deed, Door, Facts, Form, Headers, HostName, Inject, Judge, Judgement,
+    Mode, Oddities, Prompt, Protected, Receive, Resolve, Run, Send, Sign, Slot, Spent, Target, Tenant, Touch,
 };
 
 use crate::command::CommandPattern;
 use crate::condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, Protect, ToolRules};
+use crate::config::{Config, EgressAllow, ExecRules, ModelProvider, ModelRules, Protect, SecretPlace, ToolRules};
 use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
 use crate::operator::Operator;
@@ -133,6 +133,24 @@ host = "mail.test"
 ports = [587]
 mode = "smtp"
 
+[[egress.allow]]
+host = "people.test"
+
+[[egress.allow]]
+host = "bot.test"
+
+[[secret]]
+name = "CRM_TOKEN"
+skill = "crm"
+host = "people.test"
+methods = ["GET"]
+paths = ["/v1/**"]
+
+[[secret]]
+name = "BOT_TOKEN"
+host = "bot.test"
+slot = "path bot*"
+
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
 
@@ -203,7 +221,10 @@ pub fn policy() -> Result<Policy, String> {
             EgressAllow { websocket: true, ..entry("ws.test", &[443])? },
             EgressAllow { mode: Mode::Tunnel, ..entry("tunnel.test", &[443])? },
             EgressAllow { mode: Mode::Smtp, ..entry("mail.test", &[587])? },
+            entry("people.test", &[443])?,
+            entry("bot.test", &[443])?,
         ],
+        secrets: secrets()?,
         model: ModelRules {
             providers: vec![
                 ModelProvider {
@@ -225,6 +246,31 @@ pub fn policy() -> Result<Policy, String> {
         operator: Operator::default(),
         own_addresses: vec![IpAddr::from([93, 184, 215, 99])],
     }))
+}
+
+fn secrets() -> Result<Vec<SecretPlace>, String> {
+    let place = |secret: &str, host: &str, slot| {
+        let host = HostName::parse(host).map_err(|error| error.to_string())?;
+        let (secret, ports) = (secret.to_owned(), vec![443]);
+        Ok::<_, String>(SecretPlace { secret, skill: None, host, ports, methods: None, paths: None, slot })
+    };
+    let crm = SecretPlace {
+        skill: Some("crm".to_owned()),
+        methods: Some(vec!["GET".to_owned()]),
+        paths: Some(vec![PathGlob::parse("/v1/**")?]),
+        ..place("CRM_TOKEN", "people.test", Slot::Bearer)?
+    };
+    Ok(vec![crm, place("BOT_TOKEN", "bot.test", Slot::Path("bot*".to_owned()))?])
+}
+
+/// Reads `NAME@SKILL in SLOT`, joined by `and`.
+fn held(text: &str) -> Result<Vec<Inject>, String> {
+    let one = |part: &str| {
+        let (name, slot) = part.split_once(" in ").ok_or_else(|| format!("`{part}` says no slot"))?;
+        let (secret, skill) = name.split_once('@').map_or((name, None), |(name, skill)| (name, Some(skill.to_owned())));
+        Ok(Inject { secret: secret.to_owned(), skill, slot: Some(Slot::parse(slot)?) })
+    };
+    text.split(" and ").map(one).collect()
 }
 
 fn strict() -> Conditions {
@@ -322,6 +368,10 @@ pub fn parse(act: &str) -> Result<(Action, Facts), String> {
     }
     if let Some((before, text)) = rest.split_once(" knows ").filter(|_| rest.starts_with("call ")) {
         facts.call = Some(serde_json::from_str(text).map_err(|error| format!("`{text}` is no fact: {error}"))?);
+        rest = before;
+    }
+    if let Some((before, text)) = rest.rsplit_once(" holds ").filter(|_| rest.starts_with("send ")) {
+        facts.placeholders = held(text)?;
         rest = before;
     }
     let mut says = None;

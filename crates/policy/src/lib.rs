@@ -28,7 +28,9 @@ mod suggest;
 
 pub use command::CommandPattern;
 pub use condition::{Conditions, Credentials, Declared, FieldRule, HeaderRule, Links, Odd, QueryRule, Rate};
-pub use config::{Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelRules, Protect, ToolRules};
+pub use config::{
+    Config, EgressAllow, ExecRules, HighRisk, ModelProvider, ModelRules, Protect, SecretPlace, ToolRules,
+};
 pub use docs::{explain, rule_docs, rules_markdown};
 pub use glob::{Glob, PathGlob};
 pub use judge::{Policy, ReloadablePolicy};

@@ -99,7 +99,11 @@ pub(crate) fn meets(
         Stage::Operation => when.body.as_ref().is_none_or(|body| allows_operations(body, send)),
         Stage::Field => when.body.as_ref().is_none_or(|body| allows_fields(body, send)),
         Stage::Link => when.links == Links::Any || foreign_link(send, policy).is_none(),
-        Stage::Credential => when.credentials == Credentials::Any || credentials::find(send).is_none(),
+        Stage::Credential => {
+            // Where a secret of the operator's goes, no other account is used (HARDENING.md 6).
+            let pinned = policy.config().secrets.iter().any(|place| place.is_at(send));
+            when.credentials == Credentials::Any && !pinned || credentials::find(send, &facts.placeholders).is_none()
+        }
         Stage::Rate => allows_rate(entry, rate, facts),
     }
 }

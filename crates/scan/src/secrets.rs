@@ -29,6 +29,12 @@ const DEPTH: usize = 4;
 const TIMES: usize = 8;
 const AT_LEAST: usize = 256 * 1024;
 
+/// What the issuer of a credential lets all of its kind begin with (`ghp_`): no secret by itself.
+#[must_use]
+pub fn beginning(value: &[u8]) -> Option<&'static str> {
+    kinds::beginning(value)
+}
+
 /// A secret found in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

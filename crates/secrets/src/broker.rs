@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::placeholder::Placeholder;
 use crate::scrub::{Needles, Scrubber};
 use crate::secret::{Secret, SecretName};
+use crate::spot::Placeholders;
 
 /// Where a secret goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,10 @@ pub enum Slot {
     Header,
     /// The value of an `authorization` header: `Basic `, then the obligation's user and the secret (RFC 7617, section 2).
     Basic,
+    /// A part of a URL or of a URL-encoded body: all but unreserved characters escaped (RFC 3986, section 2.3).
+    Escaped,
+    /// A text as it is, for whoever writes it into JSON.
+    Text,
 }
 
 /// One question: fill `slot` for the obligation `inject` of the act recorded as `record`.
@@ -55,6 +61,9 @@ impl Filled {
 
 /// Holds secrets and fills slots.
 pub trait Broker: Send + Sync {
+    /// Takes the placeholders out of the slots of a request, and says where each stood.
+    fn take(&self, send: &mut creel_guard::Send) -> Vec<Inject>;
+
     /// Fills one slot.
     ///
     /// # Errors
@@ -76,6 +85,7 @@ pub trait Broker: Send + Sync {
 pub struct MemoryBroker {
     secrets: BTreeMap<SecretName, Secret>,
     needles: Arc<Needles>,
+    placeholders: Placeholders,
 }
 
 impl MemoryBroker {
@@ -91,7 +101,13 @@ impl MemoryBroker {
             }
         }
         let needles = Arc::new(Needles::of(secrets.values()));
-        Ok(Self { secrets, needles })
+        Ok(Self { secrets, needles, placeholders: Placeholders::default() })
+    }
+
+    /// The same with what stands for its secrets in the jail.
+    #[must_use]
+    pub fn with_placeholders(self, all: Vec<Placeholder>) -> Self {
+        Self { placeholders: Placeholders::new(all), ..self }
     }
 
     /// The names it holds.
@@ -114,13 +130,21 @@ impl MemoryBroker {
     fn fill_now(&self, fill: Fill<'_>) -> Result<Filled, Error> {
         let name = SecretName::parse(&fill.inject.secret)?;
         let Some(secret) = self.secrets.get(&name) else { return Err(Error::NotLoaded { name }) };
+        match fill.slot {
+            Slot::Escaped => return Ok(Filled(escaped(secret))),
+            Slot::Text if std::str::from_utf8(secret.bytes()).is_err() => {
+                return Err(Error::Value { name, why: "it is no text in UTF-8" });
+            }
+            Slot::Text => return Ok(Filled(Zeroizing::new(secret.bytes().to_vec()))),
+            Slot::Bearer | Slot::Header | Slot::Basic => {}
+        }
         // RFC 9110, section 5.5: visible characters and spaces; opaque bytes above 0x7f are left out on purpose.
         if !secret.bytes().iter().all(|b| matches!(b, 0x20..=0x7e)) {
             return Err(Error::Value { name, why: "a header can't hold all of its characters" });
         }
         let prefix: &[u8] = match fill.slot {
             Slot::Bearer => b"Bearer ",
-            Slot::Header => b"",
+            Slot::Header | Slot::Escaped | Slot::Text => b"",
             Slot::Basic => return Ok(Filled(basic(fill.inject, secret))),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(prefix.len() + secret.bytes().len()));
@@ -128,6 +152,21 @@ impl MemoryBroker {
         bytes.extend_from_slice(secret.bytes());
         Ok(Filled(bytes))
     }
+}
+
+/// All but RFC 3986's unreserved characters as `%XX`. Written into its final room: nothing is left behind by growing.
+fn escaped(secret: &Secret) -> Zeroizing<Vec<u8>> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble & 15)).copied().unwrap_or(b'0');
+    let mut out = Zeroizing::new(Vec::with_capacity(secret.bytes().len() * 3));
+    for byte in secret.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(*byte)]);
+        }
+    }
+    out
 }
 
 /// `Basic `, then user and secret in base64.
@@ -150,6 +189,10 @@ fn basic(inject: &Inject, secret: &Secret) -> Zeroizing<Vec<u8>> {
 }
 
 impl Broker for MemoryBroker {
+    fn take(&self, send: &mut creel_guard::Send) -> Vec<Inject> {
+        self.placeholders.take(send)
+    }
+
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {
         Box::pin(std::future::ready(self.fill_now(fill)))
     }
@@ -180,7 +223,8 @@ mod tests {
     }
 
     fn fill(broker: &MemoryBroker, secret: &str, slot: Slot) -> Result<Vec<u8>, Error> {
-        let inject = Inject { secret: secret.to_owned(), slot: Some(creel_guard::Slot::Basic("u".to_owned())) };
+        let inject =
+            Inject { secret: secret.to_owned(), skill: None, slot: Some(creel_guard::Slot::Basic("u".to_owned())) };
         broker.fill_now(Fill { inject: &inject, record: RecordId(7), slot }).map(|filled| filled.expose().to_vec())
     }
 
@@ -191,6 +235,9 @@ mod tests {
         assert_eq!(fill(&broker, "KEY", Slot::Header).unwrap(), KEY);
         let pair = STANDARD.encode([b"u:", KEY].concat());
         assert_eq!(fill(&broker, "KEY", Slot::Basic).unwrap(), format!("Basic {pair}").into_bytes());
+        assert_eq!(fill(&broker, "KEY", Slot::Text).unwrap(), KEY);
+        assert_eq!(fill(&self::broker(b"a/b+c~:\xc3"), "KEY", Slot::Escaped).unwrap(), b"a%2Fb%2Bc~%3A%C3");
+        assert!(fill(&self::broker(b"a\xff"), "KEY", Slot::Text).is_err());
         assert!(matches!(fill(&broker, "OTHER", Slot::Header), Err(Error::NotLoaded { .. })));
         assert!(matches!(fill(&broker, "no name", Slot::Header), Err(Error::Name { .. })));
     }

@@ -39,6 +39,9 @@ pub enum Error {
         /// What is wrong, without any of its bytes.
         why: &'static str,
     },
+    /// Host: a placeholder must be random.
+    #[error("the system has no random bytes")]
+    NoChance,
     /// Host: the process that holds the secrets does not answer.
     #[error("the secrets' broker does not answer; see `creel status`")]
     Unreachable,

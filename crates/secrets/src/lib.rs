@@ -9,11 +9,15 @@
 mod broker;
 mod error;
 mod handover;
+mod placeholder;
 mod scrub;
 mod secret;
+mod spot;
 
 pub use broker::{Broker, Fill, Filled, MemoryBroker, Slot};
 pub use error::Error;
 pub use handover::{Handed, parse_handover, write_handover};
+pub use placeholder::Placeholder;
 pub use scrub::Scrubber;
 pub use secret::{Secret, SecretName, same};
+pub use spot::Placeholders;

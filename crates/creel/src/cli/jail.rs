@@ -20,6 +20,7 @@ use crate::cli::host::{self, Host};
 use crate::cli::{MISSING_LAYER, Where, ask, out};
 use crate::config::Config;
 use crate::guard_child::{GuardWish, Ticket, Wishes};
+use crate::placeholders::Shelf;
 use crate::protocol::Generation;
 use crate::provider::Provider;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
@@ -93,7 +94,9 @@ impl Jail {
                 return Err(failure);
             }
         };
-        let ended = self.inside(&tenant, &running, news, (newspaper, &mut wish_list)).await;
+        let placeholders = Shelf::told(&running.kit.setup.placeholders).whole_environment(&config);
+        let env = environment(placeholders);
+        let ended = self.inside(&tenant, &running, env, news, (newspaper, &mut wish_list)).await;
         let last = running.end().await;
         site.forget_jail(tenant.as_str());
         let (code, threads) = ended?;
@@ -148,6 +151,7 @@ impl Jail {
             config,
             rules: Generation::default(),
             provider: Provider::scripted(),
+            placeholders: Shelf::fresh(config, secrets.as_bytes()).map_err(Failure::host)?,
             secrets: zeroize::Zeroizing::new(secrets.as_bytes().to_vec()),
             control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
             disk: if self.no_disk_limit || !rustix::process::geteuid().is_root() {
@@ -192,6 +196,7 @@ impl Jail {
         &self,
         tenant: &Tenant,
         running: &Running,
+        env: Vec<(String, String)>,
         news: run::News,
         (mut newspaper, wish_list): (Newspaper, &mut WishList),
     ) -> Result<(i32, Vec<JoinHandle<()>>), Failure> {
@@ -202,7 +207,7 @@ impl Jail {
         let what = InitRequest::Spawn {
             id: AGENT,
             argv: self.command.clone(),
-            env: environment(),
+            env,
             cwd: crate::inside::WORKSPACE.to_owned(),
             tty: self.tty,
             leader: true,
@@ -251,9 +256,10 @@ impl Jail {
     }
 }
 
-/// The clean environment of CONTRACT.md.
-fn environment() -> Vec<(String, String)> {
+/// The clean environment of CONTRACT.md, and what stands for secrets.
+fn environment(placeholders: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut env = creel_openclaw::launch::jail_environment();
+    env.extend(placeholders);
     if let Ok(term) = std::env::var("TERM") {
         env.retain(|(name, _)| name != "TERM");
         env.push(("TERM".to_owned(), term));

@@ -8,11 +8,12 @@ mod conditions;
 mod dns;
 mod egress;
 mod exec;
-mod files;
 mod exports;
+mod files;
 mod model;
 mod operator;
 mod profiles;
+mod secrets;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -51,6 +52,7 @@ struct Checker<'a> {
 }
 
 /// Checks `raw`; `None` when it can't be made into a configuration.
+#[expect(clippy::too_many_lines, reason = "a line or two for each section of the file")]
 pub(super) fn check(
     raw: RawConfig,
     name: &Path,
@@ -62,6 +64,7 @@ pub(super) fn check(
         tenant,
         limits,
         egress,
+        secret,
         dns,
         model,
         tools,
@@ -83,6 +86,7 @@ pub(super) fn check(
     let tenant = checker.tenant(tenant);
     let limits = checker.limits(limits);
     let (egress, origins) = checker.egress(egress);
+    let secrets = checker.secrets(secret, &egress);
     let dns = checker.dns(dns);
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
@@ -106,6 +110,7 @@ pub(super) fn check(
         limits,
         egress,
         origins,
+        secrets,
         dns: dns?,
         model,
         tools,

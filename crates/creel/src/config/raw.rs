@@ -20,6 +20,8 @@ section! {
         limits: RawLimits = RawLimits::default(), Legal::Table(&RawLimits::SECTION), why "";
         /// Where the agent may go.
         egress: RawEgress = RawEgress::default(), Legal::Table(&RawEgress::SECTION), why "";
+        /// Credentials that the agent uses and never holds.
+        secret: Vec<Placed<RawSecret>> = Vec::new(), Legal::Tables(&RawSecret::SECTION), why "";
         /// Who resolves the names that are approved.
         dns: RawDns = RawDns::default(), Legal::Table(&RawDns::SECTION), why "";
         /// Which model the agent gets.
@@ -192,6 +194,50 @@ section! {
         /// A person decides about each request (`creel approvals`).
         ask: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "an entry is your yes";
+    }
+}
+
+section! {
+    /// A credential that the agent uses and never holds. In the jail stands a placeholder of the same form, one a skill, which
+    /// Creel exchanges for the value in this one place of requests to this one host, over TLS; anywhere else it is refused, and
+    /// the value is taken out of answers. A second entry with the same `name` adds a place, or another skill. The host needs an
+    /// `[[egress.allow]]` entry, too; any other credential is refused there.
+    RawSecret "secret" {
+        /// Its name, in records and for `creel secret`.
+        name: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
+            why "a secret without a name could not be told from others", example "\"CRM_TOKEN\"";
+        /// The skill that gets the placeholder, by OpenClaw's name of it. It labels uses and keeps honest skills apart; in one jail
+        /// it is no wall. Without this: the agent as a whole.
+        skill: Option<Placed<String>> = None, Legal::Text("1 to 64 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
+            why "not every use is a skill's", example "\"crm\"";
+        /// The environment variable that holds the placeholder in the jail. Without this: the secret's name.
+        variable: Option<Placed<String>> = None, Legal::Text("a name of letters, digits and `_`"),
+            why "programs look where they always did", example "\"CRM_API_KEY\"";
+        /// The host that it goes to: one exact name.
+        host: Option<Placed<String>> = None, Legal::Text("a host name"),
+            why "a secret that may go anywhere is none", example "\"api.example.com\"";
+        /// The TCP ports.
+        ports: Placed<Vec<Placed<u16>>> = Placed::unset(vec![Placed::unset(443)]), Legal::Ports,
+            why "it goes over TLS alone";
+        /// The HTTP methods. Without this: all that the host's entries allow.
+        methods: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an HTTP method in capitals"),
+            why "the host's entries say what may be done there", example "[\"GET\"]";
+        /// The paths, as in `[[egress.allow]]`. Leave out what shows again what it was sent. Without this: all that the host's
+        /// entries allow.
+        paths: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a path that starts with `/`"),
+            why "the host's entries say what may be done there", example "[\"/v1/**\"]";
+        /// The one place in a request: `bearer` (in `Authorization`), `basic USER` (likewise, the secret is the password),
+        /// `header NAME` (its whole value), `path *` (a segment, with letters around it: `path bot*`), `query NAME`,
+        /// `json /MEMBER/MEMBER` (a text of a JSON body) or `form NAME` (a field of a URL-encoded one).
+        slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
+            why "what most interfaces take";
+        /// The file that holds the value, for root alone to read. Without this and `command`: the environment of `creel up`
+        /// (`NAME`, or the path of a file in `NAME_FILE`), the credentials of systemd, `/run/secrets`.
+        file: Option<Placed<String>> = None, Legal::Text("an absolute path"),
+            why "secrets are handed over in the usual places", example "\"/etc/creel/crm-token\"";
+        /// The command whose output, one line, is the value: a program by its absolute path, and its arguments. `creel up` runs it.
+        command: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
+            why "secrets are handed over in the usual places", example "[\"/usr/bin/pass\", \"crm/token\"]";
     }
 }
 

@@ -19,6 +19,7 @@ impl Config {
             limits: _,
             egress,
             origins,
+            secrets: _,
             dns: _,
             model: _,
             tools,
@@ -44,6 +45,7 @@ impl Config {
             limits: self.limits,
             egress,
             origins,
+            secrets: self.secrets.clone(),
             dns: self.dns.clone(),
             model: self.model.clone(),
             tools,
@@ -74,6 +76,7 @@ impl Config {
             ("limits.disk", limits.disk_bytes != disk_bytes),
             ("limits.processes", limits.processes != processes),
             ("limits.open_files", limits.open_files != open_files),
+            ("secret", self.secrets != fresh.secrets),
             ("dns", self.dns != fresh.dns),
             ("model.provider", ours.provider != *provider),
             ("model.format", ours.format != *format),
@@ -187,6 +190,8 @@ mod tests {
             &["files.protected", "files.versions"],
         );
         check("", "[restart]\nevery = 3\n[openclaw]\ndrain = 1\n", &["changed restart", "changed openclaw.drain"], &[]);
+        let secret = format!("{a}[[secret]]\nname = \"T\"\nhost = \"a.test\"\n");
+        check(a, &secret, &[], &["secret"]);
         check(
             "",
             "[tenant]\nname = \"b\"\n[limits]\ncpus = 1.5\nmemory = \"1GiB\"\ndisk = \"1GiB\"\nprocesses = 100\nopen_files = 100\n",

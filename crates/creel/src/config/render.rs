@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::raw::{RawAlert, RawAllow, RawConfig, RawExport};
+use super::raw::{RawAlert, RawAllow, RawConfig, RawExport, RawSecret};
 use super::settings::{Legal, Section, Setting};
 
 /// The commented `creel.toml` that `creel init-config` writes: every setting, each with its default.
@@ -125,7 +125,8 @@ fn is_section(legal: Legal) -> bool {
 }
 
 /// The sections that may stand any number of times.
-const LISTS: [&str; 3] = [RawAllow::SECTION.path, RawAlert::SECTION.path, RawExport::SECTION.path];
+const LISTS: [&str; 4] =
+    [RawAllow::SECTION.path, RawAlert::SECTION.path, RawExport::SECTION.path, RawSecret::SECTION.path];
 
 /// All defaults as TOML, those of an egress rule under `egress.allow`.
 fn defaults() -> toml::Table {
@@ -138,6 +139,7 @@ fn defaults() -> toml::Table {
     let lists = [
         (RawAlert::SECTION.path, toml::Table::try_from(RawAlert::default())),
         (RawExport::SECTION.path, toml::Table::try_from(RawExport::default())),
+        (RawSecret::SECTION.path, toml::Table::try_from(RawSecret::default())),
     ];
     for (path, defaults) in lists {
         table.insert(path.to_owned(), toml::Value::Table(defaults.unwrap_or_default()));
@@ -183,12 +185,16 @@ fn narrow(schema: &mut Value, section: &'static Section, at: &str) {
             }
         }
     }
-    let required =
-        [(RawAllow::SECTION.path, "host"), (RawAlert::SECTION.path, "url"), (RawExport::SECTION.path, "url")];
-    if let Some((_, key)) = required.iter().find(|(path, _)| *path == section.path)
+    let required: [(&str, &[&str]); 4] = [
+        (RawAllow::SECTION.path, &["host"]),
+        (RawAlert::SECTION.path, &["url"]),
+        (RawExport::SECTION.path, &["url"]),
+        (RawSecret::SECTION.path, &["name", "host"]),
+    ];
+    if let Some((_, keys)) = required.iter().find(|(path, _)| *path == section.path)
         && let Some(Value::Object(rule)) = schema.pointer_mut(at)
     {
-        rule.insert("required".to_owned(), json!([key]));
+        rule.insert("required".to_owned(), json!(keys));
     }
 }
 

@@ -33,6 +33,7 @@ impl Config {
         creel_policy::Config {
             generation,
             egress_allow: self.egress.iter().map(allow).collect(),
+            secrets: self.secrets.iter().map(|secret| secret.place.clone()).collect(),
             model: ModelRules { providers: vec![self.model_rules(provider)] },
             tools: ToolRules { deny: deny.clone(), ask: ask.clone(), high_risk: *high_risk },
             exec: self.exec.clone(),

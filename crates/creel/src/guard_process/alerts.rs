@@ -190,8 +190,8 @@ impl Teller {
         let detail = format!("{} to {} ({} at once)", bundle.event.name(), self.post.place, bundle.count());
         let act = super::administer(&self.tenant, Actor::Creel, "alert", &detail);
         let permit = self.guard.admit(act, Facts::default()).await.map_err(|refusal| refusal.to_ledger)?;
-        let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-        let sent = if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
+        let (Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms }, receipt) = permit.redeem();
+        let sent = if inject.is_some() || !swaps.is_empty() || max_bytes.is_some() || deadline_ms.is_some() {
             Err("the policy's obligations for this can't be met".to_owned())
         } else {
             let request = form::request(&self.format, &self.tenant, bundle);

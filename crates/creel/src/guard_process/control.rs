@@ -142,8 +142,8 @@ async fn test_alerts(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> 
 
 /// The receipt of a permit that owes nothing: what it owes can't be met by what a person does here.
 fn unburdened(permit: Permit) -> Result<Receipt, String> {
-    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-    if inject.is_none() && max_bytes.is_none() && deadline_ms.is_none() {
+    let (Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_none() && swaps.is_empty() && max_bytes.is_none() && deadline_ms.is_none() {
         return Ok(receipt);
     }
     let why = "the policy's obligations for this can't be met".to_owned();
@@ -259,8 +259,8 @@ async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64)
         Ok(permit) => permit,
         Err(refusal) => return link.send(&FromControl::Refused { refusal }, &[]).await,
     };
-    let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-    if inject.is_some() || max_bytes.is_some_and(|limit| text.len() as u64 > limit) {
+    let (Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms }, receipt) = permit.redeem();
+    if inject.is_some() || !swaps.is_empty() || max_bytes.is_some_and(|limit| text.len() as u64 > limit) {
         let why = "the policy's obligations for this message can't be met".to_owned();
         receipt.settle(Outcome::failed(why.clone()));
         return link.send(&FromControl::Failed { why }, &[]).await;

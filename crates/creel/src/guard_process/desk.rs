@@ -164,8 +164,8 @@ impl Desk {
     async fn admit(&self, ticket: u64, action: Action) -> Result<RecordId, Refusal> {
         let permit = self.guard.admit(action, person_facts()).await?;
         let (obligations, receipt) = permit.redeem();
-        let creel_guard::Obligations { inject, max_bytes, deadline_ms } = obligations;
-        if inject.is_some() || max_bytes.is_some() || deadline_ms.is_some() {
+        let creel_guard::Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
+        if inject.is_some() || !swaps.is_empty() || max_bytes.is_some() || deadline_ms.is_some() {
             let why = "the policy put an obligation on an act of a person, which nobody can carry out";
             receipt.settle(creel_guard::Outcome::failed(why));
             return Err(Refusal::new(creel_guard::RuleId::new("control/obligation"), why, why));

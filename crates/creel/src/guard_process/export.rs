@@ -135,9 +135,9 @@ impl Sender {
     async fn session(&self) -> Result<std::convert::Infallible, String> {
         let act = super::administer(&self.tenant, Actor::Creel, "export", &format!("to {}", self.config.to));
         let permit = self.guard.admit(act, Facts::default()).await.map_err(|refusal| refusal.to_ledger)?;
-        let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
+        let (Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms }, receipt) = permit.redeem();
         let mut receipt = Some(receipt);
-        let owes = inject.is_some() || max_bytes.is_some() || deadline_ms.is_some();
+        let owes = inject.is_some() || !swaps.is_empty() || max_bytes.is_some() || deadline_ms.is_some();
         let record = receipt.as_ref().map_or(RecordId(0), creel_guard::Receipt::record);
         let result = if owes { Err("the policy's obligations for this can't be met".to_owned()) } else { Ok(()) };
         let result = match result {

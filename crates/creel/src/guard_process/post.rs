@@ -131,12 +131,13 @@ impl Post {
             Slot::Bearer => creel_secrets::Slot::Bearer,
             Slot::Basic(_) => creel_secrets::Slot::Basic,
             Slot::Header(_) => creel_secrets::Slot::Header,
+            Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) => return Err(Slot::IN_HEADERS.to_owned()),
         };
         let filled = self.fill(inject, form, record).await?;
         let fault = |_| format!("the secret `{}` fits no header", inject.secret);
         let mut value = HeaderValue::from_bytes(filled.expose()).map_err(|_| fault(()))?;
         value.set_sensitive(true);
-        Ok((HeaderName::from_bytes(slot.header().as_bytes()).map_err(|_| fault(()))?, value))
+        Ok((HeaderName::from_bytes(slot.header().unwrap_or_default().as_bytes()).map_err(|_| fault(()))?, value))
     }
 
     async fn fill(

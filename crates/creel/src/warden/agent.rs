@@ -20,6 +20,7 @@ use crate::canary::Nest;
 use crate::clock::now;
 use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
+use crate::placeholders::Shelf;
 use crate::protocol::{AgentStatus, LayerStatus, LimitStatus, TenantStatus, ToGuard};
 use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::seat::Seat;
@@ -171,6 +172,7 @@ impl Agent {
             rules: self.rules.generation.clone(),
             provider: self.orders.provider.clone(),
             secrets: zeroize::Zeroizing::new(self.orders.secrets.as_bytes().to_vec()),
+            placeholders: self.shelf()?,
             control,
             disk,
             engine: creel_jail::Engine::named(&self.orders.engine)
@@ -219,6 +221,7 @@ impl Agent {
             format: self.orders.provider.format.openclaw(),
             model: self.orders.provider.model.clone(),
             plugins: self.config.openclaw_plugins().to_vec(),
+            skills: self.shelf()?.skills(&self.rules.start),
         };
         let config = creel_openclaw::config::write(&settings).map_err(Failure::host)?;
         let mut files = self.nest()?.files();
@@ -239,9 +242,18 @@ impl Agent {
         Nest::open(&self.site.canaries(self.config.tenant().as_str())).map_err(Failure::host)
     }
 
+    /// What stands in the jail for secrets.
+    fn shelf(&self) -> Result<Shelf, Failure> {
+        let path = self.site.placeholders(self.tenant.as_str());
+        Shelf::open(&path, &self.rules.start, self.orders.secrets.as_bytes()).map_err(Failure::host)
+    }
+
     async fn start_openclaw(&mut self) -> Result<(), Failure> {
         let mut env = creel_openclaw::launch::env();
         env.extend(self.nest()?.environment());
+        let shelf = self.shelf()?.environment(&self.rules.start);
+        env.retain(|(name, _)| !shelf.iter().any(|(own, _)| own == name));
+        env.extend(shelf);
         let Some(running) = &mut self.running else { return Err(Failure::host("there is no jail")) };
         let token = creel_openclaw::resolver::new_token().map_err(Failure::host)?;
         if let Some(listener) = running.secrets.take() {

@@ -15,8 +15,8 @@ use crate::names::Names;
 pub(super) fn answer(permit: Permit, question: &Question, names: &Names) -> Option<Vec<u8>> {
     let (obligations, receipt) = permit.redeem();
     // Nothing goes upstream and the answer is made at once, which meets any bound on bytes and time.
-    let Obligations { inject, max_bytes: _, deadline_ms: _ } = obligations;
-    if inject.is_some() {
+    let Obligations { inject, swaps, scrub: _, max_bytes: _, deadline_ms: _ } = obligations;
+    if inject.is_some() || !swaps.is_empty() {
         receipt.settle(Outcome::failed("a look-up has no place for a secret"));
         return encode(&reply(question, ResponseCode::ServFail));
     }

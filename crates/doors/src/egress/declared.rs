@@ -38,11 +38,15 @@ where
             Form::Urlencoded => urlencoded_pairs(std::str::from_utf8(&bytes).ok()?)?,
             Form::Json | Form::Graphql | Form::JsonRpc => strict::parse(&bytes).ok()?,
         };
-        let mut content = Content::new(form, value, String::new());
-        content.digest = Sha256::digest(content.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(content)
+        Some(Content::new(form, value, String::new()))
     };
     timeout(READ_LIMIT, work).await.ok().flatten()
+}
+
+/// The same with the digest of its text.
+pub(super) fn digested(mut content: Content) -> Content {
+    content.digest = Sha256::digest(content.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    content
 }
 
 /// One content type, and that is the form's, in UTF-8 as it stands.

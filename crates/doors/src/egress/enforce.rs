@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use creel_guard::{Obligations, Outcome, Permit, Receipt, RecordId};
+use creel_guard::{Content, Obligations, Outcome, Permit, Receipt, RecordId};
 use creel_secrets::Broker;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -18,7 +18,7 @@ use tokio::time::Sleep;
 use super::config::MAX_BODY;
 use super::head::{Framing, Head};
 use super::relay::{Fault, Outgoing, Relayed, Tally};
-use super::secret::Scrubbed;
+use super::secret::{Filler, Scrubbed};
 use super::{headers, refuse, secret};
 use crate::Error;
 use crate::leak::Leaks;
@@ -42,8 +42,8 @@ pub(super) struct Admitted {
 pub(super) enum Bodily {
     /// The agent's own body, as it comes.
     Streamed(Incoming),
-    /// The text that was judged.
-    Judged(Arc<str>),
+    /// What was judged.
+    Judged(Content),
 }
 
 /// Carries it out. The response's body settles the receipt when it ends.
@@ -56,7 +56,7 @@ pub(super) async fn carry_out(
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
     let prepared = prepare(broker, record, obligations, admitted).await;
-    let Prepared { request, place, tally, trailers, mut deadline, max: _, secret } = match prepared {
+    let Prepared { request, place, tally, trailers, mut deadline, max: _, scrub } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return give_up(receipt, record, &error),
     };
@@ -68,7 +68,7 @@ pub(super) async fn carry_out(
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
         }
-        Ok(mut response) if secret => match secret::clean(broker, &mut response).await {
+        Ok(mut response) if scrub => match secret::clean(broker, &mut response).await {
             Ok(()) => {
                 let relayed = relay(response, receipt, tally, deadline, false);
                 relayed.map(|body| Scrubbed::new(body, broker.scrubber()).boxed_unsync())
@@ -102,8 +102,8 @@ pub(super) struct Prepared {
     pub(super) deadline: Option<Pin<Box<Sleep>>>,
     /// Bytes that may go out.
     pub(super) max: u64,
-    /// It carries a secret, which the answer must not bring back.
-    pub(super) secret: bool,
+    /// The answer must not bring back a secret.
+    pub(super) scrub: bool,
 }
 
 pub(super) async fn prepare(
@@ -113,10 +113,14 @@ pub(super) async fn prepare(
     admitted: Admitted,
 ) -> Result<Prepared, Error> {
     let tally = Arc::new(Tally::default());
-    let Obligations { inject, max_bytes, deadline_ms } = obligations;
-    let Admitted { parts, body, path, mut head, authority, place, leaks } = admitted;
-    if let Bodily::Judged(text) = &body {
-        head.framing = Framing::Length(text.len() as u64);
+    let Obligations { inject, swaps, scrub, max_bytes, deadline_ms } = obligations;
+    let Admitted { parts, mut body, mut path, mut head, authority, place, leaks } = admitted;
+    let fill = Filler { broker, record, place: &place };
+    for swap in &swaps {
+        fill.beyond_headers(swap, &mut path, &mut body).await?;
+    }
+    if let Bodily::Judged(content) = &body {
+        head.framing = Framing::Length(content.text.len() as u64);
         head.length_declared = true;
     }
     let max = max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY);
@@ -124,9 +128,9 @@ pub(super) async fn prepare(
         return Err(Error::AgentTooMuch(format!("at most `{max}` bytes may go out in this request")));
     }
     let body = match (body, head.framing) {
-        (Bodily::Judged(text), _) => {
-            tally.count(text.len() as u64);
-            stream::full(text.as_bytes().to_vec())
+        (Bodily::Judged(content), _) => {
+            tally.count(content.text.len() as u64);
+            stream::full(content.text.as_bytes().to_vec())
         }
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
         (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally), leaks).boxed_unsync(),
@@ -143,18 +147,14 @@ pub(super) async fn prepare(
         // gRPC servers insist on it; over HTTP/1.1 it is dropped again.
         outgoing.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(inject) = &inject {
-        secret::fill(broker, inject, record, &place, outgoing.headers_mut()).await?;
+    for secret in swaps.iter().chain(&inject) {
+        fill.header(secret, outgoing.headers_mut()).await?;
     }
-    Ok(Prepared {
-        request: outgoing,
-        place,
-        tally,
-        trailers,
-        deadline: alarm(deadline_ms),
-        max,
-        secret: inject.is_some(),
-    })
+    let scrub = scrub || inject.is_some() || !swaps.is_empty();
+    if scrub {
+        secret::ask_plainly(outgoing.headers_mut());
+    }
+    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub })
 }
 
 pub(super) fn relay(

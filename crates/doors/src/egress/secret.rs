@@ -1,6 +1,6 @@
 //! Secrets in a request that was admitted with one, and out of its answer.
 //!
-//! Owns [`fill`], which puts a secret into the one header that its obligation names, and [`clean`], which takes every secret
+//! Owns [`Filler`], which puts a secret into the one place that its obligation names, and [`clean`], which takes every secret
 //! out of what comes back. It never sends one unencrypted and never shows a value: the broker fills, the broker scrubs.
 //! Called by [`super::enforce`].
 
@@ -8,49 +8,125 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use creel_guard::{Inject, RecordId, Slot};
-use creel_secrets::{Broker, Fill, Scrubber};
+use creel_guard::{Content, Inject, RecordId, Slot, form_decoded};
+use creel_secrets::{Broker, Fill, Filled, Scrubber};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
+use serde_json::Value;
 
+use super::enforce::Bodily;
 use crate::Error;
 use crate::stream::BoxError;
 use crate::upstream::{Place, Scheme};
 
-/// Puts the secret into its slot, in place of whatever the agent sent there, and sees to it that the answer can be read.
-pub(super) async fn fill(
-    broker: &dyn Broker,
-    inject: &Inject,
-    record: RecordId,
-    place: &Place,
-    headers: &mut HeaderMap,
-) -> Result<(), Error> {
-    let operator = |why: String| Error::Operator(why);
-    if place.scheme != Scheme::Https {
-        return Err(operator(format!("the secret `{}` goes over TLS alone", inject.secret)));
+/// What secrets are filled in with.
+pub(super) struct Filler<'a> {
+    pub(super) broker: &'a dyn Broker,
+    pub(super) record: RecordId,
+    pub(super) place: &'a Place,
+}
+
+impl Filler<'_> {
+    async fn filled(&self, inject: &Inject, slot: creel_secrets::Slot) -> Result<Filled, Error> {
+        if self.place.scheme != Scheme::Https {
+            return Err(Error::Operator(format!("the secret `{}` goes over TLS alone", inject.secret)));
+        }
+        let fill = Fill { inject, record: self.record, slot };
+        self.broker.fill(fill).await.map_err(|error| Error::Operator(error.to_string()))
     }
-    let Some(slot) = &inject.slot else {
-        return Err(operator(format!("nothing says where the secret `{}` goes in a request", inject.secret)));
-    };
-    let form = match slot {
-        Slot::Bearer => creel_secrets::Slot::Bearer,
-        Slot::Basic(_) => creel_secrets::Slot::Basic,
-        Slot::Header(_) => creel_secrets::Slot::Header,
-    };
-    let fault = || operator(format!("the secret `{}` fits no header", inject.secret));
-    let filled = broker.fill(Fill { inject, record, slot: form }).await.map_err(|error| operator(error.to_string()))?;
-    let name = HeaderName::from_bytes(slot.header().as_bytes()).map_err(|_| fault())?;
-    let mut value = HeaderValue::from_bytes(filled.expose()).map_err(|_| fault())?;
-    value.set_sensitive(true);
-    // `x_api_key` is `x-api-key` to many a server: the agent's own must not stand beside it.
-    super::headers::drop_named(headers, name.as_str());
-    headers.insert(name, value);
-    // A part or an unknown encoding of the answer could not be scrubbed (HARDENING.md 10).
+
+    /// Puts the secret into its header, in place of whatever the agent sent there; does nothing for one whose place is in
+    /// the path, the query or the body.
+    pub(super) async fn header(&self, inject: &Inject, headers: &mut HeaderMap) -> Result<(), Error> {
+        let form = match &inject.slot {
+            None => {
+                let why = format!("nothing says where the secret `{}` goes in a request", inject.secret);
+                return Err(Error::Operator(why));
+            }
+            Some(Slot::Bearer) => creel_secrets::Slot::Bearer,
+            Some(Slot::Basic(_)) => creel_secrets::Slot::Basic,
+            Some(Slot::Header(_)) => creel_secrets::Slot::Header,
+            Some(Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_)) => return Ok(()),
+        };
+        let fault = || Error::Operator(format!("the secret `{}` fits no header", inject.secret));
+        let name = inject.slot.as_ref().and_then(Slot::header).ok_or_else(fault)?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| fault())?;
+        let filled = self.filled(inject, form).await?;
+        let mut value = HeaderValue::from_bytes(filled.expose()).map_err(|_| fault())?;
+        value.set_sensitive(true);
+        // `x_api_key` is `x-api-key` to many a server: the agent's own must not stand beside it.
+        super::headers::drop_named(headers, name.as_str());
+        headers.insert(name, value);
+        Ok(())
+    }
+
+    /// Puts the secret where its mark stands in the path, the query or the body; does nothing for one that goes into a header.
+    pub(super) async fn beyond_headers(
+        &self,
+        inject: &Inject,
+        path: &mut String,
+        body: &mut Bodily,
+    ) -> Result<(), Error> {
+        let gone = || Error::Bug(format!("the mark of the secret `{}` is gone", inject.secret));
+        match &inject.slot {
+            Some(Slot::Path(segment)) => {
+                let filled = self.filled(inject, creel_secrets::Slot::Escaped).await?;
+                let (marked, secret) =
+                    (segment.replace('*', &inject.mark()), text(&filled).map(|text| segment.replace('*', text)));
+                let (own, query) = path.split_at(path.find('?').unwrap_or(path.len()));
+                *path = format!("{}{query}", replaced(own, '/', &marked, secret?.as_str()).ok_or_else(gone)?);
+            }
+            Some(Slot::Query(name)) => {
+                let filled = self.filled(inject, creel_secrets::Slot::Escaped).await?;
+                let (own, query) = path.split_once('?').ok_or_else(gone)?;
+                let is_named = |pair: &&str| {
+                    let pair = pair.split_once('=').filter(|(_, value)| *value == inject.mark());
+                    pair.is_some_and(|(key, _)| form_decoded(key).as_deref() == Some(name))
+                };
+                let marked = query.split('&').find(is_named).ok_or_else(gone)?;
+                let key = marked.split('=').next().unwrap_or_default();
+                let pair = format!("{key}={}", text(&filled)?);
+                *path = format!("{own}?{}", replaced(query, '&', marked, &pair).ok_or_else(gone)?);
+            }
+            Some(Slot::Json(_) | Slot::Form(_)) => {
+                let filled = self.filled(inject, creel_secrets::Slot::Text).await?;
+                let Bodily::Judged(content) = body else { return Err(gone()) };
+                let mut value = (*content.value).clone();
+                let place = match &inject.slot {
+                    Some(Slot::Form(name)) => value.get_mut(name),
+                    Some(Slot::Json(pointer)) => value.pointer_mut(pointer),
+                    _ => None,
+                };
+                match place {
+                    Some(Value::String(own)) if *own == inject.mark() => text(&filled)?.clone_into(own),
+                    _ => return Err(gone()),
+                }
+                *content = Content::new(content.form, value, String::new());
+            }
+            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_)) | None => {}
+        }
+        Ok(())
+    }
+}
+
+fn text(filled: &Filled) -> Result<&str, Error> {
+    std::str::from_utf8(filled.expose()).map_err(|_| Error::Bug("a secret is no text".to_owned()))
+}
+
+/// `list` with its one part `from` exchanged; `None` when there is none, or more than one.
+fn replaced(list: &str, between: char, from: &str, to: &str) -> Option<String> {
+    (list.split(between).filter(|part| *part == from).count() == 1).then(|| {
+        let parts: Vec<&str> = list.split(between).map(|part| if part == from { to } else { part }).collect();
+        parts.join(&between.to_string())
+    })
+}
+
+/// Asks for an answer that can be read: out of a part of it, or an unknown encoding, no secret could be taken (HARDENING.md 10).
+pub(super) fn ask_plainly(headers: &mut HeaderMap) {
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    Ok(())
 }
 
 /// Takes every secret out of a response's head.

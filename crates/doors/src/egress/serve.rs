@@ -333,8 +333,8 @@ impl Egress {
         };
         let (obligations, receipt) = permit.redeem();
         // Nothing leaves by it, which meets any bound on bytes and time.
-        let Obligations { inject, max_bytes: _, deadline_ms: _ } = obligations;
-        if inject.is_some() {
+        let Obligations { inject, swaps, scrub: _, max_bytes: _, deadline_ms: _ } = obligations;
+        if inject.is_some() || !swaps.is_empty() {
             receipt.settle(Outcome::failed("a CONNECT has no place for a secret"));
             return refuse::closed();
         }

@@ -281,7 +281,8 @@ async fn revoked(door: &Egress, mut config: watch::Receiver<Arc<Config>>, action
         }
         match door.guard.admit(action.clone(), facts.clone()).await {
             Ok(permit) => {
-                let (Obligations { inject: _, max_bytes: _, deadline_ms: _ }, receipt) = permit.redeem();
+                let (Obligations { inject: _, swaps: _, scrub: _, max_bytes: _, deadline_ms: _ }, receipt) =
+                    permit.redeem();
                 receipt.settle(Outcome::Done { sent: 0, received: 0, status: None });
             }
             Err(refusal) => return format!("the rules changed, and `{}` ended it", refusal.rule),

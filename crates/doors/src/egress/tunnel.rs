@@ -69,9 +69,9 @@ struct Carried {
 
 async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: Carried) {
     let (obligations, receipt) = permit.redeem();
-    let Obligations { inject, max_bytes, deadline_ms } = obligations;
+    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
     let Carried { aim, mode, agent, place } = carried;
-    if let Some(inject) = inject {
+    if let Some(inject) = swaps.into_iter().chain(inject).next() {
         return receipt.settle(Outcome::failed(format!("`{}` has no place in this connection", inject.secret)));
     }
     let mut deadline = enforce::alarm(deadline_ms);

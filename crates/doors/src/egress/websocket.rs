@@ -103,12 +103,13 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let Asked { on, admitted, mut standing } = asked;
     let opening = Opening::of(&admitted.parts.method, &admitted.parts.headers);
     // What comes back over a WebSocket is not scrubbed: no secret goes there.
-    let prepared = match &obligations.inject {
-        Some(_) => Err(Error::Operator("no secret goes over a WebSocket".to_owned())),
-        None => enforce::prepare(door.broker.as_ref(), record, obligations, admitted).await,
+    let prepared = if obligations.carries_secret() || obligations.scrub {
+        Err(Error::Operator("no WebSocket goes where secrets go".to_owned()))
+    } else {
+        enforce::prepare(door.broker.as_ref(), record, obligations, admitted).await
     };
     let prepared = prepared.and_then(|prepared| Ok((prepared, new_key()?)));
-    let (Prepared { mut request, place, tally, trailers, mut deadline, max, secret: _ }, key) = match prepared {
+    let (Prepared { mut request, place, tally, trailers, mut deadline, max, scrub: _ }, key) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return enforce::give_up(receipt, record, &error),
     };

@@ -101,11 +101,11 @@ impl Admission {
 /// Why an admitted call can't be released all the same.
 fn unmet(obligations: Obligations, flaw: Option<&Flaw>, bytes: u64) -> Option<&'static str> {
     // A call is released the moment it is admitted, which meets any deadline.
-    let Obligations { inject, max_bytes, deadline_ms: _ } = obligations;
+    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms: _ } = obligations;
     if flaw.is_some() {
         return Some("a flawed call was admitted");
     }
-    if inject.is_some() {
+    if inject.is_some() || !swaps.is_empty() {
         return Some("a call goes to the agent, who must not see a secret");
     }
     if max_bytes.is_some_and(|max| bytes > max) {

@@ -42,7 +42,10 @@ pub(super) async fn carry_out(permit: Permit, admitted: Admitted) -> Response<Bo
     let format = admitted.provider.format;
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
-    let Obligations { inject, max_bytes, deadline_ms } = obligations;
+    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
+    if !swaps.is_empty() {
+        return give_up(format, receipt, &Error::Bug("a prompt has no place for a placeholder's secret".to_owned()));
+    }
     let limit = deadline_ms.map_or(EXCHANGE_LIMIT, Duration::from_millis).min(EXCHANGE_LIMIT);
     let mut deadline = Box::pin(sleep(limit));
     let exchange = exchange(&admitted, inject, max_bytes, record);

@@ -176,7 +176,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(reply: Reply) -> Self {
-        let inject = Some(Inject { secret: "KEY".to_owned(), slot: None });
+        let inject = Some(Inject { secret: "KEY".to_owned(), skill: None, slot: None });
         Self::owing(reply, Obligations { inject, ..Obligations::default() }).await
     }
 
@@ -185,7 +185,7 @@ impl World {
     }
 
     pub(crate) async fn with_origin(origin: HttpOrigin) -> Self {
-        let inject = Some(Inject { secret: "KEY".to_owned(), slot: None });
+        let inject = Some(Inject { secret: "KEY".to_owned(), skill: None, slot: None });
         let owes = Obligations { inject, ..Obligations::default() };
         Self::build(Reply::json(&json!({})), owes, Some(Arc::new(origin))).await
     }

@@ -6,8 +6,9 @@ use std::task::{Context, Waker};
 use super::*;
 use crate::action::{Actor, Administer, Attempt, Door, Resolve, Tenant};
 use crate::record::{Outcome, RecordId};
+use crate::slot::Inject;
 use crate::traits::{LedgerClosed, NoOneToAsk};
-use crate::verdict::{Inject, Question};
+use crate::verdict::Question;
 
 /// Everything the guard needs, each part as the test wants it; notes what happened, in order.
 #[derive(Clone)]
@@ -139,7 +140,7 @@ fn look_up() -> Action {
 }
 
 fn ask() -> Verdict {
-    let inject = Some(Inject { secret: "KEY".to_owned(), slot: None });
+    let inject = Some(Inject { secret: "KEY".to_owned(), skill: None, slot: None });
     let obligations = Obligations { inject, ..Obligations::default() };
     Verdict::Ask(Question { text: "may it?".to_owned(), obligations })
 }
@@ -155,8 +156,8 @@ fn the_record_is_there_before_the_permit() {
     assert_eq!(world.notes(), ["judged", "recorded allow test/rule BeforeRelease"]);
     assert_eq!(permit.record(), RecordId(7));
     let (obligations, receipt) = permit.redeem();
-    let Obligations { inject, max_bytes, deadline_ms } = obligations;
-    assert_eq!((inject, max_bytes, deadline_ms), (None, None, None));
+    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
+    assert_eq!((inject, swaps, max_bytes, deadline_ms), (None, Vec::new(), None, None));
     receipt.settle(Outcome::done());
     assert_eq!(world.notes().last().unwrap(), "settled 7 done");
     assert_eq!(world.notes().len(), 3);

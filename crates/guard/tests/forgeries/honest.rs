@@ -4,7 +4,7 @@ use creel_guard::{Obligations, Outcome, Permit, Receipt};
 
 fn carry_out(permit: Permit) {
     let (obligations, receipt) = permit.redeem();
-    let Obligations { inject, max_bytes, deadline_ms } = obligations;
+    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
     if inject.is_none() && max_bytes.is_none() && deadline_ms.is_none() {
         end(receipt);
     }

@@ -3,8 +3,8 @@
 use creel_guard::Obligations;
 
 fn carry_out(obligations: Obligations) -> bool {
-    let Obligations { inject, max_bytes } = obligations;
-    inject.is_none() && max_bytes.is_none()
+    let Obligations { inject, swaps, scrub, max_bytes } = obligations;
+    inject.is_none() && swaps.is_empty() && scrub && max_bytes.is_none()
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn settings(format: ModelFormat) -> OpenClawSettings {
-    OpenClawSettings { format, model: "mock-1".to_owned(), plugins: Vec::new() }
+    OpenClawSettings { format, model: "mock-1".to_owned(), plugins: Vec::new(), skills: BTreeMap::new() }
 }
 
 fn at(format: ModelFormat, pointer: &str) -> Value {
@@ -82,4 +82,13 @@ fn odd_names_are_refused() {
     refuse(&"x".repeat(201), "ok");
     refuse("ok", "");
     refuse("ok", "a b");
+}
+
+#[test]
+fn each_skill_gets_its_own_variables() {
+    let mut wanted = settings(ModelFormat::OpenaiCompletions);
+    wanted.skills.insert("crm".to_owned(), vec![("CRM_TOKEN".to_owned(), "stand-in".to_owned())]);
+    let built = build(&wanted).unwrap();
+    assert_eq!(built.pointer("/skills/entries/crm/env/CRM_TOKEN"), Some(&Value::from("stand-in")));
+    assert_eq!(at(ModelFormat::OpenaiCompletions, "/skills/entries"), json!({}));
 }

@@ -81,7 +81,8 @@ fn a_prompt_carries_the_providers_secret_and_no_other() {
 
 #[test]
 fn a_request_carries_the_secret_of_its_own_entry_and_no_other() {
-    let inject = creel_guard::Inject { secret: "CRM_TOKEN".to_owned(), slot: Some(creel_guard::Slot::Bearer) };
+    let inject =
+        creel_guard::Inject { secret: "CRM_TOKEN".to_owned(), skill: None, slot: Some(creel_guard::Slot::Bearer) };
     let mut config = policy().unwrap().config().clone();
     for (host, path, secret) in [("crm.test", "/v1/**", Some(inject.clone())), ("crm.test", "/public/**", None)] {
         let mut entry = crate::EgressAllow::new(crate::HostPattern::parse(host).unwrap(), vec![443]);

@@ -25,6 +25,7 @@ mod deny_mode;
 mod deny_name_budget;
 mod deny_operation;
 mod deny_path;
+mod deny_placeholder;
 mod deny_plain_http;
 mod deny_provider_host;
 mod deny_query;
@@ -44,7 +45,7 @@ mod unassigned_address;
 mod unknown_flaw;
 mod upgrade;
 
-use creel_guard::{Action, Facts, Needs, Obligations, Question, Send, Target};
+use creel_guard::{Action, Facts, Form, Needs, Obligations, Question, Send, Slot, Target};
 
 use super::{DoorRules, tunnel};
 use crate::config::EgressAllow;
@@ -88,6 +89,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_operation::RULE,
         &deny_field::RULE,
         &deny_link::RULE,
+        &deny_placeholder::RULE,
         &deny_credential::RULE,
         &deny_rate::RULE,
         &ask_unseen::RULE,
@@ -127,17 +129,25 @@ fn ends_at(policy: &Policy, send: &Send, facts: &Facts, stage: Stage) -> bool {
     passing(policy, send, facts, stage).next().is_none()
 }
 
-/// What an entry makes an allowed request owe.
-fn owed(entry: &EgressAllow) -> Obligations {
-    Obligations { max_bytes: entry.when.max_body, inject: entry.when.secret.clone(), ..Obligations::default() }
+/// What an entry makes an allowed request owe: its own secret, and those whose placeholders stood in it, which
+/// `egress/deny-placeholder` has let pass.
+fn owed(entry: &EgressAllow, send: &Send, facts: &Facts, policy: &Policy) -> Obligations {
+    Obligations {
+        max_bytes: entry.when.max_body,
+        inject: entry.when.secret.clone(),
+        swaps: facts.placeholders.clone(),
+        // What one request stores there another could fetch.
+        scrub: entry.when.secret.is_some() || policy.config().secrets.iter().any(|place| place.is_at(send)),
+        deadline_ms: None,
+    }
 }
 
 /// A question about a request that `entry` would allow. It shows the body that was read, nothing elided.
-fn asked(why: String, send: &Send, entry: &EgressAllow) -> Finding {
+fn asked(why: String, send: &Send, owed: Obligations) -> Finding {
     let body = send.content.as_ref().map_or_else(String::new, |content| format!("\nits body: {}", content.text));
     let length = send.body.map_or_else(|| "of unknown length".to_owned(), |bytes| format!("of {bytes} bytes"));
     let text = format!("{send} with a body {length}: {why}{body}");
-    Finding::Ask { why, question: Question { text, obligations: owed(entry) } }
+    Finding::Ask { why, question: Question { text, obligations: owed } }
 }
 
 /// What must be found out before a request can be judged: the form of its body, and how often there were such ones.
@@ -157,6 +167,14 @@ pub(super) fn needs(action: &Action, policy: &Policy) -> Needs {
         if let (Some(declared), None) = (&entry.when.body, needs.form) {
             needs.form = Some(declared.form);
         }
+    }
+    if needs.form.is_none() {
+        needs.form =
+            policy.config().secrets.iter().filter(|place| place.takes(send)).find_map(|place| match place.slot {
+                Slot::Json(_) => Some(Form::Json),
+                Slot::Form(_) => Some(Form::Urlencoded),
+                _ => None,
+            });
     }
     needs
 }

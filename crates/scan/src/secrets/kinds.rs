@@ -47,6 +47,13 @@ fn all() -> impl Iterator<Item = &'static Kind> {
     ALL.get_or_init(|| TABLES.iter().flat_map(|table| table.iter().map(Kind::new)).collect()).iter()
 }
 
+/// What its issuer lets every credential of this kind begin with; the longest such beginning, and none when nobody does.
+pub(super) fn beginning(value: &[u8]) -> Option<&'static str> {
+    let kinds = all().filter(|kind| kind.shape == Shape::Token { back: 0 });
+    let words = kinds.flat_map(|kind| kind.words.iter().copied());
+    words.filter(|word| value.starts_with(word.as_bytes())).max_by_key(|word| word.len())
+}
+
 /// Credentials in `text`.
 pub(super) fn find(text: &[u8]) -> Vec<Finding> {
     static PREFILTER: OnceLock<Prefilter> = OnceLock::new();

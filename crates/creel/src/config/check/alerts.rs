@@ -166,7 +166,7 @@ impl Checker<'_> {
             self.fault(secret.span.clone(), format!("`{name}.secret` is no secret's name"), help);
             return None;
         }
-        let inject = |slot| Inject { secret: secret.value.clone(), slot };
+        let inject = |slot| Inject { secret: secret.value.clone(), skill: None, slot };
         if raw.secret_slot.value == "path" {
             if !url.path.contains(IN_PATH) {
                 let what = format!("`{name}.url` says nowhere where the secret goes");
@@ -174,7 +174,8 @@ impl Checker<'_> {
             }
             return Some((inject(None), Way::Path));
         }
-        match Slot::parse(&raw.secret_slot.value) {
+        let in_header = |slot: Slot| if slot.header().is_some() { Ok(slot) } else { Err(Slot::IN_HEADERS) };
+        match Slot::parse(&raw.secret_slot.value).and_then(in_header) {
             Ok(slot) => Some((inject(Some(slot)), Way::Header)),
             Err(why) => {
                 let what = format!("`{name}.secret_slot` can't be `{}`: {why}", short(&raw.secret_slot.value));
@@ -210,9 +211,12 @@ mod tests {
         assert_eq!(full.format, AlertFormat::Telegram { chat: "-42".to_owned() });
         assert_eq!(full.events, [Event::Question]);
         assert_eq!((full.place.url.path.as_str(), full.place.url.port), ("/bot{secret}/sendMessage", 8443));
-        assert_eq!(full.place.secret, Some((Inject { secret: "BOT".to_owned(), slot: None }, Way::Path)));
+        assert_eq!(full.place.secret, Some((Inject { secret: "BOT".to_owned(), skill: None, slot: None }, Way::Path)));
         let bearer = read(&format!("{URL}secret = \"KEY\"\n")).unwrap().place.secret;
-        assert_eq!(bearer, Some((Inject { secret: "KEY".to_owned(), slot: Some(Slot::Bearer) }, Way::Header)));
+        assert_eq!(
+            bearer,
+            Some((Inject { secret: "KEY".to_owned(), skill: None, slot: Some(Slot::Bearer) }, Way::Header))
+        );
         assert!(
             read("url = \"http://hooks.test/\"\naddress = \"127.0.0.1\"\n").is_ok_and(|one| one.place.url.path == "/")
         );

@@ -209,7 +209,7 @@ impl Checker<'_> {
         }
     }
 
-    fn ports(&mut self, ports: &[Placed<u16>]) -> Vec<u16> {
+    pub(super) fn ports(&mut self, ports: &[Placed<u16>]) -> Vec<u16> {
         let mut sorted = Vec::with_capacity(ports.len());
         for port in ports {
             if sorted.contains(&port.value) {
@@ -222,7 +222,7 @@ impl Checker<'_> {
         sorted
     }
 
-    fn methods(&mut self, methods: &Placed<Vec<Placed<String>>>) -> Vec<String> {
+    pub(super) fn methods(&mut self, methods: &Placed<Vec<Placed<String>>>) -> Vec<String> {
         self.not_empty("methods", methods);
         for method in &methods.value {
             let legal = method.value.len() <= 32 && method.value.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
@@ -238,7 +238,7 @@ impl Checker<'_> {
         methods.value.iter().map(|method| method.value.clone()).collect()
     }
 
-    fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>, odd: Oddities) -> Vec<PathGlob> {
+    pub(super) fn paths(&mut self, paths: &Placed<Vec<Placed<String>>>, odd: Oddities) -> Vec<PathGlob> {
         self.not_empty("paths", paths);
         let mut globs = Vec::with_capacity(paths.value.len());
         for path in &paths.value {

@@ -2,7 +2,7 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{asked, passing};
+use super::{asked, owed, passing};
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
 use crate::stage::Stage;
@@ -25,5 +25,6 @@ fn ask_entry(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding>
     if passing(policy, send, facts, Stage::Rate).any(|entry| !entry.when.ask) {
         return None;
     }
-    Some(asked(format!("the entry for `{}` says `ask`", entry.host), send, entry))
+    let why = format!("the entry for `{}` says `ask`", entry.host);
+    Some(asked(why, send, owed(entry, send, facts, policy)))
 }

@@ -2,7 +2,7 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{asked, passing};
+use super::{asked, owed, passing};
 use crate::config::EgressAllow;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
@@ -33,5 +33,5 @@ fn ask_unseen(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding
         return None;
     }
     let why = format!("`{unseen}` bytes of the URL and headers for `{}` stand in no text that was read", send.to);
-    Some(asked(why, send, entry))
+    Some(asked(why, send, owed(entry, send, facts, policy)))
 }

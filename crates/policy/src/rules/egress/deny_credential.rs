@@ -9,13 +9,14 @@ use crate::rule::{Finding, rule, sent};
 use crate::stage::Stage;
 
 rule! {
-    /// The entries for this host say `credentials = \"none\"`, and the request carries something that is a credential or
-    /// looks like one: in `Authorization`, a cookie, a key header, a query parameter (`access_token`, `sig`, `X-Amz-*`), a
-    /// part of the path, a webhook's address, or a member of a declared body. With a stranger's account an approved host is
-    /// a way out. Bodies without a declared form are not looked into: `creel status` then says that leaks are possible.
+    /// The entries for this host say `credentials = \"none\"`, or a `[[secret]]` entry names it, and the request carries
+    /// something that is a credential or looks like one: in `Authorization`, a cookie, a key header, a query parameter
+    /// (`access_token`, `sig`, `X-Amz-*`), a part of the path, a webhook's address, or a member of a declared body; the placeholder
+    /// of that secret in its place is none. With a stranger's account an approved host is a way out. Bodies without a
+    /// declared form are not looked into: `creel status` then says that leaks are possible.
     "egress/deny-credential",
     to_agent: "no credential may go to this destination",
-    how_to_allow: "take `credentials` out of the host's entry: then any account can be used there",
+    how_to_allow: "take `credentials`, and each `[[secret]]` there, out of the configuration: then any account can be used there",
     examples: [
         ("send GET https://public.test/items?page=2", "allow egress/allow-approved"),
         ("send GET https://public.test with authorization=Bearer-x", "deny egress/deny-credential"),
@@ -37,6 +38,6 @@ fn deny_credential(action: &Action, facts: &Facts, policy: &Policy) -> Option<Fi
     if !ends_at(policy, send, facts, Stage::Credential) {
         return None;
     }
-    let place = credentials::find(send).unwrap_or_default();
+    let place = credentials::find(send, &facts.placeholders).unwrap_or_default();
     Some(Finding::deny(format!("the entry for `{}` allows no credential, and there is one: {place}", send.to)))
 }

@@ -21,7 +21,7 @@ rule! {
 
 fn allow_provider(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding> {
     let provider = provider(action, policy)?;
-    let inject = provider.secret.clone().map(|secret| Inject { secret, slot: None });
+    let inject = provider.secret.clone().map(|secret| Inject { secret, skill: None, slot: None });
     let obligations = Obligations { inject, ..Obligations::default() };
     Some(Finding::Allow { why: format!("the provider `{}` is configured", provider.name), obligations })
 }
