@@ -128,8 +128,9 @@ fn bait_that_leaves_closes_every_door() {
     let ca = creel.file("ca.pem", origin.ca_pem()).unwrap();
     let port = origin.address().port();
     let (hook, logs) = (Origin::http("127.0.0.1:0").unwrap(), Origin::http("127.0.0.1:0").unwrap());
-    let local = creel.file("log", "").unwrap();
-    std::fs::remove_file(&local).unwrap();
+    // The socket of an earlier run may lie there still.
+    let local = creel.file("ca.pem", origin.ca_pem()).unwrap().with_file_name("log");
+    let _ = std::fs::remove_file(&local);
     let syslog = std::os::unix::net::UnixDatagram::bind(&local).unwrap();
     std::fs::set_permissions(&local, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let (lines, syslog_lines) = std::sync::mpsc::channel();
