@@ -196,9 +196,14 @@ fn arguments_that_change_behind_the_check_never_run() {
     let guard = process_of(&worker, "guard");
     // While the guard stands still the call waits, and another thread changes the argument.
     signal("-STOP", guard);
+    let jail = worker.child.id();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_secs(2));
+        scope.spawn(move || {
+            let until = Instant::now() + Duration::from_secs(20);
+            let changed = |pid| std::fs::exists(format!("/proc/{pid}/cwd/changed")).unwrap_or(false);
+            while !descendants(jail).into_iter().any(changed) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             signal("-CONT", guard);
         });
         assert_eq!(worker.answer("change"), "ended by 9 and said nothing");

@@ -55,7 +55,8 @@ fn warden(creel: &Creel, config: &Path) -> (Option<i32>, String) {
     let orders = serde_json::json!({
         "state": creel.state(), "runtime": "/nowhere", "config": config, "secrets": "", "degraded": [],
         "engine": "embedded",
-        "provider": { "kind": "scripted", "model": "scripted-1", "base_url": null, "script": null },
+        "provider": { "kind": "scripted", "model": "scripted-1", "format": "openai-completions", "base_url": null,
+            "script": null },
     });
     let mut child = creel.command(&["warden"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(orders.to_string().as_bytes()).unwrap();

@@ -14,6 +14,7 @@ for line in sys.stdin:
         def change():
             time.sleep(0.5)
             ctypes.memmove(word, b"terrible", 8)
+            open("/workspace/changed", "w").close()
 
         if line.strip() == "change":
             threading.Thread(target=change, daemon=True).start()
