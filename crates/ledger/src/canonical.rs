@@ -3,7 +3,10 @@
 //! Owns the order of keys and the form of numbers. Two things differ on purpose: an integer beyond 2^53 - 1, which no
 //! canonical number can hold exactly, is written as that largest one; so is its negative. Used when leaves are made.
 
+mod direct;
+
 use serde::Serialize;
+#[cfg(test)]
 use serde_json::Value;
 
 /// The largest integer that every reader of JSON holds exactly (RFC 7493, section 2.2).
@@ -11,14 +14,14 @@ const LARGEST: u64 = (1 << 53) - 1;
 
 /// The canonical text of a value.
 pub(crate) fn text(value: &impl Serialize) -> Result<String, String> {
-    let value = serde_json::to_value(value).map_err(|error| error.to_string())?;
-    let mut text = String::with_capacity(512);
-    write(&mut text, &value);
-    Ok(text)
+    let mut writer = direct::Writer::new();
+    value.serialize(&mut writer).map_err(|error| error.to_string())?;
+    Ok(writer.text)
 }
 
-/// Appends the canonical text of `value`.
-pub(crate) fn write(text: &mut String, value: &Value) {
+/// Appends the canonical text of `value`: what [`text`] is held against.
+#[cfg(test)]
+fn write(text: &mut String, value: &Value) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(true) => text.push_str("true"),
@@ -35,12 +38,7 @@ pub(crate) fn write(text: &mut String, value: &Value) {
         }
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            // By UTF-16 code units (RFC 8785, section 3.2.3); for ASCII that is the order of bytes.
-            if fields.iter().all(|(name, _)| name.is_ascii()) {
-                fields.sort_unstable_by_key(|(name, _)| *name);
-            } else {
-                fields.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
-            }
+            fields.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
             text.push('{');
             for (place, (name, value)) in fields.into_iter().enumerate() {
                 text.push_str(if place == 0 { "" } else { "," });
@@ -78,14 +76,34 @@ pub(crate) fn write_string(text: &mut String, string: &str) {
     text.push('"');
 }
 
+#[cfg(test)]
 fn write_number(text: &mut String, number: &serde_json::Number) {
     if let Some(whole) = number.as_u64() {
-        text.push_str(&whole.min(LARGEST).to_string());
+        write_unsigned(text, whole);
     } else if let Some(whole) = number.as_i64() {
-        text.push_str(&whole.max(-LARGEST.cast_signed()).to_string());
+        write_signed(text, whole);
     } else {
         write_float(text, number.as_f64().unwrap_or_default());
     }
+}
+
+fn write_unsigned(text: &mut String, whole: u64) {
+    let (mut digits, mut left) = ([b'0'; 20], whole.min(LARGEST));
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        // A remainder of ten fits.
+        *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+        (left, used) = (left / 10, used + 1);
+        if left == 0 {
+            break;
+        }
+    }
+    text.extend(digits.iter().skip(digits.len() - used).map(|digit| char::from(*digit)));
+}
+
+fn write_signed(text: &mut String, whole: i64) {
+    text.push_str(if whole < 0 { "-" } else { "" });
+    write_unsigned(text, whole.unsigned_abs());
 }
 
 /// A number as ECMAScript prints it (ECMA-262, Number::toString), from the shortest digits that Rust prints.
@@ -166,7 +184,73 @@ mod tests {
         check("[18446744073709551615, -9223372036854775808, 7]", "[9007199254740991,-9007199254740991,7]");
     }
 
+    /// Each shape that a type can take.
+    #[derive(serde::Serialize)]
+    enum Shape {
+        Unit,
+        New(Option<f32>),
+        Tuple(u8, i64, char),
+        Struct { zulu: (), alpha: [u16; 2], mike: std::collections::BTreeMap<i32, bool> },
+        Flat(Flat),
+    }
+
+    #[derive(serde::Serialize)]
+    struct Flat {
+        name: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        none: Option<u8>,
+        #[serde(flatten)]
+        rest: std::collections::BTreeMap<String, Value>,
+    }
+
+    #[test]
+    fn a_value_is_written_like_its_tree() {
+        let rest = [("Name", 1.5), ("aa", f64::MAX), ("\u{fb33}", -0.0), ("\u{1f600}", 3.0)];
+        let mut rest: std::collections::BTreeMap<_, _> =
+            rest.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+        rest.insert("name".to_owned(), "the later one".into());
+        let shapes = [
+            Shape::Unit,
+            Shape::New(Some(f32::NAN)),
+            Shape::New(Some(0.1)),
+            Shape::New(None),
+            Shape::Tuple(255, i64::MIN, '"'),
+            Shape::Struct { zulu: (), alpha: [65535, 0], mike: [(-1, true), (10, false), (2, true)].into() },
+            Shape::Flat(Flat { name: "the earlier one", none: None, rest }),
+        ];
+        let mut tree = String::new();
+        write(&mut tree, &serde_json::to_value(&shapes).unwrap());
+        assert_eq!(text(&shapes).unwrap(), tree);
+        assert!(tree.contains(r#""name":"the later one""#) && !tree.contains("earlier"), "{tree}");
+        assert!(text(&serde_json::value::RawValue::from_string("[1, 2]".to_owned()).unwrap()).is_err());
+    }
+
+    fn trees() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::vec((".{0,3}", inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
     proptest! {
+        #[test]
+        fn any_value_is_written_like_its_tree(value in trees()) {
+            let mut tree = String::new();
+            write(&mut tree, &value);
+            prop_assert_eq!(text(&value).unwrap(), tree);
+        }
+
         #[test]
         fn what_is_written_reads_back_and_is_written_again_the_same(string in ".*", number in any::<i32>()) {
             let value = serde_json::json!({ "b": string, "a": [number, string], string.clone(): null });
