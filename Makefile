@@ -107,7 +107,7 @@ bench:
 	for proxy in squid-openssl tinyproxy haproxy; do
 		[ -e /usr/share/doc/$$proxy ] || apt-get install -y -qq --no-install-recommends $$proxy </dev/null || true
 	done
-	cargo bench --locked -p creel --bench policy --bench admit --bench jail --bench egress
+	cargo bench --locked -p creel --bench policy --bench admit --bench jail --bench egress --bench model
 	cargo bench --locked -p creel-scan --bench scan
 	cargo bench --locked -p creel-ledger --bench ledger
 

@@ -3,17 +3,21 @@
 //! `make bench` prints microseconds an act and acts a second, beside one bare fdatasync on the same disk in the same run:
 //! compare the ratios, not the figures. It takes no argument.
 
+#[path = "guard/calm.rs"]
+mod calm;
+
 use std::hint::black_box;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use creel_guard::{
-    Action, Actor, BoxFuture, BreakerState, Breakers, Deed, Door, Facts, Guard, HostName, Judge, NoOneToAsk, Outcome,
-    Send, Target, Tenant, Timer,
+    Action, Actor, BreakerState, Deed, Door, Facts, Guard, HostName, Judge, NoOneToAsk, Outcome, Send, Target, Tenant,
 };
 use creel_ledger::{FileLedger, OpenOptions};
 use creel_policy::{Config, EgressAllow, HostPattern, Policy};
+
+use calm::{Closed, Tokio};
 
 /// Names in the policy: far more than anybody lists.
 const NAMES: usize = 10_000;
@@ -105,20 +109,4 @@ fn print(name: &str, count: usize, taken: Duration) -> std::io::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn now() -> Instant {
     Instant::now()
-}
-
-struct Closed;
-
-impl Breakers for Closed {
-    fn state(&self, _action: &Action) -> BreakerState {
-        BreakerState::Closed
-    }
-}
-
-struct Tokio;
-
-impl Timer for Tokio {
-    fn after(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
 }

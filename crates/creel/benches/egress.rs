@@ -5,6 +5,8 @@
 //! rustls that does nothing (`egress/naive.rs`), and squid, tinyproxy and haproxy where they are installed. It takes no
 //! argument; with one it is one of those processes.
 
+#[path = "guard/calm.rs"]
+mod calm;
 #[path = "egress/door.rs"]
 mod door;
 #[path = "egress/load.rs"]

@@ -1,4 +1,5 @@
-//! What a decision costs, without door and ledger: 10,000 hosts, and 1,000 entries with conditions among them.
+//! What a decision costs, without door and ledger: 10,000 hosts, and 1,000 entries with conditions among them; and the same
+//! with 100 rules in Cedar.
 //!
 //! `make bench` prints the mean, the median and the 99th percentile in microseconds. It takes no argument.
 
@@ -8,7 +9,8 @@ use std::time::Instant;
 
 use creel_guard::{Action, Facts, HostName, Judge, Target};
 use creel_policy::{
-    Conditions, Config, Credentials, EgressAllow, Glob, HeaderRule, HostPattern, PathGlob, Policy, QueryRule, examples,
+    Conditions, Config, Credentials, EgressAllow, Glob, HeaderRule, HostPattern, Operator, PathGlob, Policy, QueryRule,
+    examples,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -42,7 +44,45 @@ fn main() -> Result<(), Failure> {
         let (action, facts) = examples::parse(act)?;
         measure(name, &policy, &action, &facts)?;
     }
+    writeln!(std::io::stdout(), "with 100 rules of the operator's in Cedar besides")?;
+    let mut config = policy.config().clone();
+    config.operator = Operator::read(vec![("house.cedar".to_owned(), rules())]).map_err(|error| error.to_string())?;
+    let policy = Policy::new(config);
+    for (name, act) in [
+        ("allowed, every condition", "send GET https://api777.example.com/v1/items/7?page=2 with x-version=2026-01"),
+        ("refused by a rule of theirs", "send POST https://host77.example.com/v1/things body 2000000"),
+        ("a program, allowed", "run git status"),
+    ] {
+        let (action, facts) = examples::made(&policy, act)?;
+        measure(name, &policy, &action, &facts)?;
+    }
     Ok(())
+}
+
+/// Rules of the kinds that people write: by host and size, by program and words, by tool.
+fn rules() -> String {
+    (0..100)
+        .map(|n| match n % 4 {
+            0 => format!(
+                r#"@id("size-{n}") forbid(principal, action == Creel::Action::"send", resource in Creel::Host::"example.com")
+                   when {{ context has body && context.body > {} }};"#,
+                1_000_000 + n
+            ),
+            1 => format!(
+                r#"@id("host-{n}") @verdict("ask") forbid(principal is Creel::Agent, action == Creel::Action::"send",
+                   resource == Creel::Host::"other{n}.example.com");"#
+            ),
+            2 => format!(
+                r#"@id("program-{n}") forbid(principal, action == Creel::Action::"run", resource)
+                   when {{ resource.path like "*/tool{n}" || context.words.contains("tool{n}") }};"#
+            ),
+            _ => format!(
+                r#"@id("tool-{n}") @verdict("ask") forbid(principal, action == Creel::Action::"call",
+                   resource == Creel::Tool::"tool{n}");"#
+            ),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn measure(name: &str, policy: &Policy, action: &Action, facts: &Facts) -> Result<(), Failure> {

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use creel_doors::Shutdown;
 use creel_doors::ca::Ca;
 use creel_doors::egress::{self, Egress, HostSettings};
 use creel_doors::names::Names;
 use creel_doors::upstream::{Client, SystemResolver, Trust, read_pem};
-use creel_guard::{Action, BoxFuture, BreakerState, Breakers, Guard, Mode, NoOneToAsk, Tenant, Timer};
+use creel_guard::{Guard, Mode, NoOneToAsk, Tenant};
 use creel_ledger::{FileLedger, OpenOptions};
 use creel_policy::{Config, EgressAllow, HostPattern, Policy};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::calm::{Closed, Tokio};
 use super::origin::Ports;
 use super::{Failure, HOST, note};
 
@@ -79,20 +79,4 @@ fn policy(ports: Ports) -> Result<Policy, Failure> {
         });
     }
     Ok(Policy::new(Config { generation: 1, egress_allow: entries, ..Config::default() }))
-}
-
-struct Closed;
-
-impl Breakers for Closed {
-    fn state(&self, _action: &Action) -> BreakerState {
-        BreakerState::Closed
-    }
-}
-
-struct Tokio;
-
-impl Timer for Tokio {
-    fn after(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
 }
