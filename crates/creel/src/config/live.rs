@@ -111,11 +111,15 @@ mod tests {
         let judge = live.judge();
         let (action, facts) = parse("send GET https://a.test/").unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| (2..1002).for_each(|generation| live.replace(&b, generation)));
-            for _ in 0..20_000 {
-                assert_eq!(judge.judge(&action, &facts).verdict.word(), "allow");
+            let replacing = scope.spawn(|| (2..66).for_each(|generation| live.replace(&b, generation)));
+            let mut seen = std::collections::BTreeSet::new();
+            while !replacing.is_finished() {
+                let judged = judge.judge(&action, &facts);
+                assert_eq!(judged.verdict.word(), "allow");
+                seen.insert(judged.generation);
             }
+            assert!(seen.len() > 8, "the two never met: {seen:?}");
         });
-        assert_eq!(judge.judge(&action, &facts).generation, 1001);
+        assert_eq!(judge.judge(&action, &facts).generation, 65);
     }
 }
