@@ -47,7 +47,7 @@ setup:
 		[/etc/ssl/certs/ca-certificates.crt]=ca-certificates [/usr/include/stdio.h]=libc6-dev [/usr/sbin/runc]=runc
 		[/usr/bin/crun]=crun [/usr/bin/strace]=strace [/usr/bin/openssl]=openssl [/usr/bin/psql]=postgresql-client [/usr/bin/pip3]=python3-pip
 		[/usr/lib/python3/dist-packages/requests]=python3-requests [/usr/lib/python3/dist-packages/httpx]=python3-httpx
-		[/usr/lib/python3/dist-packages/websockets]=python3-websockets [/usr/share/nodejs/ws]=node-ws
+		[/usr/lib/python3/dist-packages/websockets]=python3-websockets [/usr/share/nodejs/ws]=node-ws [/usr/bin/chromium]=chromium
 	)
 	missing=()
 	for file in "$${!packages[@]}"; do

@@ -38,4 +38,5 @@ mod sentry_child;
 mod site;
 mod terminal;
 mod tools;
+mod trust;
 mod warden;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use creel_guard::Tenant;
 use creel_jail::{
     Begun, Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, LayerStatus, Limits, MadeFile,
-    Owner, Plan,
+    Plan,
 };
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -35,9 +35,6 @@ use crate::site::{Site, TenantSite};
 
 /// The id of the one process that the jail is for: OpenClaw, or the command of `creel jail`.
 pub(crate) const AGENT: u64 = 1;
-
-/// Where the host keeps the roots that it trusts (Debian's ca-certificates).
-pub(crate) const HOST_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Why something could not be started, for people, with the exit code of CONTRACT.md.
 #[derive(Clone, Debug)]
@@ -231,7 +228,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let begun = Begun::begin(&plan)?;
     preparing.unlock().map_err(Failure::host)?;
     let authority = preparing.authority().await.map_err(Failure::host)?;
-    let launched = begun.finish(trust(&authority)?)?;
+    let launched = begun.finish(crate::trust::files(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);
     let (porter, link) = PorterChild::start(&exe, &launched.listeners, launched.jail.pidfd()).map_err(Failure::host)?;
     kit.planted.extend([link, sentry.take_guards_end().map_err(Failure::host)?]);
@@ -410,21 +407,6 @@ fn with_link(work: impl FnOnce(OwnedFd) -> i32) -> ExitCode {
 /// The program that runs now, by a path that others can start.
 pub(crate) fn own_exe(site: &Site) -> Result<PathBuf, Failure> {
     site.program().map_err(|error| Failure::host(format!("the own program can't be found: {error}")))
-}
-
-/// The files that make the tenant's authority trusted with no act of the user.
-fn trust(ca: &str) -> Result<Vec<MadeFile>, Failure> {
-    let roots = std::fs::read_to_string(HOST_ROOTS).map_err(|error| {
-        Failure::host(format!("`{HOST_ROOTS}`: {error}; install `ca-certificates` (`make setup` does)"))
-    })?;
-    let bundle = format!("{}\n{ca}", roots.trim_end());
-    let file = |path: &str, text: String| MadeFile {
-        path: PathBuf::from(path),
-        bytes: text.into_bytes(),
-        mode: 0o444,
-        owner: Owner::Root,
-    };
-    Ok(vec![file("/etc/ssl/certs/ca-certificates.crt", bundle), file("/etc/ssl/creel-ca.pem", ca.to_owned())])
 }
 
 /// A word for this jail's life.

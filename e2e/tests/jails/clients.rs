@@ -129,6 +129,19 @@ fn web_clients_of_three_languages_and_websockets() {
 }
 
 #[test]
+fn a_browser_loads_a_page_and_what_nobody_approved_stays_away() {
+    let world = World::new("clients-browser");
+    let page = format!("https://origin.test:{}/page", world.ports[0]);
+    let line = format!(
+        "timeout 60 chromium --headless --disable-gpu --virtual-time-budget=10000 --dump-dom {page} 2>/tmp/said || tail /tmp/said >&2"
+    );
+    world.each(&[("chromium", line, "own: hello from ORIGIN")]);
+    let log = world.creel.run(&["log", "--json"]).unwrap();
+    let thief: Vec<&str> = log.out.lines().filter(|line| line.contains("thief.test")).collect();
+    assert!(!thief.is_empty() && thief.iter().all(|line| line.contains("\"verdict\":\"deny\"")), "{}", log.out);
+}
+
+#[test]
 fn git_pip_and_npm_fetch_and_git_pushes() {
     let world = World::new("clients-packages");
     let web = format!("https://origin.test:{}", world.ports[0]);

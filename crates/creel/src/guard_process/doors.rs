@@ -40,7 +40,7 @@ pub(super) fn build(
     leaks: Arc<dyn Leaks>,
 ) -> Result<Doors, String> {
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
-    let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
+    let trust = Trust::from_bundle(Path::new(crate::trust::BUNDLE)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let resolver = resolver(config.dns(), &client);
     let egress = egress::Egress {
@@ -66,7 +66,7 @@ pub(super) fn means(
     setup: &GuardSetup,
     broker: Arc<dyn creel_secrets::Broker>,
 ) -> Result<super::post::Means, String> {
-    let trust = Trust::from_bundle(Path::new(crate::run::HOST_ROOTS)).map_err(|error| error.to_string())?;
+    let trust = Trust::from_bundle(Path::new(crate::trust::BUNDLE)).map_err(|error| error.to_string())?;
     let client = Client::new(trust);
     let resolver = resolver(config.dns(), &client);
     Ok(super::post::Means { client, resolver, broker, own_addresses: setup.own_addresses.clone() })

