@@ -5,7 +5,7 @@
 
 pub(crate) mod notice;
 mod program;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 

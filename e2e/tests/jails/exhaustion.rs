@@ -275,7 +275,7 @@ fn each_resource_alone_ends_at_its_limit_and_the_jail_goes_on() {
         ("inotify instances", number("/proc/sys/fs/inotify/max_user_instances"), r#"["EMFILE"]"#),
         ("timers", signals, r#""EAGAIN""#),
         ("shared memory", memory / (8 << 20), r#""killed""#),
-        ("message bytes", memory, "null"),
+        ("message bytes", 0, r#""EPERM""#),
         ("posix queues", 0, r#""EPERM""#),
         ("keys", 0, r#""EPERM""#),
         ("connections", 1500, "null"),

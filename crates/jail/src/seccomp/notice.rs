@@ -25,7 +25,7 @@ pub const SETS_UP: (i64, Option<u32>) = (libc::SYS_arch_prctl, Some(0x1002));
 pub const SETS_UP: (i64, Option<u32>) = (libc::SYS_set_tid_address, None);
 
 macro_rules! group {
-    ($($name:ident),* $(,)?) => { Group { calls: &[$((stringify!($name), libc::$name)),*] } };
+    ($($name:ident),* $(,)?) => { Group { calls: &[$((stringify!($name), libc::$name)),*], needed_by: &[] } };
 }
 
 /// Refused calls of which each try is worth a record; none of them is ever allowed to the agent.

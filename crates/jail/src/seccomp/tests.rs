@@ -197,9 +197,39 @@ fn what_must_never_be_allowed_is_not() {
         "ioctl",
         "prlimit64",
         "setsockopt",
+        "vmsplice",
+        "msgsnd",
+        "setgroups",
     ] {
         assert!(!allowed.iter().any(|name| name == call), "{call}");
     }
+}
+
+/// `docs/system-calls.md`; `UPDATE=1` writes it anew.
+#[test]
+fn the_page_tells_who_needs_each_call() {
+    let mut page = String::from(
+        "# System calls that the agent's programs may make\n\nWritten from `crates/jail/src/seccomp/table.rs`; \
+         `UPDATE=1 cargo test -p creel-jail --lib seccomp` writes it anew. A test makes each of them in a jail\n\
+         (`walls::each_allowed_call_answers`). What is not here is answered with EPERM, and what is newer than this list with ENOSYS, as \
+         are\n`clone3` and io_uring. `clone`, `socket`, `socketpair`, `ioctl`, `personality`, `prlimit64`, `setrlimit` and `setsockopt` are \
+         allowed by\ntheir arguments.\n\n| call | who needs it |\n|---|---|\n",
+    );
+    let mut calls: Vec<_> = table::allowed_calls().collect();
+    assert_eq!(calls.len(), names(table::agent()).len(), "some call has no reason");
+    calls.sort_unstable();
+    assert!(calls.windows(2).all(|two| two[0].0 != two[1].0), "a call stands there twice");
+    for (name, _, who) in calls {
+        page.push_str(&format!("| `{name}` | {who} |\n"));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/system-calls.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == page,
+        "docs/system-calls.md is old: run with UPDATE=1"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("walls::only_the_listed_places_are_writable", only_the_listed_places_are_writable),
     ("walls::nothing_of_the_host_shows", nothing_of_the_host_shows),
     ("walls::kernel_doors_are_shut", kernel_doors_are_shut),
+    ("walls::each_allowed_call_answers", each_allowed_call_answers),
     ("walls::sockets_are_of_the_three_families", sockets_are_of_the_three_families),
     ("walls::receive_queues_keep_their_size", receive_queues_keep_their_size),
     ("walls::pid_1_can_not_be_looked_into", pid_1_can_not_be_looked_into),
@@ -183,6 +184,34 @@ fn kernel_doors_are_shut() {
         ),
         "kept\n(100, 100)"
     );
+    jail.launched.jail.kill().unwrap();
+}
+
+/// Each with arguments that mean nothing, in a process of its own: whatever it says, it is not the filter's EPERM. A number
+/// that is allowed nowhere is, which shows that the script would see it.
+fn each_allowed_call_answers() {
+    let list: Vec<String> = creel_jail::allowed_calls().map(|(name, number, _)| format!("{name}:{number}")).collect();
+    assert!(list.len() > 200);
+    let script = format!(
+        r#"
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def errno_of(number):
+    child = os.fork()
+    if child == 0:
+        libc.alarm(2)
+        minus = ctypes.c_long(-1)
+        failed = libc.syscall(ctypes.c_long(number), minus, minus, minus, minus, minus, minus) == -1
+        libc._exit(ctypes.get_errno() & 127 if failed else 0)
+    status = os.waitpid(child, 0)[1]
+    return 0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+print([name for name, _, number in (one.partition(":") for one in "{} swapon:{}".split()) if errno_of(int(number)) == 1])
+"#,
+        list.join(" "),
+        libc::SYS_swapon,
+    );
+    let mut jail = launch();
+    assert_eq!(jail.python(&script), "['swapon']");
     jail.launched.jail.kill().unwrap();
 }
 
