@@ -16,6 +16,7 @@ mod check;
 mod down;
 mod exports;
 mod files;
+mod hook;
 pub(crate) mod host;
 mod init_config;
 mod inside;
@@ -71,6 +72,8 @@ enum Command {
     Status(status::Status),
     /// Send the agent one message and print its answer.
     Say(say::Say),
+    /// Hand the agent what a webhook brought: data, never orders.
+    Hook(hook::Hook),
     /// Show the questions that wait for a person.
     Approvals(approvals::Approvals),
     /// Say Yes to a question: the act that waits goes on, once.
@@ -201,6 +204,7 @@ pub fn main() -> ExitCode {
         Command::Upgrade(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Say(command) => command.run(),
+        Command::Hook(command) => command.run(),
         Command::Approvals(command) => command.run(),
         Command::Alerts(command) => command.run(),
         Command::Exports(command) => command.run(),

@@ -304,6 +304,8 @@ pub struct Approvals {
 pub struct OpenClaw {
     /// The bundled plugins that may load.
     pub plugins: Vec<String>,
+    /// Whether it takes what webhooks bring.
+    pub hooks: bool,
     /// How long it may take to be ready.
     pub ready_within: Duration,
     /// How long it may finish its work when it is stopped.

@@ -510,10 +510,11 @@ impl Default for Generation {
 pub(crate) enum ToControl {
     /// One message to the agent.
     Say {
-        /// The text.
         text: String,
         /// How long the agent may take, in seconds.
         patience_s: u64,
+        /// A person's own words, or what a webhook of this name brought.
+        hook: Option<String>,
     },
     /// Which questions are open? Answered by one `Question` each, then `Done`.
     Questions,

@@ -7,6 +7,7 @@
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod hook;
 mod readiness;
 mod turn;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Error;
+pub use hook::hook;
 pub use readiness::ready;
 
 /// The conversation that `creel say` takes part in: the main session of the main agent.

@@ -21,6 +21,8 @@ pub struct OpenClawSettings {
     pub plugins: Vec<String>,
     /// The environment of each skill, by OpenClaw's name of it: placeholders, which are no secrets.
     pub skills: BTreeMap<String, Vec<(String, String)>>,
+    /// The token of webhooks; `None` to take none.
+    pub hooks: Option<String>,
 }
 
 /// The wire formats of the model door.
@@ -49,7 +51,7 @@ pub fn write(settings: &OpenClawSettings) -> Result<Vec<u8>, Error> {
 
 /// The configuration as a value.
 pub fn build(settings: &OpenClawSettings) -> Result<Value, Error> {
-    let OpenClawSettings { format, model, plugins, skills } = settings;
+    let OpenClawSettings { format, model, plugins, skills, hooks } = settings;
     check_model(model)?;
     plugins.iter().try_for_each(|id| check_plugin(id))?;
     Ok(json!({
@@ -74,11 +76,19 @@ pub fn build(settings: &OpenClawSettings) -> Result<Value, Error> {
         "skills": { "workshop": { "autonomous": { "mode": "off" } }, "entries": skill_entries(skills) },
         "browser": browser(plugins),
         "plugins": plugin_settings(plugins),
-        "hooks": { "enabled": false },
+        "hooks": webhooks(hooks.as_deref()),
         "update": { "checkOnStart": false, "auto": { "enabled": false } },
         "discovery": { "mdns": { "mode": "off" } },
         "logging": { "file": format!("{}/logs/openclaw.log", layout::STATE) },
     }))
+}
+
+/// Webhooks' bodies are taken by `/hooks/agent` alone, each in a session of its own, and no answer goes anywhere by itself.
+fn webhooks(token: Option<&str>) -> Value {
+    match token {
+        Some(token) => json!({ "enabled": true, "token": token, "path": layout::HOOKS, "allowedAgentIds": ["main"] }),
+        None => json!({ "enabled": false }),
+    }
 }
 
 fn gateway() -> Value {

@@ -26,3 +26,5 @@ pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 pub const TENANT_CA: &str = "/etc/ssl/creel-ca.pem";
 /// Where the warden answers OpenClaw's secret reference.
 pub const SECRETS_SOCKET: &str = "/run/creel/secrets.sock";
+/// Where the gateway takes webhooks.
+pub const HOOKS: &str = "/hooks";

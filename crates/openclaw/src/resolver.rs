@@ -40,6 +40,19 @@ pub fn new_token() -> Result<String, Error> {
     Ok(token)
 }
 
+/// What OpenClaw asks for with a webhook, made of its gateway's token so that both ends know it; it does not lead back. It can't be
+/// resolved like the gateway's own and stands in OpenClaw's configuration: whoever holds it can have the agent read something.
+#[must_use]
+pub fn hook_token(gateway: &str) -> String {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let digest = sha2::Sha256::new().chain_update(b"creel webhooks\n").chain_update(gateway).finalize();
+    digest.iter().fold(String::from("creel-hook-"), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}");
+        token
+    })
+}
+
 /// Reading the question for a token never panics; only the one with the known reference is answered.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz_question(bytes: &[u8]) {

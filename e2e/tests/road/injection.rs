@@ -93,11 +93,15 @@ fn what_content_orders_does_not_happen() {
     let origin = Origin::answering("127.0.0.1:0", page).unwrap();
     let port = origin.address().port();
     let text = format!(
-        "[limits]\ndisk = \"1GiB\"\n[approvals]\nwait = 0\n[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\n\
+        "[limits]\ndisk = \"1GiB\"\n[approvals]\nwait = 0\n[openclaw]\nhooks = true\n[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\n\
          address = \"127.0.0.1\"\nhttp = true\n",
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();
-    let script = creel.file("obedient.toml", &SCRIPT.replace("PORT", &port.to_string())).unwrap().display().to_string();
+    // A webhook's body is a message of its own, and the model obeys it like a page.
+    let attack = SCRIPT.split("[[step]]").find(|step| step.contains("name = \"attack\"")).unwrap();
+    let hooked = attack.replace("\"attack\"", "\"hooked\"").replace("\"tool\"", "\"user\"");
+    let script = format!("{}[[step]]{hooked}", SCRIPT.replace("PORT", &port.to_string()));
+    let script = creel.file("obedient.toml", &script).unwrap().display().to_string();
     let ran = creel.run(&["up", "--config", &config, "--runtime-folder", &runtime(), "--script", &script]).unwrap();
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 
@@ -123,6 +127,16 @@ fn what_content_orders_does_not_happen() {
         assert_eq!(attack.len(), 7, "{attack:?}");
         assert!(attack.iter().all(|(_, verdict)| verdict != "allow"), "{attack:?}");
     }
+    let before = calls(&creel).len();
+    let hooked = creel.run_with(&["hook", "Git Hub"], ATTACK.as_bytes()).unwrap();
+    assert_eq!((hooked.code, hooked.out.as_str()), (0, "ok\n"), "{hooked:?}");
+    let attack = calls(&creel).split_off(before);
+    assert_eq!(attack.len(), 7, "{attack:?}");
+    assert!(attack.iter().all(|(_, verdict)| verdict != "allow"), "{attack:?}");
+    let log = creel.run(&["log", "--json"]).unwrap().out;
+    assert!(log.lines().any(|line| line.contains("\"receive\"") && line.contains("hook Git Hub")), "{log}");
+    let nameless = creel.run_with(&["hook", "a\nb"], b"{}").unwrap();
+    assert!(nameless.code == 1 && nameless.err.contains("1 to 64 letters"), "{nameless:?}");
     assert_ne!(creel.run(&["ws", "get", "stolen.txt"]).unwrap().code, 0, "the command ran");
     assert_eq!(creel.run(&["ws", "get", "AGENTS.md"]).unwrap().out, agents.out, "the agent's orders were changed");
     let open = creel.run(&["approvals"]).unwrap().out;

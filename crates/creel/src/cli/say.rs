@@ -43,36 +43,38 @@ impl Say {
                 return out::fail(2, format_args!("stdin could not be read as text: {error}"));
             }
         }
-        let link = match ask::connect(&self.place.site(None).control_socket(&self.tenant)) {
-            Ok(link) => link,
+        let ask = ToControl::Say { text, patience_s: self.timeout, hook: None };
+        match deliver(&self.place, &self.tenant, ask).await {
+            Ok(text) if self.json => out::json(&serde_json::json!({ "answer": text })),
+            Ok(text) => out::line(escape::for_terminal(&text)),
             Err(code) => return code,
-        };
-        if link.send(&ToControl::Say { text, patience_s: self.timeout }, &[]).await.is_err() {
-            return ask::lost();
         }
-        let answer = loop {
-            match link.recv::<FromControl>().await {
-                Ok(Some((FromControl::Question { open }, _))) => out::note(approvals::render(&open)),
-                answer => break answer,
-            }
-        };
-        match answer {
-            Ok(Some((FromControl::Answer { text }, _))) => {
-                if self.json {
-                    out::json(&serde_json::json!({ "answer": text }));
-                } else {
-                    out::line(escape::for_terminal(&text));
-                }
-                ExitCode::SUCCESS
-            }
-            Ok(Some((FromControl::Refused { refusal }, _))) => {
-                let why = escape::for_terminal(&refusal.to_ledger);
-                out::fail(FINDING, format_args!("refused by `{}`: {why}", refusal.rule))
-            }
-            Ok(Some((FromControl::Failed { why }, _))) => {
-                out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why)))
-            }
-            Ok(_) | Err(_) => ask::lost(),
+        ExitCode::SUCCESS
+    }
+}
+
+/// Has the guard deliver a message, prints the questions that come up meanwhile, and gives what the agent said to it. The error
+/// is told already.
+pub(super) async fn deliver(place: &Where, tenant: &str, message: ToControl) -> Result<String, ExitCode> {
+    let link = ask::connect(&place.site(None).control_socket(tenant))?;
+    if link.send(&message, &[]).await.is_err() {
+        return Err(ask::lost());
+    }
+    let answer = loop {
+        match link.recv::<FromControl>().await {
+            Ok(Some((FromControl::Question { open }, _))) => out::note(approvals::render(&open)),
+            answer => break answer,
         }
+    };
+    match answer {
+        Ok(Some((FromControl::Answer { text }, _))) => Ok(text),
+        Ok(Some((FromControl::Refused { refusal }, _))) => {
+            let why = escape::for_terminal(&refusal.to_ledger);
+            Err(out::fail(FINDING, format_args!("refused by `{}`: {why}", refusal.rule)))
+        }
+        Ok(Some((FromControl::Failed { why }, _))) => {
+            Err(out::fail(FINDING, format_args!("no answer: {}", escape::for_terminal(&why))))
+        }
+        Ok(_) | Err(_) => Err(ask::lost()),
     }
 }

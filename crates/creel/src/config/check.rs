@@ -211,9 +211,10 @@ impl Checker<'_> {
     }
 
     fn openclaw(&mut self, openclaw: RawOpenClaw) -> OpenClaw {
-        let RawOpenClaw { plugins, ready_within, drain } = openclaw;
+        let RawOpenClaw { plugins, hooks, ready_within, drain } = openclaw;
         OpenClaw {
             plugins: self.words("openclaw.plugins", &plugins.value),
+            hooks: hooks.value,
             ready_within: Duration::from_secs(ready_within.value),
             drain: Duration::from_secs(drain.value),
         }

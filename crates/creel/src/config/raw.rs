@@ -381,6 +381,9 @@ section! {
         /// The bundled plugins that may load. None of them decides anything.
         plugins: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("a plugin's id"),
             why "each plugin is code with the gateway's rights, and some fetch from the network at start";
+        /// Whether it takes what webhooks bring (`creel hook`): data for the agent, never orders.
+        hooks: Placed<bool> = Placed::unset(false), Legal::Flag,
+            why "who can send the agent texts can try to talk it round";
         /// How long it may take to be ready, in seconds.
         ready_within: Placed<u64> = Placed::unset(300), Legal::Count { min: 10, max: 3600 },
             why "20 s on an idle machine; a loaded one was seen to take three times as long";

@@ -36,7 +36,7 @@ impl Config {
             exports: _,
             warnings,
         } = fresh;
-        let OpenClaw { plugins: _, ready_within, drain } = openclaw;
+        let OpenClaw { plugins: _, hooks: _, ready_within, drain } = openclaw;
         let FileRules { protected: _, protect, versions: _ } = files;
         let config = Self {
             name,
@@ -54,7 +54,7 @@ impl Config {
             exec,
             durability: self.durability,
             state: self.state.clone(),
-            openclaw: OpenClaw { plugins: self.openclaw.plugins.clone(), ready_within, drain },
+            openclaw: OpenClaw { ready_within, drain, ..self.openclaw.clone() },
             restart,
             files: FileRules { protect, ..self.files.clone() },
             memory,
@@ -91,6 +91,7 @@ impl Config {
             ("files.protected", self.files.protected != fresh.files.protected),
             ("files.versions", self.files.versions != fresh.files.versions),
             ("openclaw.plugins", self.openclaw.plugins != fresh.openclaw.plugins),
+            ("openclaw.hooks", self.openclaw.hooks != fresh.openclaw.hooks),
             ("alerts", self.alerts != fresh.alerts),
             ("export", self.exports != fresh.exports),
         ];
@@ -200,7 +201,7 @@ mod tests {
         );
         check(
             "",
-            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\n[[alerts]]\nurl = \"https://a.test/\"\n[[export]]\nurl = \"unix:/dev/log\"\n",
+            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\nhooks = true\n[[alerts]]\nurl = \"https://a.test/\"\n[[export]]\nurl = \"unix:/dev/log\"\n",
             &[],
             &[
                 "model.provider",
@@ -209,6 +210,7 @@ mod tests {
                 "ledger.durability",
                 "state.dir",
                 "openclaw.plugins",
+                "openclaw.hooks",
                 "alerts",
                 "export",
             ],

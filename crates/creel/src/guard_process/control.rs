@@ -1,4 +1,4 @@
-//! The control door in its first form: a person's message to the agent, a person's answer to a question.
+//! The control door in its first form: a person's message to the agent, what a webhook brought, a person's answer to a question.
 //!
 //! Owns the root-owned control socket's protocol (`ToControl` / `FromControl`). It turns what a person asks into an
 //! `Action` and carries out the answer; it never decides. The jail can't reach the socket, and peers are known by
@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creel_doors::model::Said;
-use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Receive, Tenant};
+use creel_guard::{
+    Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Receive, Taint, Tenant,
+};
+use creel_openclaw::{client, resolver};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, watch};
 
@@ -90,7 +93,9 @@ pub(crate) async fn serve(listener: Listener, talk: Talk) -> io::Result<()> {
 
 async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
     match link.recv::<ToControl>().await? {
-        Some((ToControl::Say { text, patience_s }, _)) => hear(link, uid, talk, text, patience_s).await,
+        Some((ToControl::Say { text, patience_s, hook }, _)) => {
+            hear(link, uid, talk, Message { text, hook }, patience_s).await
+        }
         Some((ToControl::Questions, _)) => {
             for open in talk.approvals.list() {
                 link.send(&FromControl::Question { open }, &[]).await?;
@@ -234,13 +239,37 @@ async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, Fro
     }
 }
 
+/// What somebody wants the agent to read.
+struct Message {
+    text: String,
+    /// Whose webhook brought it; nobody's, when it is what a person says.
+    hook: Option<String>,
+}
+
+impl Message {
+    /// Why it can't be taken.
+    fn flaw(&self) -> Option<String> {
+        if self.text.len() > LONGEST_MESSAGE {
+            return Some(format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", self.text.len()));
+        }
+        let plain = |char: char| char.is_ascii_alphanumeric() || " ._-".contains(char);
+        let named = |name: &String| !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
+        let why = || "a webhook's name has 1 to 64 letters, digits, spaces, dots, dashes and underscores".to_owned();
+        self.hook.as_ref().filter(|name| !named(name)).map(|_| why())
+    }
+
+    fn source(&self) -> String {
+        self.hook.as_ref().map_or_else(|| "say".to_owned(), |name| format!("hook {name}"))
+    }
+}
+
 /// One message to the agent.
-async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64) -> io::Result<()> {
+async fn hear(link: &Link, uid: u32, talk: &Talk, message: Message, patience_s: u64) -> io::Result<()> {
     let Talk { guard, tenant, said: memory, .. } = talk;
-    if text.len() > LONGEST_MESSAGE {
-        let why = format!("the message has {} bytes; at most {LONGEST_MESSAGE} fit", text.len());
+    if let Some(why) = message.flaw() {
         return link.send(&FromControl::Failed { why }, &[]).await;
     }
+    let text = &message.text;
     if let Some(why) = talk.watch.quarantine() {
         return link.send(&FromControl::Failed { why: in_quarantine(&why) }, &[]).await;
     }
@@ -248,13 +277,14 @@ async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64)
         tenant: tenant.clone(),
         actor: Actor::Person { name: person(uid) },
         door: Door::Control,
-        deed: Deed::Receive(Receive { source: "say".to_owned(), text: text.clone() }),
+        deed: Deed::Receive(Receive { source: message.source(), text: text.clone() }),
     };
     let trace = match new_trace() {
         Ok(trace) => trace,
         Err(why) => return link.send(&FromControl::Failed { why }, &[]).await,
     };
-    let facts = Facts { trace: Some(trace.clone()), ..person_facts() };
+    let taint = if message.hook.is_some() { Taint::Tainted } else { Taint::Clean };
+    let facts = Facts { trace: Some(trace.clone()), taint, ..person_facts() };
     let permit = match guard.admit(action, facts).await {
         Ok(permit) => permit,
         Err(refusal) => return link.send(&FromControl::Refused { refusal }, &[]).await,
@@ -267,9 +297,12 @@ async fn hear(link: &Link, uid: u32, talk: &Talk, text: String, patience_s: u64)
     }
     let asked = Duration::from_secs(patience_s.max(1)).min(LONGEST_PATIENCE);
     let patience = deadline_ms.map_or(asked, |ms| asked.min(Duration::from_millis(ms)));
-    memory.hear(&text);
+    // Only what a person says vouches for anything.
+    if message.hook.is_none() {
+        memory.hear(text);
+    }
     let turn = guard.begin_turn(trace);
-    let said = say(link, talk, &text, patience).await;
+    let said = say(link, talk, &message, patience).await;
     drop(turn);
     match said {
         Ok(answer) => {
@@ -307,8 +340,8 @@ fn clip(mut text: String) -> String {
     text
 }
 
-async fn say(link: &Link, talk: &Talk, text: &str, patience: Duration) -> Result<String, String> {
-    let said = tokio::time::timeout(patience, once_it_listens(&talk.desk, text, patience));
+async fn say(link: &Link, talk: &Talk, message: &Message, patience: Duration) -> Result<String, String> {
+    let said = tokio::time::timeout(patience, once_it_listens(&talk.desk, message, patience));
     tokio::pin!(said);
     let mut news = talk.approvals.news();
     let mut quarantine = talk.watch.changes();
@@ -341,11 +374,16 @@ fn in_quarantine(why: &Quarantine) -> String {
 }
 
 /// Says it as soon as OpenClaw takes messages: its parts start one after the other.
-async fn once_it_listens(desk: &Desk, text: &str, patience: Duration) -> Result<String, String> {
+async fn once_it_listens(desk: &Desk, message: &Message, patience: Duration) -> Result<String, String> {
+    let Message { text, hook } = message;
     loop {
         let (stream, token) = desk.gateway().await?;
-        match creel_openclaw::client::say(stream, &token, text, patience, |_delta| {}).await {
-            Ok(answer) => return Ok(answer.text),
+        let done = match hook {
+            None => client::say(stream, &token, text, patience, |_delta| {}).await.map(|answer| answer.text),
+            Some(name) => client::hook(stream, &resolver::hook_token(&token), name, text, patience).await,
+        };
+        match done {
+            Ok(answer) => return Ok(answer),
             Err(creel_openclaw::Error::Starting) => tokio::time::sleep(STARTING_PAUSE).await,
             Err(error) => return Err(error.to_string()),
         }

@@ -163,6 +163,7 @@ impl Agent {
         let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
         self.run_number += 1;
         self.guard_number += 1;
+        let token = creel_openclaw::resolver::new_token().map_err(Failure::host)?;
         let order = Order {
             tenant: self.tenant.clone(),
             alive,
@@ -179,7 +180,7 @@ impl Agent {
                 .ok_or_else(|| Failure::host(format!("there is no engine `{}`", self.orders.engine)))?,
             runtime: Some(self.orders.runtime.clone()),
             binds: Vec::new(),
-            files: self.openclaw_files()?,
+            files: self.openclaw_files(&token)?,
             secrets_socket: true,
             inner_wall: Some(InnerWall { gateway_port: creel_openclaw::layout::GATEWAY_PORT }),
             degraded: self.orders.degraded.clone(),
@@ -190,7 +191,7 @@ impl Agent {
         self.running = Some(running);
         self.record_start().await?;
         self.tell("the jail stands, the doors serve; starting OpenClaw");
-        self.start_openclaw().await?;
+        self.start_openclaw(token).await?;
         self.phase = Phase::Starting;
         (self.begun, self.asked, self.misses) = (now(), now(), 0);
         Ok(())
@@ -216,12 +217,13 @@ impl Agent {
         }
     }
 
-    fn openclaw_files(&self) -> Result<Vec<MadeFile>, Failure> {
+    fn openclaw_files(&self, token: &str) -> Result<Vec<MadeFile>, Failure> {
         let settings = creel_openclaw::config::OpenClawSettings {
             format: self.orders.provider.format.openclaw(),
             model: self.orders.provider.model.clone(),
             plugins: self.config.openclaw_plugins().to_vec(),
             skills: self.shelf()?.skills(&self.rules.start),
+            hooks: self.config.openclaw().hooks.then(|| creel_openclaw::resolver::hook_token(token)),
         };
         let config = creel_openclaw::config::write(&settings).map_err(Failure::host)?;
         let mut files = self.nest()?.files();
@@ -248,14 +250,13 @@ impl Agent {
         Shelf::open(&path, &self.rules.start, self.orders.secrets.as_bytes()).map_err(Failure::host)
     }
 
-    async fn start_openclaw(&mut self) -> Result<(), Failure> {
+    async fn start_openclaw(&mut self, token: String) -> Result<(), Failure> {
         let mut env = creel_openclaw::launch::env();
         env.extend(self.nest()?.environment());
         let shelf = self.shelf()?.environment(&self.rules.start);
         env.retain(|(name, _)| !shelf.iter().any(|(own, _)| own == name));
         env.extend(shelf);
         let Some(running) = &mut self.running else { return Err(Failure::host("there is no jail")) };
-        let token = creel_openclaw::resolver::new_token().map_err(Failure::host)?;
         if let Some(listener) = running.secrets.take() {
             let (answer, patience) = (token.clone(), self.config.openclaw().ready_within);
             std::thread::spawn(move || {

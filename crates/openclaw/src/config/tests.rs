@@ -1,7 +1,7 @@
 use super::*;
 
 fn settings(format: ModelFormat) -> OpenClawSettings {
-    OpenClawSettings { format, model: "mock-1".to_owned(), plugins: Vec::new(), skills: BTreeMap::new() }
+    OpenClawSettings { format, model: "mock-1".to_owned(), plugins: Vec::new(), skills: BTreeMap::new(), hooks: None }
 }
 
 fn at(format: ModelFormat, pointer: &str) -> Value {
