@@ -33,6 +33,7 @@ mod reload;
 mod say;
 mod scan;
 mod secrets;
+mod snapshot;
 mod status;
 mod up;
 mod upgrade;
@@ -90,6 +91,8 @@ enum Command {
     Memory(memory::Memory),
     /// Show the versions of the files that the agent takes orders from, and put one back.
     Files(files::Files),
+    /// Keep the agent's workspace as it is, show what was kept, and put it back.
+    Snapshot(snapshot::Snapshot),
     /// Show, try and renew what is laid for thieves; end a quarantine.
     Canary(canary::CanaryCommand),
     /// Reach the agent's workspace: list, get, put.
@@ -214,6 +217,7 @@ pub fn main() -> ExitCode {
         Command::Log(command) => command.run(),
         Command::Memory(command) => command.run(),
         Command::Files(command) => command.run(),
+        Command::Snapshot(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),
         Command::Check(command) => command.run(),

@@ -10,6 +10,7 @@ mod choose;
 mod credential;
 mod exceptions;
 mod exports;
+mod kept;
 mod live;
 mod profile;
 mod raw;
@@ -38,6 +39,7 @@ use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
 pub use self::exports::{Export, ExportTo};
+pub use self::kept::SnapshotRules;
 pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
@@ -69,6 +71,7 @@ pub struct Config {
     openclaw: OpenClaw,
     restart: Restart,
     files: FileRules,
+    snapshots: SnapshotRules,
     memory: Memory,
     alerts: Vec<Alert>,
     exports: Vec<Export>,
@@ -339,6 +342,12 @@ impl Config {
     #[must_use]
     pub fn files(&self) -> &FileRules {
         &self.files
+    }
+
+    /// What is kept of the workspace, and when.
+    #[must_use]
+    pub fn snapshots(&self) -> &SnapshotRules {
+        &self.snapshots
     }
 
     /// How what the agent remembers is looked through.

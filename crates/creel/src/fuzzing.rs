@@ -14,8 +14,12 @@ use crate::protocol::{FromControl, FromGuard, ToControl, ToWarden};
 pub type Driven = (&'static str, fn(&[u8]));
 
 /// Name → what is driven. The names are those of the folders in `fuzz/seeds`.
-pub const TARGETS: &[Driven] =
-    &[("creel-messages", messages), ("exec-arguments", crate::porter::memory::drive), ("terminal-text", text)];
+pub const TARGETS: &[Driven] = &[
+    ("creel-messages", messages),
+    ("exec-arguments", crate::porter::memory::drive),
+    ("snapshot-frames", crate::snapshot::frame::drive),
+    ("terminal-text", text),
+];
 
 /// What a process of ours, or one in the jail, could have been made to send: what is understood means the same again.
 fn messages(bytes: &[u8]) {

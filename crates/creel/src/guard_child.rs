@@ -23,12 +23,16 @@ use crate::link::{Link, memory_file};
 use crate::memory::{MemoryTask, Place};
 use crate::notary::{Bench, Office, Unsworn};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
+use crate::snapshot::SnapshotTask;
 
 /// How long a memory audit may take.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long it may take to show a version of a file, or to put it back.
 const FILES_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it may take to take a snapshot, or to put one back: a little more than the guard waits for its helper.
+const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// How long the guard may take to answer a question of the warden before the answer is No.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -62,6 +66,16 @@ pub(crate) enum GuardWish {
         place: Place,
         /// A memory file; none when there should be no file.
         content: Option<OwnedFd>,
+    },
+    /// The helper that reads and writes the workspace, to be answered by `Lent { id }`.
+    Hands {
+        /// The question's id.
+        id: u64,
+    },
+    /// That helper is not needed any more.
+    HandsBack {
+        /// The question's id.
+        id: u64,
     },
     /// The link broke: the process is dead or dying.
     Gone,
@@ -337,6 +351,17 @@ impl GuardChild {
         self.look(FILES_PATIENCE, id, ToGuard::Files { id, task, json }, fds)
     }
 
+    /// The same for the snapshots of the workspace.
+    pub(crate) fn snapshot(
+        &self,
+        task: SnapshotTask,
+        json: bool,
+        fds: Vec<OwnedFd>,
+    ) -> impl Future<Output = (u8, String)> + use<> {
+        let id = self.next();
+        self.look(SNAPSHOT_PATIENCE, id, ToGuard::Snapshot { id, task, json }, fds)
+    }
+
     fn next(&self) -> u64 {
         self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
@@ -452,6 +477,12 @@ async fn listen(link: Arc<Link>, pending: Arc<Pending>, number: u64, wishes: Wis
             }
             FromGuard::PutBack { id, place } => {
                 let _ = wishes.send((number, GuardWish::PutBack { id, place, content: fds.into_iter().next() }));
+            }
+            FromGuard::Hands { id } => {
+                let _ = wishes.send((number, GuardWish::Hands { id }));
+            }
+            FromGuard::HandsBack { id } => {
+                let _ = wishes.send((number, GuardWish::HandsBack { id }));
             }
             FromGuard::Looked { id, code, said } => {
                 if let Some(waiting) = lock(&pending.looks).remove(&id) {

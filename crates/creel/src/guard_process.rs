@@ -18,6 +18,7 @@ mod open_acts;
 #[cfg(test)]
 pub(crate) mod played;
 mod post;
+mod snapshots;
 mod stillness;
 pub(crate) mod watch;
 
@@ -185,6 +186,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
         .map_err(|error| format!("the versions of protected files can't be read: {error}"))?;
     let shelf = Arc::new(shelf);
+    let snapshots = snapshots::Snapshots::open(setup, config.snapshots())
+        .map_err(|error| format!("the snapshots of the workspace can't be read: {error}"))?;
     let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
     let (watch, trips) = lookout(judge, &broker, setup, &alerts)?;
     let guard = Guard::new(
@@ -194,7 +197,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         watch.clone(),
         Arc::new(TokioTimer),
         config.durability() == Durability::All,
-    );
+    )
+    .with_keeper(Arc::new(snapshots::Careful(Arc::clone(&snapshots))));
     let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
@@ -207,7 +211,10 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (trigger, tasks) = doors.open(planted)?;
     let [mut porters, mut sentries] = look(lookers, &guard, &setup.tenant, &shelf)?;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, (Arc::clone(&alerts), Arc::clone(&shelf)));
+    let told = (Arc::clone(&alerts), Arc::clone(&shelf), Arc::clone(&snapshots));
+    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, told);
+    snapshots.attach(&guard, &setup.tenant, &desk);
+    let schedule = tokio::spawn(Arc::clone(&snapshots).keep_schedule());
     tokio::spawn(files::put_back(undo, shelf, Arc::clone(&desk), guard.clone(), setup.tenant.clone()));
     let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
@@ -227,7 +234,9 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     tell(&talk);
     let talk = tokio::spawn(control::serve(listener, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
+    schedule.abort();
     ebb(&desk, &trigger, &acts).await;
+    snapshots.detach();
     // What ended with the jail is told last of all.
     let _ = tokio::time::timeout(LAST_TOLD, async { tokio::join!(&mut porters, &mut sentries) }).await;
     porters.abort();

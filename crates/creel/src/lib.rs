@@ -36,6 +36,7 @@ mod seat;
 mod sentry;
 mod sentry_child;
 mod site;
+mod snapshot;
 mod terminal;
 mod tools;
 mod trust;

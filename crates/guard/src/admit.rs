@@ -1,4 +1,4 @@
-//! The one door: breakers, policy, ask a person, write the ledger.
+//! The one door: breakers, policy, keep what may be destroyed, ask a person, write the ledger.
 //!
 //! Owns [`Guard::admit`]. Whatever goes wrong on the way (a panic, a timeout, a breaker in an unknown state, a ledger
 //! that can't be written) is a Deny. Every door calls it, for the agent's acts and for people's alike.
@@ -15,7 +15,7 @@ use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
 use crate::record::{Durability, Entry};
 use crate::refusal::Refusal;
-use crate::traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, Timer};
+use crate::traits::{Answer, Asker, BoxFuture, Breakers, Judge, Keeper, Ledger, NothingToKeep, Timer};
 use crate::turns::{Turn, Turns};
 use crate::verdict::{Judgement, Obligations, RuleId, Verdict};
 
@@ -26,6 +26,9 @@ const LEDGER_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a person may take, over and above what the asker itself allows (DESIGN.md: 4 minutes).
 const ASKER_PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long it may take to keep what an act may destroy; what takes longer goes on, and the act may be tried again.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// A read whose URL and headers hold more bytes than this that nobody saw arrive counts as one with a body (HARDENING.md 8).
 const MOST_UNSEEN: u64 = 64;
 
@@ -35,6 +38,7 @@ pub struct Guard {
     judge: Arc<dyn Judge>,
     ledger: Arc<dyn Ledger>,
     asker: Arc<dyn Asker>,
+    keeper: Arc<dyn Keeper>,
     breakers: Arc<dyn Breakers>,
     timer: Arc<dyn Timer>,
     durable_all: bool,
@@ -53,7 +57,14 @@ impl Guard {
         timer: Arc<dyn Timer>,
         durable_all: bool,
     ) -> Self {
-        Self { judge, ledger, asker, breakers, timer, durable_all, turns: Turns::default(), calls: Calls::default() }
+        let (keeper, turns, calls) = (Arc::new(NothingToKeep), Turns::default(), Calls::default());
+        Self { judge, ledger, asker, keeper, breakers, timer, durable_all, turns, calls }
+    }
+
+    /// The same, with somebody who keeps what acts may destroy.
+    #[must_use]
+    pub fn with_keeper(self, keeper: Arc<dyn Keeper>) -> Self {
+        Self { keeper, ..self }
     }
 
     /// What a door must find out before it brings `action` to [`Guard::admit`]. When the policy fails over it nothing is
@@ -83,7 +94,7 @@ impl Guard {
         if action.actor == Actor::Agent {
             facts.trace = facts.trace.or_else(|| self.turns.current());
         }
-        let judgement = self.decide(&action, &facts);
+        let judgement = self.keep(&action, &facts, self.decide(&action, &facts)).await;
         let answer = match &judgement.verdict {
             Verdict::Ask(question) => Some(self.ask(&action, question).await),
             Verdict::Allow(_) | Verdict::Deny(_) => None,
@@ -131,6 +142,27 @@ impl Guard {
         }
         catch_unwind(AssertUnwindSafe(|| self.judge.judge(action, facts)))
             .unwrap_or_else(|_| deny("guard/judge-failed", "the policy failed while it judged"))
+    }
+
+    /// What may happen is kept from first; where it can't be, it may not happen.
+    async fn keep(&self, action: &Action, facts: &Facts, judgement: Judgement) -> Judgement {
+        if let Verdict::Deny(_) = judgement.verdict {
+            return judgement;
+        }
+        let failed = match catch_unwind(AssertUnwindSafe(|| self.keeper.keep(action, facts))) {
+            Ok(None) => return judgement,
+            Ok(Some(work)) => match self.within(KEEPER_PATIENCE, || work).await {
+                Some(Ok(())) => return judgement,
+                Some(Err(why)) => why,
+                None => "it failed, or took too long; it goes on".to_owned(),
+            },
+            Err(_) => "it failed".to_owned(),
+        };
+        let rule = RuleId::new("guard/no-snapshot");
+        let why = format!("what this may destroy could not be kept first: {failed}");
+        let to_agent = "what this may destroy can't be kept at the moment; try again later";
+        let refusal = Refusal::new(rule.clone(), to_agent, why.clone());
+        Judgement { verdict: Verdict::Deny(refusal), rule, why, generation: judgement.generation }
     }
 
     async fn ask(&self, action: &Action, question: &crate::Question) -> Answer {

@@ -37,7 +37,9 @@ pub use permit::{Permit, Receipt};
 pub use record::{Durability, Entry, Outcome, RecordId};
 pub use refusal::Refusal;
 pub use send::{Content, Form, Headers, Mode, Send};
-pub use traits::{Answer, Asker, BoxFuture, Breakers, Judge, Ledger, LedgerClosed, NoOneToAsk, Timer};
+pub use traits::{
+    Answer, Asker, BoxFuture, Breakers, Judge, Keeper, Ledger, LedgerClosed, NoOneToAsk, NothingToKeep, Timer,
+};
 pub use turns::Turn;
 pub use urlencoded::{form_decoded, pairs as urlencoded_pairs};
 

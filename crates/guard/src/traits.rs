@@ -1,6 +1,6 @@
 //! What the guard needs of others, turned round so that doors can name neither `policy` nor `ledger`.
 //!
-//! Owns the traits [`Judge`], [`Ledger`], [`Asker`], [`Breakers`] and [`Timer`]. Implemented elsewhere, called by
+//! Owns the traits [`Judge`], [`Ledger`], [`Asker`], [`Keeper`], [`Breakers`] and [`Timer`]. Implemented elsewhere, called by
 //! [`crate::Guard`] alone.
 
 use std::fmt;
@@ -87,6 +87,22 @@ impl Asker for NoOneToAsk {
             by: "there is nobody to ask here, so the answer is No".to_owned(),
         };
         Box::pin(std::future::ready(answer))
+    }
+}
+
+/// Keeps what an act may destroy, before it is asked about or happens.
+pub trait Keeper: Send + Sync {
+    /// Keeps it; none when this act destroys nothing. Why it can't be kept is why the act is refused.
+    fn keep(&self, action: &Action, facts: &Facts) -> Option<BoxFuture<'static, Result<(), String>>>;
+}
+
+/// Where nothing is kept (benches, tests, jails of their own).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NothingToKeep;
+
+impl Keeper for NothingToKeep {
+    fn keep(&self, _action: &Action, _facts: &Facts) -> Option<BoxFuture<'static, Result<(), String>>> {
+        None
     }
 }
 

@@ -40,7 +40,8 @@ impl CommandPattern {
 
     /// Whether this process runs such a command. Where its arguments were not read to their end the rest counts as holding
     /// the words, and what the dynamic linker was told to run counts as the program (`ld.so(8)`).
-    pub(crate) fn covers(&self, run: &Run) -> bool {
+    #[must_use]
+    pub fn covers(&self, run: &Run) -> bool {
         let (called, arguments) = run.argv.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
         let itself = self.names(&run.program) || self.names(called);
         if itself && self.stands_in(arguments, run.cut) {

@@ -12,7 +12,7 @@ use crate::rule::RuleDoc;
 use crate::rules;
 
 /// Answers that come from elsewhere than a rule: the guard, the ledger, a door.
-static ELSEWHERE: [RuleDoc; 22] = [
+static ELSEWHERE: [RuleDoc; 23] = [
     RuleDoc {
         id: "approval/no-one-to-ask",
         summary: "A person would have to answer, and nobody can be asked here, so the answer is No.\n",
@@ -101,6 +101,12 @@ static ELSEWHERE: [RuleDoc; 22] = [
         id: "guard/ledger-unwritable",
         summary: "Nothing may happen while it can't be recorded.\n",
         how_to_allow: "make room on the disk that holds the state folder, then restart the guard",
+        examples: &[],
+    },
+    RuleDoc {
+        id: "guard/no-snapshot",
+        summary: "The act may destroy what lies in the workspace (`[snapshots] before`), and no snapshot could be taken first.\n",
+        how_to_allow: "the record of `snapshot-take` says why; without a pattern in `[snapshots] before` none is taken",
         examples: &[],
     },
     RuleDoc {

@@ -15,8 +15,24 @@ pub(crate) fn warden(creel: &Creel) -> i64 {
 }
 
 pub(super) fn kill(pid: i64) {
+    signal("-9", pid);
+}
+
+pub(super) fn signal(name: &str, pid: i64) {
     assert!(pid > 1);
-    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+}
+
+/// The process of ours that the warden started with this word.
+pub(super) fn of_the_warden(creel: &Creel, word: &str) -> i64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", warden(creel))).unwrap().flatten();
+    let children = tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    let children: Vec<i64> =
+        children.flat_map(|line| line.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect();
+    let end = format!("\0{word}\0");
+    let is_it =
+        |pid: &i64| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(end.as_bytes()));
+    children.into_iter().find(is_it).unwrap()
 }
 
 /// Whatever of this installation can be seen on the host: processes, mounts, loop devices, control groups.

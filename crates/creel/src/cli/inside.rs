@@ -35,6 +35,8 @@ enum Task {
     FilesPut { area: String, path: String },
     /// Take away what should not be there.
     FilesRemove { area: String, path: String },
+    /// Read and write the workspace, step by step.
+    Snapshot,
     /// Print what an attacker finds.
     Probe,
 }
@@ -55,6 +57,10 @@ impl Inside {
             },
             Task::FilesPut { area, path } => top(&area).and_then(|top| hand::put(top, &path, &mut stdin().lock())),
             Task::FilesRemove { area, path } => top(&area).and_then(|top| hand::remove(top, &path)),
+            Task::Snapshot => {
+                let top = std::path::Path::new(crate::inside::WORKSPACE);
+                crate::snapshot::hand::serve(top, &mut stdin().lock(), &mut stdout().lock())
+            }
             Task::Probe => {
                 out::json(&crate::probe::look());
                 Ok(())

@@ -76,6 +76,7 @@ pub(super) fn check(
         openclaw,
         restart,
         files: protected,
+        snapshots,
         memory,
         alerts,
         export,
@@ -99,6 +100,7 @@ pub(super) fn check(
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
     let protected = checker.protected(protected);
+    let snapshots = checker.snapshots(snapshots);
     let memory = memory_of(memory);
     let alerts = checker.alerts(alerts);
     let exports = checker.exports(export);
@@ -122,6 +124,7 @@ pub(super) fn check(
         openclaw,
         restart,
         files: protected,
+        snapshots,
         memory,
         alerts,
         exports,

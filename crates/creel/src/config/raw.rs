@@ -44,6 +44,8 @@ section! {
         restart: RawRestart = RawRestart::default(), Legal::Table(&RawRestart::SECTION), why "";
         /// What is kept of the files that the agent takes orders from.
         files: RawFiles = RawFiles::default(), Legal::Table(&RawFiles::SECTION), why "";
+        /// How much of the workspace is kept, and when.
+        snapshots: RawSnapshots = RawSnapshots::default(), Legal::Table(&RawSnapshots::SECTION), why "";
         /// How what the agent remembers is looked through.
         memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
         /// Who is told at once when something happens.
@@ -459,6 +461,50 @@ section! {
         /// How many versions of each file are kept. What a person accepted last always is.
         versions: Placed<u64> = Placed::unset(50), Legal::Count { min: 2, max: 1000 },
             why "some weeks of an agent's own notes; all files together take at most 256 MiB";
+    }
+}
+
+/// What deletes, cuts or writes over files when somebody slips. It is no list of all that can: a program of the agent's own does so
+/// unseen, and then there is what was taken on schedule.
+const DESTROYS: [&str; 13] = [
+    "rm",
+    "shred",
+    "truncate",
+    "dd",
+    "find -delete",
+    "rsync --delete*",
+    "git checkout",
+    "git clean",
+    "git rebase",
+    "git reset",
+    "git restore",
+    "git rm",
+    "git stash",
+];
+
+section! {
+    /// How much of the workspace is kept outside the jail, and when (`creel snapshot`). One that a person gave a name stays until
+    /// he removes it; the others are forgotten, the oldest first.
+    RawSnapshots "snapshots" {
+        /// How often one is taken, in seconds; 0 for never.
+        every: Placed<u64> = Placed::unset(3600), Legal::Count { min: 0, max: 604_800 },
+            why "what did not change is neither read nor kept twice";
+        /// Programs, and words of their arguments as in `[exec] deny`, before which one is taken; a tool call that deletes is
+        /// such an act too. When it can't be taken, the act is refused.
+        before: Placed<Vec<Placed<String>>> =
+            Placed::unset(DESTROYS.into_iter().map(|line| Placed::unset(line.to_owned())).collect()),
+            Legal::Texts("a program and words of its arguments"),
+            why "most of what is lost is lost by these";
+        /// Before acts no more than one within so many seconds.
+        pause: Placed<u64> = Placed::unset(600), Legal::Count { min: 1, max: 86_400 },
+            why "a build removes files all the time";
+        /// So many of each kind are kept: by schedule, before acts, asked for, before one was put back.
+        keep: Placed<u64> = Placed::unset(24), Legal::Count { min: 1, max: 1000 },
+            why "a day of the schedule";
+        /// What they take on the disk, all together. What does not fit is left out and said; none younger than six hours goes for
+        /// it.
+        room: Placed<Size> = Placed::unset(Size(2048 * MIB)), Legal::Bytes { min: MIB, max: TIB },
+            why "a fifth of the jail's own disk; pieces that are alike are kept once";
     }
 }
 

@@ -4,6 +4,7 @@
 //! file system, and lets nothing stand in its way that is not where it belongs: a link, a folder, a pipe at that path is put
 //! aside. It knows nothing of versions.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -24,7 +25,7 @@ pub(crate) fn put(top: &Path, path: &str, input: &mut dyn Read) -> io::Result<()
     input.take(LONGEST).read_to_end(&mut content)?;
     match place(top, path, &content) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(top, path);
+            open_up(top, Path::new(path));
             place(top, path, &content)
         }
         done => done,
@@ -32,24 +33,33 @@ pub(crate) fn put(top: &Path, path: &str, input: &mut dyn Read) -> io::Result<()
 }
 
 fn place(top: &Path, path: &str, content: &[u8]) -> io::Result<()> {
-    let (folder, name) = folder_of(top, path, true)?;
-    let draft = aside(0);
-    let _ = rustix::fs::unlinkat(&folder, &*draft, AtFlags::empty());
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(0o644);
-    let mut file = File::from(rustix::fs::openat(&folder, &*draft, flags, mode)?);
+    let (folder, name) = folder_of(top, Path::new(path), true)?;
+    let mut file = draft(&folder)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
-    let done = written.and_then(|()| {
-        match rustix::fs::renameat_with(&folder, &*draft, &folder, &*name, RenameFlags::NOREPLACE) {
-            Err(Errno::EXIST) => {
-                Ok(rustix::fs::renameat_with(&folder, &*draft, &folder, &*name, RenameFlags::EXCHANGE)?)
-            }
-            other => Ok(other?),
-        }
-    });
-    // a folder can't be unlinked: it stays aside
-    let _ = rustix::fs::unlinkat(&folder, &*draft, AtFlags::empty());
+    let done = written.and_then(|()| take_place(&folder, &name));
+    forget_draft(&folder);
     done
+}
+
+/// A file beside others that takes the place of one when it is whole.
+pub(crate) fn draft(folder: &OwnedFd) -> io::Result<File> {
+    forget_draft(folder);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(folder, &*aside(0), flags, Mode::from_raw_mode(0o644))?))
+}
+
+/// Puts the draft where it belongs; what stood there is in its place then.
+pub(crate) fn take_place(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let draft = aside(0);
+    match rustix::fs::renameat_with(folder, &*draft, folder, name, RenameFlags::NOREPLACE) {
+        Err(Errno::EXIST) => Ok(rustix::fs::renameat_with(folder, &*draft, folder, name, RenameFlags::EXCHANGE)?),
+        other => Ok(other?),
+    }
+}
+
+/// A folder can't be unlinked: it stays aside.
+pub(crate) fn forget_draft(folder: &OwnedFd) {
+    let _ = rustix::fs::unlinkat(folder, &*aside(0), AtFlags::empty());
 }
 
 /// Takes away what stands at `path` below `top`; a folder is put aside.
@@ -59,7 +69,7 @@ fn place(top: &Path, path: &str, content: &[u8]) -> io::Result<()> {
 pub(crate) fn remove(top: &Path, path: &str) -> io::Result<()> {
     match take_away(top, path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(top, path);
+            open_up(top, Path::new(path));
             take_away(top, path)
         }
         done => done,
@@ -67,7 +77,7 @@ pub(crate) fn remove(top: &Path, path: &str) -> io::Result<()> {
 }
 
 fn take_away(top: &Path, path: &str) -> io::Result<()> {
-    let (folder, name) = match folder_of(top, path, false) {
+    let (folder, name) = match folder_of(top, Path::new(path), false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
@@ -79,9 +89,9 @@ fn take_away(top: &Path, path: &str) -> io::Result<()> {
 }
 
 /// Gives the owner back what was taken from him on the way: folders that nobody may pass.
-fn open_up(top: &Path, path: &str) {
+pub(crate) fn open_up(top: &Path, path: &Path) {
     let mut folder = top.to_owned();
-    for part in std::iter::once(Component::CurDir).chain(Path::new(path).components()) {
+    for part in std::iter::once(Component::CurDir).chain(path.components()) {
         folder.push(part);
         let is_folder = std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_dir());
         // what this meets instead, if that is quick, is the agent's own: it runs with no right but his
@@ -93,14 +103,14 @@ fn open_up(top: &Path, path: &str) {
 
 /// The folder that `path` lies in, step by step; one that is missing is made, and what is no folder put aside, where `make` says
 /// so.
-fn folder_of(top: &Path, path: &str, make: bool) -> io::Result<(OwnedFd, String)> {
+pub(crate) fn folder_of(top: &Path, path: &Path, make: bool) -> io::Result<(OwnedFd, OsString)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut folder = rustix::fs::openat(CWD, top, flags, Mode::empty())?;
     let device = rustix::fs::fstat(&folder)?.st_dev;
     let mut names = Vec::new();
-    for part in Path::new(path).components() {
+    for part in path.components() {
         match part {
-            Component::Normal(name) => names.push(name.to_string_lossy().into_owned()),
+            Component::Normal(name) => names.push(name.to_owned()),
             _ => return Err(io::Error::other("it names no file")),
         }
     }
@@ -129,7 +139,7 @@ fn folder_of(top: &Path, path: &str, make: bool) -> io::Result<(OwnedFd, String)
     Ok((folder, last))
 }
 
-fn put_aside(folder: &OwnedFd, name: &str) -> io::Result<()> {
+pub(crate) fn put_aside(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
     if let Ok(found) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
         && FileType::from_raw_mode(found.st_mode) != FileType::Directory
     {
@@ -144,7 +154,7 @@ fn put_aside(folder: &OwnedFd, name: &str) -> io::Result<()> {
     Err(io::Error::other("there is no free name to put it aside"))
 }
 
-fn aside(number: u32) -> String {
+pub(crate) fn aside(number: u32) -> String {
     format!(".creel-undone-{}-{number}", std::process::id())
 }
 
@@ -208,7 +218,7 @@ mod tests {
         for folder in ["skills/deep", "skills", ""] {
             std::fs::set_permissions(top.join(folder), std::fs::Permissions::from_mode(0o000)).unwrap();
         }
-        open_up(&top, "skills/deep/SKILL.md");
+        open_up(&top, Path::new("skills/deep/SKILL.md"));
         let mode = std::fs::metadata(top.join("skills/deep")).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o700);
         restored(&top, "skills/deep/SKILL.md");

@@ -15,6 +15,7 @@ use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
 use tokio::sync::oneshot;
 
 use super::alerts::Alerts;
+use super::snapshots::Snapshots;
 use super::watch::Quarantine;
 use crate::config::{Config, Live};
 use crate::files::FilesTask;
@@ -22,6 +23,7 @@ use crate::files::versions::Shelf;
 use crate::link::{Link, memory_file, read_memory_file};
 use crate::memory::auditor::Auditor;
 use crate::protocol::{FromGuard, Sheet, ToGuard};
+use crate::snapshot::SnapshotTask;
 
 /// How long the warden may take to hand over a stream into the jail.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +44,12 @@ pub(crate) struct Desk {
     alerts: Arc<Alerts>,
     shelf: Arc<Shelf>,
     put_backs: Mutex<HashMap<u64, oneshot::Sender<Result<(), String>>>>,
+    snapshots: Arc<Snapshots>,
+    lent: Mutex<HashMap<u64, oneshot::Sender<Result<Ends, String>>>>,
 }
+
+/// What a helper writes, and what it reads.
+type Ends = [OwnedFd; 2];
 
 impl Desk {
     pub(crate) fn new(
@@ -51,7 +58,7 @@ impl Desk {
         start: Config,
         live: Live,
         auditor: Auditor,
-        (alerts, shelf): (Arc<Alerts>, Arc<Shelf>),
+        (alerts, shelf, snapshots): (Arc<Alerts>, Arc<Shelf>, Arc<Snapshots>),
     ) -> Arc<Self> {
         Arc::new(Self {
             link,
@@ -68,6 +75,8 @@ impl Desk {
             alerts,
             shelf,
             put_backs: Mutex::default(),
+            snapshots,
+            lent: Mutex::default(),
         })
     }
 
@@ -143,6 +152,10 @@ impl Desk {
             ToGuard::Files { id, task, json } => {
                 tokio::spawn(async move { self.look_at_files(id, task, json, fds).await });
             }
+            ToGuard::Snapshot { id, task, json } => {
+                tokio::spawn(async move { self.look_at_snapshots(id, task, json, fds).await });
+            }
+            ToGuard::Lent { id, failed } => self.was_lent(id, failed, fds),
             ToGuard::PutBackEnded { id, failed } => self.was_put_back(id, failed),
             ToGuard::Token { token } => *lock(&self.token) = token,
             ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve | ToGuard::Retire => {
@@ -197,6 +210,18 @@ impl Desk {
         let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
     }
 
+    async fn look_at_snapshots(&self, id: u64, task: SnapshotTask, json: bool, fds: Vec<OwnedFd>) {
+        let (code, said) = Arc::clone(&self.snapshots).look_after(task, json, fds).await;
+        let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
+    }
+
+    fn was_lent(&self, id: u64, failed: Option<String>, fds: Vec<OwnedFd>) {
+        let ends = fds.try_into().map_err(|_| failed.unwrap_or_else(|| "no helper came".to_owned()));
+        if let Some(waiting) = lock(&self.lent).remove(&id) {
+            let _ = waiting.send(ends);
+        }
+    }
+
     fn was_put_back(&self, id: u64, failed: Option<String>) {
         if let Some(waiting) = lock(&self.put_backs).remove(&id) {
             let _ = waiting.send(failed.map_or(Ok(()), Err));
@@ -226,6 +251,31 @@ impl Desk {
             Ok(Err(_)) => Err("the warden said nothing".to_owned()),
             Err(_) => Err("the helper in the jail was not done in time".to_owned()),
         }
+    }
+
+    /// The helper in the jail that reads and writes the workspace, lent by the warden: what it writes and what it reads, and what
+    /// to give it back by.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn hands(&self) -> Result<(u64, Ends), String> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.lent).insert(id, sender);
+        let answer = match self.link.send(&FromGuard::Hands { id }, &[]).await {
+            Ok(()) => tokio::time::timeout(PATIENCE, receiver).await,
+            Err(error) => return Err(format!("the warden can't be asked: {error}")),
+        };
+        lock(&self.lent).remove(&id);
+        match answer {
+            Ok(Ok(ends)) => Ok((id, ends?)),
+            Ok(Err(_)) | Err(_) => Err("the warden did not lend a helper in time".to_owned()),
+        }
+    }
+
+    /// Gives it back.
+    pub(crate) async fn give_hands_back(&self, id: u64) {
+        let _ = self.link.send(&FromGuard::HandsBack { id }, &[]).await;
     }
 
     /// A stream to the agent's gateway, handed over by the warden, and the gateway's token.

@@ -125,7 +125,7 @@ pub(super) async fn look_after(
     worked.map_or_else(|error| (crate::cli::FINDING, error.to_string()), |code| (code, String::new()))
 }
 
-async fn report(fds: Vec<OwnedFd>, text: &str) -> io::Result<()> {
+pub(super) async fn report(fds: Vec<OwnedFd>, text: &str) -> io::Result<()> {
     let Some(fd) = fds.into_iter().next() else { return Ok(()) };
     let mut pipe = Sender::from_owned_fd(fd)?;
     match tokio::time::timeout(PATIENCE, pipe.write_all(text.as_bytes())).await {

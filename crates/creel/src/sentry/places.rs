@@ -153,7 +153,7 @@ fn in_jail(path: &[u8]) -> Option<Rc<str>> {
 }
 
 /// A name that is no text is shown with its bytes escaped.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     let mut out = String::new();
     for chunk in bytes.utf8_chunks() {
         out.push_str(chunk.valid());

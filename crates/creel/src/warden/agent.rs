@@ -4,6 +4,7 @@
 //! kills the whole process namespace (HARDENING.md 14). It never reads a byte of the agent's: whether OpenClaw is ready
 //! the guard finds out, over a stream that is lent to it.
 
+mod errands;
 mod quarantine;
 mod rules;
 mod takeover;
@@ -417,39 +418,6 @@ impl Agent {
             .jail
             .connect(creel_openclaw::layout::GATEWAY_PORT, creel_jail::ListenerOwner::Tree(self.host_pid))
             .map_err(|error| error.to_string())
-    }
-
-    /// When and how its memory is audited.
-    pub(super) fn memory_settings(&self) -> crate::config::Memory {
-        self.config.memory()
-    }
-
-    /// Has the guard look after its memory; nothing, while there is none.
-    pub(super) fn ask_memory(
-        &self,
-        task: crate::memory::MemoryTask,
-        json: bool,
-        fds: Vec<OwnedFd>,
-    ) -> Option<impl Future<Output = (u8, String)> + use<>> {
-        self.running.as_ref()?.guard.as_ref().map(|guard| guard.memory(task, json, fds))
-    }
-
-    /// The same for the versions of protected files.
-    pub(super) fn ask_files(
-        &self,
-        task: crate::files::FilesTask,
-        json: bool,
-        fds: Vec<OwnedFd>,
-    ) -> Option<impl Future<Output = (u8, String)> + use<>> {
-        self.running.as_ref()?.guard.as_ref().map(|guard| guard.files(task, json, fds))
-    }
-
-    /// Tells the guard what became of something that it wished for.
-    pub(super) async fn tell_guard(&self, message: &ToGuard) {
-        let Some(guard) = self.running.as_ref().and_then(|running| running.guard.as_ref()) else { return };
-        if let Err(error) = guard.tell(message, &[]).await {
-            tracing::warn!(%error, "the guard can't be told");
-        }
     }
 
     /// Lends the guard a stream to the gateway.

@@ -6,6 +6,7 @@
 mod files;
 mod memory;
 mod reload;
+mod snapshots;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -53,6 +54,8 @@ struct Desk {
     reloads: VecDeque<Wanted>,
     memory: memory::Memory,
     put_backs: HashMap<u64, u64>,
+    /// The one helper for snapshots and the wish that it was lent for.
+    hands: Option<(u64, u64)>,
 }
 
 struct Helper {
@@ -143,6 +146,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         reloads: VecDeque::new(),
         memory: memory::Memory::new(),
         put_backs: HashMap::new(),
+        hands: None,
     };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
@@ -205,6 +209,7 @@ impl Desk {
             }
             ToWarden::Memory { task, json } => self.look_after_memory(Some((link, uid)), task, json, fds).await,
             ToWarden::Files { task, json } => self.look_at_files(link, uid, task, json, fds).await,
+            ToWarden::Snapshot { task, json } => self.look_at_snapshots(link, uid, task, json, fds).await,
             ToWarden::Inside { task } => self.send_inside(link, uid, &task, fds).await,
         }
     }
@@ -255,6 +260,11 @@ impl Desk {
         {
             return;
         }
+        if let InitNews::Ended { id, .. } = news
+            && self.hands_ended(id)
+        {
+            return;
+        }
         if let InitNews::Ended { id, code } = news
             && self.was_put_back(id, code).await
         {
@@ -272,6 +282,7 @@ impl Desk {
         if matches!(news, InitNews::Gone) {
             self.memory.forget_all();
             self.put_backs.clear();
+            self.hands = None;
             for (_, helper) in self.helpers.drain() {
                 let why = "the jail ended".to_owned();
                 let _ = helper.link.send(&FromWarden::Failed { code: 5, why }, &[]).await;
@@ -288,6 +299,8 @@ impl Desk {
             GuardWish::Connect { id } => self.agent.lend_stream(id).await,
             GuardWish::Hold { id, why } => self.agent.hold(id, why).await,
             GuardWish::PutBack { id, place, content } => self.put_back(id, &place, content).await,
+            GuardWish::Hands { id } => self.lend_hands(id).await,
+            GuardWish::HandsBack { id } => self.take_hands_back(id).await,
             GuardWish::Gone => self.agent.revive_guard().await,
         }
     }

@@ -305,3 +305,48 @@ fn whoever_leaves_while_it_is_recorded_gets_no_permit() {
     // The ledger's own future, dropped with it, says what became of the record.
     assert_eq!(world.notes(), ["judged", "recorded allow test/rule BeforeRelease"]);
 }
+
+/// Keeps at once, never, or fails.
+struct Keeps(World, Option<Later<Result<(), String>>>);
+
+impl Keeper for Keeps {
+    fn keep(&self, _action: &Action, _facts: &Facts) -> Option<BoxFuture<'static, Result<(), String>>> {
+        self.0.note("kept");
+        self.1.map(|work| work())
+    }
+}
+
+#[test]
+fn what_cant_be_kept_is_refused_and_nobody_is_asked() {
+    let ask = || {
+        let question = Question { text: "?".to_owned(), obligations: Obligations::default() };
+        Verdict::Ask(question)
+    };
+    let fails: Later<Result<(), String>> = || Box::pin(std::future::ready(Err("no room".to_owned())));
+    let panics: Later<Result<(), String>> = || Box::pin(std::future::poll_fn(|_| panic!("the keeper fails")));
+    let hangs: Later<Result<(), String>> = || Box::pin(std::future::pending());
+    for (keeper, timer) in [(fails, NEVER), (panics, NEVER), (hangs, AT_ONCE)] {
+        for verdict in [ask, || Verdict::Allow(Obligations::default())] {
+            let world = World::from(Inner {
+                verdict,
+                timer,
+                ledger: || Box::pin(std::future::ready(Ok(RecordId(7)))),
+                ..parts()
+            });
+            let guard = world.guard().with_keeper(Arc::new(Keeps(world.clone(), Some(keeper))));
+            let refusal = finish(guard.admit(restart(), Facts::default())).unwrap_err();
+            assert_eq!(refusal.rule, RuleId::new("guard/no-snapshot"));
+            assert_eq!(world.notes()[..2], ["judged", "kept"]);
+            assert!(world.notes()[2].starts_with("recorded deny guard/no-snapshot"), "{:?}", world.notes());
+        }
+    }
+    // what is refused anyway is not kept for, and what needs nothing kept passes
+    let refused = || Verdict::Deny(Refusal::new(RuleId::new("test/no"), "no", "no"));
+    let world = World::from(Inner { verdict: refused, ..parts() });
+    let guard = world.guard().with_keeper(Arc::new(Keeps(world.clone(), Some(fails))));
+    assert_eq!(finish(guard.admit(restart(), Facts::default())).unwrap_err().rule, RuleId::new("test/no"));
+    assert!(!world.notes().iter().any(|note| note == "kept"));
+    let world = World::from(parts());
+    let guard = world.guard().with_keeper(Arc::new(Keeps(world.clone(), None)));
+    assert!(finish(guard.admit(restart(), Facts::default())).is_ok());
+}

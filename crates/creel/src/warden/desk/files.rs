@@ -35,7 +35,7 @@ impl Desk {
     /// Starts the helper that puts `place` back, or takes it away.
     pub(super) async fn put_back(&mut self, wish: u64, place: &Place, content: Option<OwnedFd>) {
         if let Err(why) = self.start_to_put_back(wish, place, content).await {
-            self.agent.tell_guard(&ToGuard::PutBackEnded { id: wish, failed: Some(why) }).await;
+            self.agent.tell_guard(&ToGuard::PutBackEnded { id: wish, failed: Some(why) }, &[]).await;
         }
     }
 
@@ -56,7 +56,7 @@ impl Desk {
     pub(super) async fn was_put_back(&mut self, id: u64, code: i32) -> bool {
         let Some(wish) = self.put_backs.remove(&id) else { return false };
         let failed = (code != 0).then(|| format!("the helper in the jail ended with {code}"));
-        self.agent.tell_guard(&ToGuard::PutBackEnded { id: wish, failed }).await;
+        self.agent.tell_guard(&ToGuard::PutBackEnded { id: wish, failed }, &[]).await;
         true
     }
 }

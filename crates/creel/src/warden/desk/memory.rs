@@ -108,6 +108,13 @@ impl Desk {
         if self.helpers.len() + self.memory.helpers.len() >= HELPERS {
             return Err(format!("{HELPERS} helpers work inside already; try again"));
         }
+        let (id, ends) = self.start_hands(words).await?;
+        self.memory.helpers.insert(id);
+        Ok(ends.into_iter().chain(report).collect())
+    }
+
+    /// Starts a helper that the guard leads: its number, what it writes and what it reads.
+    pub(super) async fn start_hands(&mut self, words: Vec<String>) -> Result<(u64, [OwnedFd; 2]), String> {
         let pipe = || {
             let made = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
             made.map_err(|error| format!("no pipe: {error}"))
@@ -117,8 +124,7 @@ impl Desk {
         let id = self.next_helper;
         self.next_helper += 1;
         self.agent.spawn_inside(id, inside::words(words), &[orders, bytes, null]).await?;
-        self.memory.helpers.insert(id);
-        Ok([our_bytes, our_orders].into_iter().chain(report).collect())
+        Ok((id, [our_bytes, our_orders]))
     }
 }
 
