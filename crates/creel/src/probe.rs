@@ -38,6 +38,10 @@ pub(crate) struct Findings {
     pub(crate) disk_inodes: u64,
     /// Answers to look-ups: name → `nxdomain`, an address, or what went wrong.
     pub(crate) names: BTreeMap<String, String>,
+    /// A folder of the workspace in which a file was made, and which is gone again: what sees files must have seen it. None when
+    /// it could not be made.
+    #[serde(default)]
+    pub(crate) made: Option<String>,
     /// Places from which the gateway's token could be read; `None` when nobody looked.
     pub(crate) token_seen: Option<Vec<String>>,
 }
@@ -66,7 +70,10 @@ const PLACES: [&str; 18] = [
 
 /// Looks around.
 pub(crate) fn look() -> Findings {
+    // first of all, so that it has been seen when it goes
+    let made = make_a_file();
     let mut found = Findings {
+        made,
         status: status(),
         namespaces: namespaces(),
         interfaces: interfaces(),
@@ -89,7 +96,23 @@ pub(crate) fn look() -> Findings {
     found.names.insert("not-approved.creel-probe.invalid".to_owned(), resolve("not-approved.creel-probe.invalid"));
     found.names.insert("tcp to 192.0.2.1:443".to_owned(), knock("192.0.2.1:443"));
     found.token_seen = Some(seek_token());
+    if let Some(made) = &found.made {
+        let _ = fs::remove_dir_all(made);
+    }
     found
+}
+
+/// Makes a folder of a name that nobody knew before, and a file in it.
+fn make_a_file() -> Option<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).ok()?;
+    let folder = format!("{}/.creel-check-{:016x}", crate::inside::WORKSPACE, u64::from_le_bytes(random));
+    fs::create_dir(&folder).ok()?;
+    let written = fs::write(format!("{folder}/seen"), "creel check looks whether this is seen\n");
+    if written.is_err() {
+        let _ = fs::remove_dir(&folder);
+    }
+    written.is_ok().then_some(folder)
 }
 
 /// Asks an unapproved address for a page: what comes back may only be Creel's refusal.

@@ -13,10 +13,10 @@ type Sabotage = (&'static str, &'static str, &'static str, &'static [&'static st
 
 /// The shell's words: `$init` is a pid as the host sees it, `$jail` its root folder, `$memory`, `$cpu` and `$pids` are folders of
 /// control groups, `within` enters the jail's mounts, `behind` those behind its inner wall, `net` its network, `intrude` starts
-/// a process in the jail that lacks one wall, `expel` ends it. In front of the inner wall every program is the launcher, so
+/// a process in the jail that lacks one wall, `expel` ends it, `sentry` says who watches the files. In front of the inner wall every program is the launcher, so
 /// `within` takes those of the other side.
 const PRELUDE: &str = r#"
-init=$1 here=$2 state=$3 wall=$4 jail=/proc/$1/root
+init=$1 here=$2 state=$3 wall=$4 warden=$5 jail=/proc/$1/root
 programs=/proc/$(sed -n 's/^NSpid:.*\t//p' /proc/$wall/status)/root
 group() {
     line=$(grep -E ":([a-z,]*,)?$1(,[a-z]*)*:" /proc/$init/cgroup || true)
@@ -28,6 +28,12 @@ within() { PATH=$programs/usr/bin:$programs/usr/sbin /usr/bin/nsenter -t $init -
 behind() { nsenter -t $wall -m -p "$@"; }
 net() { nsenter -t $init -n "$@"; }
 intrude() { python3 "$here/intruder.py" $init "$@" > "$state/intruder"; }
+sentry() {
+    for pid in $(cat /proc/$warden/task/*/children); do
+        tr '\0' ' ' < /proc/$pid/cmdline | grep -q '[^ ]* sentry ' && echo $pid
+    done
+    return 0
+}
 expel() { read -r pid < "$state/intruder"; kill -9 $pid; while [ -e /proc/$pid ]; do sleep 0.02; done; }
 cover() {
     within sh -ec "mount -t tmpfs tmpfs /mnt; printf '$2' > /mnt/file; chmod 444 /mnt/file; mount --bind /mnt/file $1;
@@ -168,6 +174,10 @@ const INTRUDERS: [Sabotage; 15] = [
     ("a token in a command line", "intrude nothing creel-gw-leaked", "expel", &["token.hidden"]),
 ];
 
+/// Who watches the files stands still.
+const WATCHERS: [Sabotage; 1] =
+    [("nobody is told of files", "kill -STOP $(sentry)", "kill -CONT $(sentry)", &["files.watched"])];
+
 /// The chains come last: nothing here can bring them back.
 const NETWORK: [Sabotage; 7] = [
     (
@@ -209,7 +219,7 @@ fn check_names_the_wall_that_was_broken_and_no_other() {
     assert_eq!(red(&creel), BTreeSet::new(), "before anything was broken");
     let mut wrong = Vec::new();
     for (what, sabotage, repair, expected) in
-        MOUNTS.iter().chain(&INNER).chain(&LIMITS).chain(&INTRUDERS).chain(&NETWORK)
+        MOUNTS.iter().chain(&INNER).chain(&LIMITS).chain(&INTRUDERS).chain(&WATCHERS).chain(&NETWORK)
     {
         wrong.extend(shell(&creel, what, sabotage));
         let (found, expected) = (red(&creel), expected.iter().map(|id| format!("fail {id}")).collect());
@@ -251,11 +261,12 @@ fn shell(creel: &Creel, what: &str, line: &str) -> Option<String> {
     let report: serde_json::Value = serde_json::from_str(&status.out).unwrap();
     let init = report["tenants"][0]["init_pid"].as_i64().unwrap();
     let wall = report["tenants"][0]["wall_pid"].as_i64().unwrap();
-    assert!(init > 1 && wall > 1, "{report}");
+    let warden = report["tenants"][0]["warden_pid"].as_i64().unwrap();
+    assert!(init > 1 && wall > 1 && warden > 1, "{report}");
     let here = creel_e2e::root().join("e2e/tests/road").display().to_string();
     let state = creel.state().with_extension("files").display().to_string();
     let script = format!("{PRELUDE}\n{line}");
-    let words = [init.to_string(), here, state, wall.to_string()];
+    let words = [init.to_string(), here, state, wall.to_string(), warden.to_string()];
     let ran = Command::new("sh").args(["-ec", &script, "sabotage"]).args(words).output().unwrap();
     (!ran.status.success()).then(|| format!("{what}: {line}: {}", String::from_utf8_lossy(&ran.stderr)))
 }

@@ -7,14 +7,18 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
+use creel_ledger::{Follow, LogLine};
 use serde::Serialize;
 
 use crate::cli::{FINDING, Where, ask, out, status};
+use crate::clock::monotonic;
 use crate::outside::Outside;
 use crate::probe::Findings;
 use crate::protocol::{FromWarden, InsideTask, Status, ToWarden};
+use crate::run::FILES_WATCHED;
 use crate::site::Site;
 
 mod items;
@@ -52,7 +56,7 @@ impl Check {
     pub(crate) fn run(self) -> ExitCode {
         let site = self.place.site(None);
         let found = ask::block_on_value(async { look(&site).await });
-        let (status, findings) = match found {
+        let (status, findings, seen) = match found {
             Ok(found) => found,
             Err(code) => return code,
         };
@@ -65,6 +69,8 @@ impl Check {
         }
         let mut items = items::all(&front, &outside, &tenant.limits);
         items.push(items::inner_wall(behind.as_ref(), &outside));
+        let watches = tenant.layers.iter().all(|layer| layer.id != FILES_WATCHED || layer.status == "enforced");
+        items.push(items::watched(front.made.as_deref(), &seen, watches));
         for item in &mut items {
             if item.status != "pass" && tenant.degraded.iter().any(|id| id == item.id) {
                 item.status = "degraded";
@@ -84,11 +90,39 @@ impl Check {
 /// What was found in front of the inner wall, and behind it if it could be looked at.
 type Sides = (Findings, Option<Findings>);
 
-async fn look(site: &Site) -> Result<(Status, Sides), ExitCode> {
+/// Whether what was made inside came to be on record, and after how long; why nobody can say.
+type Seen = Result<Option<Duration>, String>;
+
+/// How long a record of the files door may take: folders are counted for a second.
+const LONGEST: Duration = Duration::from_secs(10);
+
+async fn look(site: &Site) -> Result<(Status, Sides, Seen), ExitCode> {
     let status = status::fetch(site).await?;
+    let tenant = status.tenants.first().map(|tenant| site.tenant(&tenant.name).ledger());
+    // all that is written already is passed over
+    let mut records = tenant.ok_or_else(|| "there is no tenant".to_owned()).and_then(|ledger| {
+        let mut follow = Follow::new(&ledger, 0).map_err(|error| error.to_string())?;
+        while !follow.poll().map_err(|error| error.to_string())?.is_empty() {}
+        Ok(follow)
+    });
+    let begun = monotonic();
     let front = probe(site, InsideTask::Probe).await?;
     let behind = probe(site, InsideTask::ProbeBehind).await.ok();
-    Ok((status, (front, behind)))
+    let mut seen = records.as_ref().map(|_| None).map_err(Clone::clone);
+    while let (Ok(None), Ok(follow), Some(made)) = (&seen, &mut records, &front.made) {
+        if monotonic() > begun + LONGEST {
+            break;
+        }
+        match follow.poll() {
+            Ok(lines) if lines.is_empty() => tokio::time::sleep(Duration::from_millis(50)).await,
+            Ok(lines) => {
+                let tells = |line: &LogLine| line.file.as_ref().is_some_and(|file| file.path.starts_with(made));
+                seen = Ok(lines.iter().any(tells).then(|| monotonic() - begun));
+            }
+            Err(error) => seen = Err(error.to_string()),
+        }
+    }
+    Ok((status, (front, behind), seen))
 }
 
 async fn probe(site: &Site, task: InsideTask) -> Result<Findings, ExitCode> {

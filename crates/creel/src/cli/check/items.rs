@@ -13,6 +13,7 @@ mod files;
 mod held;
 mod inner;
 
+pub(super) use files::watched;
 pub(super) use inner::inner_wall;
 
 /// Where the agent may write, and nowhere else.

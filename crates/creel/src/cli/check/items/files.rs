@@ -4,11 +4,12 @@
 //! from landlock that stands behind it, so each item also rests on the mounts that root reads.
 
 use super::{WRITABLE, item, named, unknown};
-use crate::cli::check::Item;
+use crate::cli::check::{Item, Seen};
 use crate::outside::Outside;
 use crate::outside::mounts::Mount;
 use crate::probe::Findings;
 use crate::protocol::LimitStatus;
+use crate::run::FILES_WATCHED;
 
 const CONFIG: &str = "/etc/openclaw/openclaw.json";
 /// Mounted writable and harmless: nothing in them is a file of anybody's.
@@ -113,6 +114,23 @@ pub(super) fn masked(found: &Findings, outside: &Outside) -> Item {
     let evidence =
         format!("open: {open:?}; not masked: {bare:?}; /proc/sys read-only: {system}; strange mounts: {strange:?}");
     item(id, "rootfs", pass, evidence)
+}
+
+/// What is done to files comes to be on record: a file was made inside, and its record waited for. Who can't have that layer is
+/// told so.
+pub(in crate::cli::check) fn watched(made: Option<&str>, seen: &Seen, watches: bool) -> Item {
+    let (id, layer) = (FILES_WATCHED, "files");
+    let evidence = match (made, seen) {
+        _ if !watches => {
+            let evidence = "nothing is seen of what is done to files here".to_owned();
+            return Item { id, layer, status: "degraded", evidence };
+        }
+        (None, _) => return unknown(id, layer, "no file could be made"),
+        (_, Err(why)) => return unknown(id, layer, format!("the ledger can't be read: {why}")),
+        (_, Ok(Some(after))) => format!("a file that was made inside was on record within {} ms", after.as_millis()),
+        (_, Ok(None)) => "a file that was made inside did not come to be on record".to_owned(),
+    };
+    item(id, layer, matches!(seen, Ok(Some(_))), evidence)
 }
 
 /// The configuration is root's, and nothing lies over it.
