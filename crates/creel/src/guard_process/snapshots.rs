@@ -180,6 +180,8 @@ impl Snapshots {
     }
 
     async fn written_down(&self, world: &World, (head, dropped): (Head, Vec<Head>)) -> Head {
+        // what went wrong before is over, whoever wanted this one
+        *lock(&self.failed) = None;
         for old in dropped {
             world.note("snapshot-drop", &format!("{} of {}", old.number, crate::clock::utc(old.at_ms))).await;
         }
