@@ -144,4 +144,4 @@ fuzz:
 		grep -E "^stat::number_of_executed_units" "$$log"
 	done
 	echo "the property tests with $(CASES) cases each"
-	PROPTEST_RNG_SEED=$$RANDOM PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw -p creel-scan --lib
+	PROPTEST_RNG_SEED=$$RANDOM PROPTEST_CASES=$(CASES) cargo test --locked -p creel-guard -p creel-policy -p creel-ledger -p creel-doors -p creel-openclaw -p creel-scan -p creel-secrets --lib

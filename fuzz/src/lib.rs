@@ -179,6 +179,7 @@ mod tests {
             "crates/jail/src/fuzzing.rs",
             "crates/jail-sys/src/fuzzing.rs",
             "crates/openclaw/src/fuzzing.rs",
+            "crates/secrets/src/fuzzing.rs",
         ] {
             let text = std::fs::read_to_string(root.join(file)).unwrap();
             let table = text.split("pub const TARGETS").nth(1).unwrap().split(";\n").next().unwrap();

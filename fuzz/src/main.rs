@@ -27,6 +27,7 @@ fn chosen() -> Target {
         creel_jail::fuzzing::TARGETS,
         creel_jail_sys::fuzzing::TARGETS,
         creel_openclaw::fuzzing::TARGETS,
+        creel_secrets::fuzzing::TARGETS,
     ];
     let found = all.concat().into_iter().find(|(known, _)| *known == name);
     assert!(found.is_some(), "CREEL_FUZZ_TARGET names no target: `{name}`");

@@ -5,8 +5,7 @@
 //! obligation in hand.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::keyring::Keyring;
 use crate::placeholder::Placeholder;
-use crate::scrub::{Needles, Scrubber};
+use crate::scrub::{Current, Needles, Scrubber};
 use crate::secret::{Secret, SecretName};
 use crate::spot::Placeholders;
 
@@ -80,11 +80,11 @@ pub trait Broker: Send + Sync {
     fn scrubber(&self) -> Scrubber;
 }
 
-/// Secrets in this process's memory.
+/// Secrets in this process's memory. They may be exchanged while it serves.
 #[derive(Default)]
 pub struct MemoryBroker {
-    secrets: BTreeMap<SecretName, Secret>,
-    needles: Arc<Needles>,
+    ring: RwLock<Keyring>,
+    needles: Current,
     placeholders: Placeholders,
 }
 
@@ -94,14 +94,16 @@ impl MemoryBroker {
     /// # Errors
     /// [`Error::Twice`] when a name comes twice.
     pub fn new(handed: impl IntoIterator<Item = (SecretName, Secret)>) -> Result<Self, Error> {
-        let mut secrets = BTreeMap::new();
-        for (name, secret) in handed {
-            if secrets.insert(name.clone(), secret).is_some() {
-                return Err(Error::Twice { name });
-            }
-        }
-        let needles = Arc::new(Needles::of(secrets.values()));
-        Ok(Self { secrets, needles, placeholders: Placeholders::default() })
+        let mut ring = Keyring::default();
+        handed.into_iter().try_for_each(|(name, secret)| ring.add(name, secret))?;
+        Ok(Self::of(ring))
+    }
+
+    /// The same with values that were replaced: they are scrubbed and known, and never filled in.
+    #[must_use]
+    pub fn of(ring: Keyring) -> Self {
+        let needles = Arc::new(RwLock::new(Arc::new(Needles::of(ring.values().map(|(_, secret)| secret)))));
+        Self { ring: RwLock::new(ring), needles, placeholders: Placeholders::default() }
     }
 
     /// The same with what stands for its secrets in the jail.
@@ -110,26 +112,33 @@ impl MemoryBroker {
         Self { placeholders: Placeholders::new(all), ..self }
     }
 
-    /// The names it holds.
-    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
-        self.secrets.keys()
+    /// Puts other values in the place of all. What is to come back is scrubbed of them before the first is filled in.
+    pub fn replace(&self, ring: Keyring) {
+        let needles = Arc::new(Needles::of(ring.values().map(|(_, secret)| secret)));
+        *self.needles.write().unwrap_or_else(PoisonError::into_inner) = needles;
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Keyring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The values, for whoever looks for them in what leaves or is kept.
     #[must_use]
     pub fn known(&self) -> Known {
-        Known::new(self.secrets.iter().map(|(name, secret)| (name.as_str(), secret.bytes())))
+        self.ring().known_with(std::iter::empty())
     }
 
     /// The same with `more` values.
     #[must_use]
-    pub fn known_with<'a>(&'a self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
-        Known::new(self.secrets.iter().map(|(name, secret)| (name.as_str(), secret.bytes())).chain(more))
+    pub fn known_with<'a>(&self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
+        self.ring().known_with(more)
     }
 
     fn fill_now(&self, fill: Fill<'_>) -> Result<Filled, Error> {
         let name = SecretName::parse(&fill.inject.secret)?;
-        let Some(secret) = self.secrets.get(&name) else { return Err(Error::NotLoaded { name }) };
+        let ring = self.ring();
+        let Some(secret) = ring.get(&name) else { return Err(Error::NotLoaded { name }) };
         match fill.slot {
             Slot::Escaped => return Ok(Filled(escaped(secret))),
             Slot::Text if std::str::from_utf8(secret.bytes()).is_err() => {
@@ -198,7 +207,8 @@ impl Broker for MemoryBroker {
     }
 
     fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
-        let clean = match self.needles.scrub(&bytes) {
+        let needles = Arc::clone(&self.needles.read().unwrap_or_else(PoisonError::into_inner));
+        let clean = match needles.scrub(&bytes) {
             Cow::Borrowed(_) => None,
             Cow::Owned(clean) => Some(clean),
         };
@@ -251,9 +261,30 @@ mod tests {
     #[test]
     fn scrubs_long_values_and_leaves_short_ones() {
         let text = [b"bad key ", KEY, b"!"].concat();
-        let clean = broker(KEY).needles.scrub(&text).into_owned();
-        assert_eq!(clean, b"bad key [scrubbed by creel]!");
-        assert!(matches!(broker(b"short").needles.scrub(b"short"), Cow::Borrowed(_)));
+        assert_eq!(scrubbed(&broker(KEY), &text), b"bad key [scrubbed by creel]!");
+        assert_eq!(scrubbed(&broker(b"short"), b"short"), b"short");
+    }
+
+    fn scrubbed(broker: &MemoryBroker, text: &[u8]) -> Vec<u8> {
+        broker.needles.read().unwrap().scrub(text).into_owned()
+    }
+
+    #[test]
+    fn the_new_value_is_filled_in_and_the_old_one_is_still_scrubbed_and_known() {
+        const FRESH: &[u8] = b"sk-test-fedcba9876543210";
+        let broker = broker(KEY);
+        let mut streaming = broker.scrubber();
+        let name = SecretName::parse("KEY").unwrap();
+        let mut ring = Keyring::default();
+        ring.add(name.clone(), Secret::load(&name, Zeroizing::new(FRESH.to_vec())).unwrap()).unwrap();
+        ring.keep_old(name.clone(), Secret::load(&name, Zeroizing::new(KEY.to_vec())).unwrap(), 1);
+        broker.replace(ring);
+        assert_eq!(fill(&broker, "KEY", Slot::Header).unwrap(), FRESH);
+        for value in [KEY, FRESH] {
+            assert_eq!(scrubbed(&broker, value), b"[scrubbed by creel]");
+            assert_eq!(streaming.push(value), b"[scrubbed by creel]", "also in what streams since before");
+            assert!(!broker.known().find(value).is_empty());
+        }
     }
 
     #[test]

@@ -39,7 +39,55 @@ pub enum Error {
         /// What is wrong, without any of its bytes.
         why: &'static str,
     },
-    /// Host: a placeholder must be random.
+    /// Operator: a rotation that changes nothing.
+    #[error("secret `{name}` has this very value already; give it a new one")]
+    Same {
+        /// The name.
+        name: SecretName,
+    },
+    /// Operator: no such secret in the store.
+    #[error("the store holds no secret `{name}`; `creel secret list` shows which it holds")]
+    NotStored {
+        /// The name.
+        name: SecretName,
+    },
+    /// Operator: it would be overwritten.
+    #[error("the store holds a secret `{name}` already; `creel secret rotate {name}` exchanges its value")]
+    Stored {
+        /// The name.
+        name: SecretName,
+    },
+    /// Operator: the key that was named is none.
+    #[error("the key of the store is damaged: {why}")]
+    Key {
+        /// What is wrong, without any of its bytes.
+        why: &'static str,
+    },
+    /// Operator: the store was sealed with another key, or for another tenant.
+    #[error(
+        "the store was sealed with the key {sealed}, and this is the key {here}; bring back the key file that belongs to it"
+    )]
+    OtherKey {
+        /// The mark of the key that sealed it.
+        sealed: String,
+        /// The mark of the key at hand.
+        here: String,
+    },
+    /// Operator: the store is not what was written.
+    #[error(
+        "the store of secrets is damaged: {why}; put back a copy of it, or move it away and put the secrets in again"
+    )]
+    Damaged {
+        /// What is wrong, without any of its bytes.
+        why: &'static str,
+    },
+    /// Operator: it holds as much as it may.
+    #[error("the store of secrets is full: {why}")]
+    Full {
+        /// What has no room.
+        why: &'static str,
+    },
+    /// Host: placeholders, keys and salts must be random.
     #[error("the system has no random bytes")]
     NoChance,
     /// Host: the process that holds the secrets does not answer.

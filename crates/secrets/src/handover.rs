@@ -1,54 +1,76 @@
 //! How the warden hands values to the guard, once, over a pipe.
 //!
-//! Owns the form: one JSON object `{"name", "value"}` a line. It does no IO of its own and keeps no copy. The warden
+//! Owns the form: one JSON object `{"name", "value"}` a line, with `until_ms` for a value that was replaced. It does no IO of its own and keeps no copy. The warden
 //! writes it, the guard process reads it before it serves anything.
 
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::keyring::{Keyring, MOST_OLD};
 use crate::secret::{Secret, SecretName};
 
 /// More secrets than any tenant has.
 const MAX_SECRETS: usize = 1024;
 
+/// More old values than all of them have.
+const MAX_LINES: usize = MAX_SECRETS * (MOST_OLD + 1);
+
 /// A named value on its way to the broker.
 pub type Handed = (SecretName, Secret);
 
+/// A line, read.
+pub(crate) struct Line {
+    pub(crate) name: SecretName,
+    pub(crate) secret: Secret,
+    /// Of an old value: until when it is looked for.
+    pub(crate) until_ms: Option<u64>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct LineIn {
     name: SecretName,
     value: String,
+    until_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
 struct LineOut<'a> {
     name: &'a SecretName,
     value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until_ms: Option<u64>,
 }
 
-/// Reads everything that came through the pipe and wipes it. Empty lines are allowed.
-///
-/// # Errors
-/// [`Error::Handover`] with the line's number, or what is wrong with a value.
-pub fn parse_handover(bytes: Zeroizing<Vec<u8>>) -> Result<Vec<Handed>, Error> {
-    let mut handed: Vec<Handed> = Vec::new();
+pub(crate) fn parse_lines(bytes: &[u8]) -> Result<Vec<Line>, Error> {
+    let (mut lines, mut secrets) = (Vec::new(), 0);
     for (at, line) in bytes.split(|b| *b == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        if handed.len() == MAX_SECRETS {
-            return Err(Error::Handover { line: at + 1, why: "there are more than 1024 secrets" });
-        }
         // The parser's own text could quote the line: it is dropped.
-        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+        let Ok(line) = serde_json::from_slice::<LineIn>(line) else {
             return Err(Error::Handover { line: at + 1, why: "it is no JSON object of a name and a value" });
         };
-        let secret = Secret::load(&line.name, Zeroizing::new(line.value.into_bytes()))?;
-        handed.push((line.name, secret));
+        let LineIn { name, value, until_ms } = line;
+        secrets += usize::from(until_ms.is_none());
+        if secrets > MAX_SECRETS || lines.len() == MAX_LINES {
+            return Err(Error::Handover { line: at + 1, why: "there are more than 1024 secrets" });
+        }
+        let secret = Secret::load(&name, Zeroizing::new(value.into_bytes()))?;
+        lines.push(Line { name, secret, until_ms });
     }
-    Ok(handed)
+    Ok(lines)
+}
+
+/// Reads the values in force from everything that came, and wipes it. Empty lines are allowed.
+///
+/// # Errors
+/// [`Error::Handover`] with the line's number, or what is wrong with a value.
+pub fn parse_handover(bytes: Zeroizing<Vec<u8>>) -> Result<Vec<Handed>, Error> {
+    let lines = parse_lines(&bytes)?.into_iter().filter(|line| line.until_ms.is_none());
+    Ok(lines.map(|line| (line.name, line.secret)).collect())
 }
 
 /// Writes what [`parse_handover`] reads. The values are checked, so that a bad one is named where it was set.
@@ -58,14 +80,26 @@ pub fn parse_handover(bytes: Zeroizing<Vec<u8>>) -> Result<Vec<Handed>, Error> {
 pub fn write_handover<'a>(
     values: impl IntoIterator<Item = (&'a SecretName, &'a str)>,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut out = Zeroizing::new(Vec::new());
+    let mut ring = Keyring::default();
     for (name, value) in values {
-        Secret::load(name, Zeroizing::new(value.as_bytes().to_vec()))?;
-        let mut line = serde_json::to_vec(&LineOut { name, value })
+        ring.add(name.clone(), Secret::load(name, Zeroizing::new(value.as_bytes().to_vec()))?)?;
+    }
+    ring.write()
+}
+
+pub(crate) fn write_lines<'a>(
+    lines: impl Iterator<Item = (&'a SecretName, &'a Secret, Option<u64>)> + Clone,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // Room for all of it at once, each character escaped: a buffer that grows leaves copies behind.
+    let room = lines.clone().map(|(name, secret, _)| name.as_str().len() + secret.bytes().len() * 6 + 64).sum();
+    let mut out = Zeroizing::new(Vec::with_capacity(room));
+    for (name, secret, until_ms) in lines {
+        let Ok(value) = std::str::from_utf8(secret.bytes()) else {
+            return Err(Error::Value { name: name.clone(), why: "it is no text in UTF-8" });
+        };
+        serde_json::to_writer(&mut *out, &LineOut { name, value, until_ms })
             .map_err(|_| Error::Handover { line: 0, why: "it can't be written as JSON" })?;
-        out.extend_from_slice(&line);
         out.push(b'\n');
-        line.zeroize();
     }
     Ok(out)
 }

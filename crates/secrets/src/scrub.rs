@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -20,6 +20,9 @@ pub(crate) const MIN_BYTES: usize = 16;
 
 /// What stands in a secret's place.
 pub(crate) const MARK: &[u8] = b"[scrubbed by creel]";
+
+/// The forms that are looked for now: a rotation puts others in their place.
+pub(crate) type Current = Arc<RwLock<Arc<Needles>>>;
 
 /// Every form of every secret, the longest first.
 #[derive(Default)]
@@ -53,15 +56,16 @@ impl Needles {
     }
 }
 
-/// Scrubs what comes in pieces. It holds back what may be the start of a secret, and nothing else.
+/// Scrubs what comes in pieces. It holds back what may be the start of a secret, and nothing else. A secret that is rotated
+/// meanwhile counts from the next piece on.
 pub struct Scrubber {
-    needles: Arc<Needles>,
+    current: Current,
     held: Zeroizing<Vec<u8>>,
 }
 
 impl Scrubber {
-    pub(crate) fn new(needles: Arc<Needles>) -> Self {
-        Self { needles, held: Zeroizing::default() }
+    pub(crate) fn new(current: Current) -> Self {
+        Self { current, held: Zeroizing::default() }
     }
 
     /// Takes the next piece and gives what can go on.
@@ -69,8 +73,9 @@ impl Scrubber {
         let mut whole = Zeroizing::new(Vec::with_capacity(self.held.len() + piece.len()));
         whole.extend_from_slice(&self.held);
         whole.extend_from_slice(piece);
-        let clean = self.needles.scrub(&whole);
-        let (goes, stays) = clean.split_at(clean.len() - self.needles.open_end(&clean));
+        let needles = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        let clean = needles.scrub(&whole);
+        let (goes, stays) = clean.split_at(clean.len() - needles.open_end(&clean));
         self.held = Zeroizing::new(stays.to_vec());
         goes.to_vec()
     }
@@ -139,10 +144,10 @@ mod tests {
 
     const KEY: &str = "k3y/with+odd\"signs&0123456789";
 
-    fn needles() -> Arc<Needles> {
+    fn needles() -> Current {
         let name = SecretName::parse("KEY").unwrap();
         let secret = Secret::load(&name, Zeroizing::new(KEY.as_bytes().to_vec())).unwrap();
-        Arc::new(Needles::of([secret].iter()))
+        Arc::new(RwLock::new(Arc::new(Needles::of([secret].iter()))))
     }
 
     fn in_pieces(bytes: &[u8], size: usize) -> Vec<u8> {

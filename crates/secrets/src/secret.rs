@@ -14,6 +14,9 @@ use crate::error::Error;
 /// The longest value: no header of any provider comes near it.
 pub(crate) const MAX_VALUE_BYTES: usize = 64 * 1024;
 
+/// The shortest value that is taken into the store: a shorter one is guessed, and found in everything.
+const LEAST_CHARACTERS: usize = 8;
+
 /// A secret's name: 1 to 128 of `a-z A-Z 0-9 _ - . /`. Names are no secrets; they stand in records and texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -92,6 +95,32 @@ impl Secret {
         Ok(Self(value))
     }
 
+    /// Takes over a value that a person or a program gave to be kept. One line end behind it is no part of it.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when it is shorter than 8 characters, longer than 64 KiB, no text in UTF-8, or holds a control
+    /// character.
+    pub fn given(name: &SecretName, value: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+        let mut value = value;
+        if value.ends_with(b"\r\n") {
+            let length = value.len() - 1;
+            value.truncate(length);
+            if let Some(last) = value.last_mut() {
+                *last = b'\n';
+            }
+        }
+        let secret = Self::load(name, value)?;
+        let fault = |why| Err(Error::Value { name: name.clone(), why });
+        let Ok(text) = std::str::from_utf8(secret.bytes()) else { return fault("it is no text in UTF-8") };
+        if text.chars().any(char::is_control) {
+            return fault("it holds a control character");
+        }
+        if text.chars().count() < LEAST_CHARACTERS {
+            return fault("it is shorter than 8 characters");
+        }
+        Ok(secret)
+    }
+
     /// Whether `guess` is this secret; the time taken tells its length at most.
     #[must_use]
     pub fn matches(&self, guess: &[u8]) -> bool {
@@ -128,6 +157,28 @@ mod tests {
         }
         assert!(load(&vec![b'x'; MAX_VALUE_BYTES + 1]).is_err());
         assert!(load(b"sk-1\n").unwrap().matches(b"sk-1"));
+    }
+
+    #[test]
+    fn what_is_given_to_be_kept_is_a_text_of_some_length() {
+        let given = |value: &[u8]| Secret::given(&SecretName::parse("KEY").unwrap(), Zeroizing::new(value.to_vec()));
+        for (bad, why) in [
+            (&b"1234567"[..], "shorter than 8"),
+            ("ä".repeat(7).as_bytes(), "shorter than 8"),
+            (b"", "empty"),
+            (b"12345678\x1b", "control"),
+            (b"1234\t5678", "control"),
+            ("12345678\u{85}".as_bytes(), "control"),
+            (b"12345678\xff", "UTF-8"),
+            (b"12345678\n\n", "CR, LF or NUL"),
+            (&[b'x'; MAX_VALUE_BYTES + 1], "longer"),
+        ] {
+            let told = given(bad).err().unwrap().to_string();
+            assert!(told.contains(why), "{told}");
+        }
+        for good in [&b"12345678"[..], b"12345678\n", b"12345678\r\n"] {
+            assert!(given(good).unwrap().matches(b"12345678"), "{good:?}");
+        }
     }
 
     #[test]

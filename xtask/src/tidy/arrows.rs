@@ -50,6 +50,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "creel-policy",
             "creel-scan",
             "creel-scripted-model",
+            "creel-secrets",
         ],
     ),
     ("xtask", &["creel-scan"]),

@@ -1,0 +1,188 @@
+//! The values that a guard works with, and those that they replaced.
+//!
+//! Owns [`Keyring`]: of each secret the one value that is filled in, and for a while the ones before it, which are still
+//! looked for and taken out of answers. It never fills in an old one. The warden keeps and changes it, the guard reads it.
+
+use std::collections::BTreeMap;
+
+use creel_scan::secrets::Known;
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::handover::{Line, parse_lines, write_lines};
+use crate::secret::{Secret, SecretName};
+
+/// So many old values of one secret are kept; the oldest goes first.
+pub(crate) const MOST_OLD: usize = 15;
+
+/// Values by name, and old values.
+#[derive(Default)]
+pub struct Keyring {
+    current: BTreeMap<SecretName, Secret>,
+    /// The oldest first.
+    old: Vec<(SecretName, Secret, u64)>,
+}
+
+impl Keyring {
+    /// Reads what [`Keyring::write`] wrote, and wipes it.
+    ///
+    /// # Errors
+    /// [`Error::Handover`] with the line's number, what is wrong with a value, or [`Error::Twice`].
+    pub fn parse(bytes: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+        let mut ring = Self::default();
+        for Line { name, secret, until_ms } in parse_lines(&bytes)? {
+            match until_ms {
+                None => ring.add(name, secret)?,
+                Some(until_ms) => ring.keep_old(name, secret, until_ms),
+            }
+        }
+        Ok(ring)
+    }
+
+    /// All of it, for the hand-over.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a value that is no text in UTF-8.
+    pub fn write(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let current = self.current.iter().map(|(name, secret)| (name, secret, None));
+        write_lines(current.chain(self.old.iter().map(|(name, secret, until_ms)| (name, secret, Some(*until_ms)))))
+    }
+
+    /// A secret that it did not hold.
+    ///
+    /// # Errors
+    /// [`Error::Twice`] when it does.
+    pub fn add(&mut self, name: SecretName, secret: Secret) -> Result<(), Error> {
+        match self.current.contains_key(&name) {
+            true => Err(Error::Twice { name }),
+            false => {
+                self.current.insert(name, secret);
+                Ok(())
+            }
+        }
+    }
+
+    /// A value of `name` that is still looked for until then, in milliseconds since 1970.
+    pub fn keep_old(&mut self, name: SecretName, secret: Secret, until_ms: u64) {
+        let same = |(one, value, _): &(SecretName, Secret, u64)| *one == name && value.matches(secret.bytes());
+        self.old.retain(|old| !same(old));
+        if self.old.iter().filter(|(one, ..)| *one == name).count() >= MOST_OLD
+            && let Some(at) = self.old.iter().position(|(one, ..)| *one == name)
+        {
+            self.old.remove(at);
+        }
+        self.old.push((name, secret, until_ms));
+    }
+
+    /// `fresh` is filled in from now on; what it replaces is looked for until then, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`] when there is nothing to replace, [`Error::Same`] when it is the same.
+    pub fn rotate(&mut self, name: &SecretName, fresh: Secret, until_ms: u64) -> Result<(), Error> {
+        let Some(value) = self.current.get_mut(name) else { return Err(Error::NotLoaded { name: name.clone() }) };
+        if value.matches(fresh.bytes()) {
+            return Err(Error::Same { name: name.clone() });
+        }
+        let before = std::mem::replace(value, fresh);
+        // One that comes back is no old one.
+        let value: &Secret = value;
+        self.old.retain(|(one, old, _)| one != name || !old.matches(value.bytes()));
+        self.keep_old(name.clone(), before, until_ms);
+        Ok(())
+    }
+
+    /// Forgets the old values whose time is over; whether there were any.
+    pub fn lapse(&mut self, now_ms: u64) -> bool {
+        let before = self.old.len();
+        self.old.retain(|(.., until_ms)| *until_ms > now_ms);
+        self.old.len() < before
+    }
+
+    /// When the next old value lapses.
+    #[must_use]
+    pub fn next_lapse(&self) -> Option<u64> {
+        self.old.iter().map(|(.., until_ms)| *until_ms).min()
+    }
+
+    /// Whether `fresh` is the value that is filled in.
+    #[must_use]
+    pub fn has(&self, name: &SecretName, fresh: &Secret) -> bool {
+        self.current.get(name).is_some_and(|value| value.matches(fresh.bytes()))
+    }
+
+    /// The value that is filled in.
+    #[must_use]
+    pub fn get(&self, name: &SecretName) -> Option<&Secret> {
+        self.current.get(name)
+    }
+
+    /// The names of what is filled in.
+    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
+        self.current.keys()
+    }
+
+    /// How many old values of `name` are still looked for.
+    #[must_use]
+    pub fn old_of(&self, name: &SecretName) -> usize {
+        self.old.iter().filter(|(one, ..)| one == name).count()
+    }
+
+    /// Every value, old ones too, and `more`, for whoever looks for them.
+    pub fn known_with<'a>(&self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
+        let more: Vec<(&str, &[u8])> = more.collect();
+        Known::new(self.values().map(|(name, secret)| (name.as_str(), secret.bytes())).chain(more))
+    }
+
+    /// Every value, old ones too, with its name.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Secret)> {
+        self.current.iter().chain(self.old.iter().map(|(name, secret, _)| (name, secret)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> SecretName {
+        SecretName::parse("KEY").unwrap()
+    }
+
+    fn secret(value: &str) -> Secret {
+        Secret::load(&name(), Zeroizing::new(value.as_bytes().to_vec())).unwrap()
+    }
+
+    fn ring(value: &str) -> Keyring {
+        let mut ring = Keyring::default();
+        ring.add(name(), secret(value)).unwrap();
+        ring
+    }
+
+    #[test]
+    fn what_was_replaced_is_kept_for_a_while() {
+        let mut ring = ring("value-0");
+        assert!(matches!(ring.add(name(), secret("other")), Err(Error::Twice { .. })));
+        ring.rotate(&name(), secret("value-1"), 100).unwrap();
+        assert!(matches!(ring.rotate(&name(), secret("value-1"), 100), Err(Error::Same { .. })));
+        let other = SecretName::parse("OTHER").unwrap();
+        assert!(matches!(ring.rotate(&other, secret("value-1"), 100), Err(Error::NotLoaded { .. })));
+        assert!(ring.has(&name(), &secret("value-1")) && !ring.has(&name(), &secret("value-0")));
+        assert_eq!((ring.old_of(&name()), ring.next_lapse()), (1, Some(100)));
+        let again = Keyring::parse(ring.write().unwrap()).unwrap();
+        assert_eq!((again.old_of(&name()), again.next_lapse()), (1, Some(100)));
+        assert!(again.has(&name(), &secret("value-1")));
+        assert!(!ring.lapse(99) && ring.lapse(100));
+        assert_eq!(ring.old_of(&name()), 0);
+    }
+
+    #[test]
+    fn one_that_comes_back_is_no_old_one_and_old_ones_are_bounded() {
+        let mut ring = ring("value-0");
+        ring.rotate(&name(), secret("value-1"), 100).unwrap();
+        ring.rotate(&name(), secret("value-0"), 200).unwrap();
+        assert_eq!((ring.old_of(&name()), ring.next_lapse()), (1, Some(200)));
+        for number in 2..40 {
+            ring.rotate(&name(), secret(&format!("value-{number}")), 200 + number).unwrap();
+        }
+        assert_eq!((ring.old_of(&name()), ring.next_lapse()), (MOST_OLD, Some(225)));
+    }
+}
