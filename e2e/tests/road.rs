@@ -37,6 +37,8 @@ mod races;
 mod reload;
 #[path = "road/sabotage.rs"]
 mod sabotage;
+#[path = "road/secrets.rs"]
+mod secrets;
 #[path = "road/snapshots.rs"]
 mod snapshots;
 #[path = "road/takeover.rs"]

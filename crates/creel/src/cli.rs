@@ -32,7 +32,8 @@ mod profiles;
 mod reload;
 mod say;
 mod scan;
-mod secrets;
+mod secret;
+pub(crate) mod secrets;
 mod snapshot;
 mod status;
 mod up;
@@ -95,6 +96,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Show, try and renew what is laid for thieves; end a quarantine.
     Canary(canary::CanaryCommand),
+    /// Keep secrets sealed, exchange them, and see what they were used for.
+    Secret(secret::SecretCommand),
     /// Reach the agent's workspace: list, get, put.
     Ws(ws::Ws),
     /// Run a command in a jail of its own, without OpenClaw.
@@ -218,6 +221,7 @@ pub fn main() -> ExitCode {
         Command::Memory(command) => command.run(),
         Command::Files(command) => command.run(),
         Command::Snapshot(command) => command.run(),
+        Command::Secret(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),
         Command::Check(command) => command.run(),

@@ -17,6 +17,7 @@ mod raw;
 mod reload;
 mod render;
 mod report;
+mod secrets;
 mod settings;
 mod size;
 #[cfg(test)]
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
-use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect, SecretPlace};
+use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
@@ -44,6 +45,7 @@ pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
 pub use self::report::{Fault, Report};
+pub use self::secrets::{Rotation, Secret, Source};
 pub use self::settings::{Legal, Section, Setting};
 pub use self::size::Size;
 use crate::provider::{ProviderKind, WireFormat};
@@ -68,6 +70,7 @@ pub struct Config {
     exec: ExecRules,
     durability: Durability,
     state: PathBuf,
+    key_file: Option<PathBuf>,
     openclaw: OpenClaw,
     restart: Restart,
     files: FileRules,
@@ -129,28 +132,6 @@ pub struct Allow {
     pub paths: Option<Vec<PathGlob>>,
     /// What else a request must meet.
     pub when: Conditions,
-}
-
-/// A `[[secret]]` entry: a place where a placeholder is worth its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Which, whose, and where.
-    pub place: SecretPlace,
-    /// The variable that holds the placeholder in the jail.
-    pub variable: String,
-    /// Where the value comes from; of several entries with one name, the one that says it counts.
-    pub source: Source,
-}
-
-/// Where the value of a secret comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The environment, credentials of systemd, secrets of Docker and Kubernetes.
-    Usual,
-    /// This file.
-    File(PathBuf),
-    /// What this program prints.
-    Command(Vec<String>),
 }
 
 /// Certificates that vouch for a host.
@@ -441,12 +422,6 @@ impl Config {
     #[must_use]
     pub fn egress(&self) -> &[Allow] {
         &self.egress
-    }
-
-    /// Where placeholders are worth their secrets, in the order of the file.
-    #[must_use]
-    pub fn secrets(&self) -> &[Secret] {
-        &self.secrets
     }
 
     /// Where the agent may go, each with the line of `egress.profiles` that it comes from; `None` for the operator's own.

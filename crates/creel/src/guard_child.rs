@@ -362,6 +362,15 @@ impl GuardChild {
         self.look(SNAPSHOT_PATIENCE, id, ToGuard::Snapshot { id, task, json }, fds)
     }
 
+    /// Has it work with these values, a hand-over of all secrets. An exit code, and why not if not.
+    pub(crate) async fn exchange_secrets(&self, secrets: &[u8]) -> (u8, String) {
+        let id = self.next();
+        match memory_file("creel-secrets", secrets) {
+            Ok(file) => self.look(PATIENCE, id, ToGuard::Secrets { id }, vec![file]).await,
+            Err(error) => (1, format!("no memory file: {error}")),
+        }
+    }
+
     fn next(&self) -> u64 {
         self.pending.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }

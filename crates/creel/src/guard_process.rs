@@ -18,6 +18,7 @@ mod open_acts;
 #[cfg(test)]
 pub(crate) mod played;
 mod post;
+mod secrets;
 mod snapshots;
 mod stillness;
 pub(crate) mod watch;
@@ -159,14 +160,6 @@ struct Hands {
     ledger: Arc<FileLedger>,
 }
 
-/// Every value that must not leave: secrets, canaries, and what stands for secrets.
-fn known(setup: &GuardSetup, broker: &creel_secrets::MemoryBroker) -> creel_scan::secrets::Known {
-    let stand_ins: Vec<(String, &[u8])> =
-        setup.placeholders.iter().map(|one| (watch::stand_in(one), one.value.as_bytes())).collect();
-    let bait = setup.canaries.0.iter().map(|one| (one.name.as_str(), one.value.as_bytes()));
-    broker.known_with(bait.chain(stand_ins.iter().map(|(name, value)| (name.as_str(), *value))))
-}
-
 /// The roots that the guard trusts upstream (Debian's ca-certificates), wherever they are linked to.
 const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates"];
 
@@ -181,7 +174,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let acts = open_acts::OpenActs::new(ledger);
     let approvals = approvals::Approvals::open(&setup.home, config.approvals())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
-    let broker = Arc::new(model::broker(secrets)?.with_placeholders(setup.placeholders.clone()));
+    let secrets = secrets::Secrets::new(secrets, setup)?;
+    let broker = Arc::clone(&secrets.broker);
     let alerts = alerts::Alerts::new(config.alerts());
     let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
         .map_err(|error| format!("the versions of protected files can't be read: {error}"))?;
@@ -189,7 +183,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let snapshots = snapshots::Snapshots::open(setup, config.snapshots())
         .map_err(|error| format!("the snapshots of the workspace can't be read: {error}"))?;
     let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
-    let (watch, trips) = lookout(judge, &broker, setup, &alerts)?;
+    let (watch, trips) = lookout(judge, secrets.known(), setup, &alerts)?;
     let guard = Guard::new(
         watch.clone(),
         acts.clone(),
@@ -211,8 +205,15 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (trigger, tasks) = doors.open(planted)?;
     let [mut porters, mut sentries] = look(lookers, &guard, &setup.tenant, &shelf)?;
     let link = Link::new(link).map_err(|error| format!("the link can't be watched: {error}"))?;
-    let told = (Arc::clone(&alerts), Arc::clone(&shelf), Arc::clone(&snapshots));
-    let desk = desk::Desk::new(link, guard.clone(), start, live, auditor, told);
+    let keepers = desk::Keepers {
+        auditor,
+        alerts: Arc::clone(&alerts),
+        shelf: Arc::clone(&shelf),
+        snapshots: Arc::clone(&snapshots),
+        secrets,
+        watch: Arc::clone(&watch),
+    };
+    let desk = desk::Desk::new(link, guard.clone(), start, live, keepers);
     snapshots.attach(&guard, &setup.tenant, &desk);
     let schedule = tokio::spawn(Arc::clone(&snapshots).keep_schedule());
     tokio::spawn(files::put_back(undo, shelf, Arc::clone(&desk), guard.clone(), setup.tenant.clone()));
@@ -266,11 +267,10 @@ fn look(
 /// What looks for the tenant's secrets and bait, in front of `judge`.
 fn lookout(
     judge: Arc<dyn creel_guard::Judge>,
-    broker: &creel_secrets::MemoryBroker,
+    known: creel_scan::secrets::Known,
     setup: &GuardSetup,
     alerts: &Arc<alerts::Alerts>,
 ) -> Result<(Arc<watch::Watch>, tokio::sync::mpsc::Receiver<watch::Trip>), String> {
-    let known = known(setup, broker);
     let told = (Arc::clone(alerts), setup.held.clone());
     watch::Watch::open(judge, known, &setup.canaries, &setup.home, told)
         .map_err(|error| format!("the quarantine can't be read: {error}"))

@@ -32,6 +32,7 @@ mod probe;
 mod protocol;
 pub mod provider;
 mod run;
+mod safe;
 mod seat;
 mod sentry;
 mod sentry_child;

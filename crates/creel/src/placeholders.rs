@@ -95,7 +95,7 @@ impl Shelf {
 
     fn of(&self, config: &Config, skill: Option<&str>) -> Vec<(String, String)> {
         let mut variables = BTreeMap::new();
-        for config::Secret { place, variable, source: _ } in config.secrets() {
+        for config::Secret { place, variable, source: _, rotation: _ } in config.secrets() {
             let same = |one: &&Placeholder| one.secret.as_str() == place.secret && one.skill == place.skill;
             if place.skill.as_deref() == skill
                 && let Some(own) = self.0.iter().find(same)

@@ -16,7 +16,8 @@ use crate::memory::{MemoryTask, Place};
 use crate::snapshot::SnapshotTask;
 
 pub(crate) use status::{
-    AgentStatus, LayerStatus, LedgerStatus, LimitStatus, PolicyStatus, QuarantineStatus, Status, TenantStatus,
+    AgentStatus, LayerStatus, LedgerStatus, LimitStatus, PolicyStatus, QuarantineStatus, SecretStatus, Status,
+    TenantStatus,
 };
 
 /// Command line → warden, over the root-owned socket in the run folder.
@@ -59,6 +60,12 @@ pub(crate) enum ToWarden {
         task: SnapshotTask,
         /// Report as JSON.
         json: bool,
+    },
+    /// Exchange the value of a secret. The new one travels along in a memory file; without, Creel gets it where the entry
+    /// says. Answered by `Looked`.
+    Rotate {
+        /// Which.
+        name: String,
     },
     /// Run our own helper inside the jail as the agent's uid; three descriptors (stdin, stdout, stderr) travel along.
     Inside {
@@ -133,7 +140,7 @@ pub(crate) enum FromWarden {
         /// Its exit code, 128+N when signal N ended it.
         code: i32,
     },
-    /// The answer to `Memory`, `Files` and `Snapshot`.
+    /// The answer to `Memory`, `Files`, `Snapshot` and `Rotate`.
     Looked {
         /// The exit code.
         code: u8,
@@ -162,7 +169,7 @@ pub(crate) struct Reloaded {
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum ToGuard {
     /// The first message: get ready. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets
-    /// (a memory file of JSON lines), the control listener. Answered by `Prepared`.
+    /// (a memory file of JSON lines of `{name, value}`, old values with `until_ms`), the control listener. Answered by `Prepared`.
     Prepare,
     /// The second: open the ledger. Descriptors: the links to signer and witness.
     Seal {
@@ -246,6 +253,11 @@ pub(crate) enum ToGuard {
         /// Why there is no helper.
         failed: Option<String>,
     },
+    /// Work with the values in the memory file (JSON lines) from now on. Answered by `Looked`.
+    Secrets {
+        /// Joins question and answer.
+        id: u64,
+    },
     /// The answer to `PutBack`.
     PutBackEnded {
         /// The question's id.
@@ -319,7 +331,7 @@ pub(crate) enum FromGuard {
         /// The question's id.
         id: u64,
     },
-    /// The answer to the warden's `Memory`, `Files` and `Snapshot`.
+    /// The answer to the warden's `Memory`, `Files`, `Snapshot` and `Secrets`.
     Looked {
         /// The question's id.
         id: u64,

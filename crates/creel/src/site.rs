@@ -77,6 +77,18 @@ impl Site {
         self.root.join(format!("placeholders-{tenant}.json"))
     }
 
+    /// A tenant's sealed store of secrets, root's.
+    #[must_use]
+    pub(crate) fn store(&self, tenant: &str) -> PathBuf {
+        self.root.join(format!("secrets-{tenant}.sealed"))
+    }
+
+    /// The key of the stores, where the configuration names no other, root's.
+    #[must_use]
+    pub(crate) fn store_key(&self) -> PathBuf {
+        self.root.join("secrets.key")
+    }
+
     /// All tenants' folders.
     #[must_use]
     pub(crate) fn tenants(&self) -> PathBuf {

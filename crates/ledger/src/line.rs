@@ -3,7 +3,7 @@
 //! Owns [`LogLine`], the form of `creel log --json`. It may hold the agent's bytes: whoever prints it to a terminal
 //! escapes them.
 
-use creel_guard::{Deed, Outcome, Run, Touch};
+use creel_guard::{Deed, Inject, Outcome, Run, Touch};
 use serde::{Deserialize, Serialize};
 
 use crate::stored::{Ended, Note, Stored};
@@ -51,6 +51,9 @@ pub struct LogLine {
     /// What was done to a file, by which program, and which version of a protected one it left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<Touch>,
+    /// Which secrets were to be filled in where; of a refused act, whose placeholders stood in it. Names, never values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Inject>,
     /// `open`, `done`, `failed`, `abandoned` or `refused`.
     pub outcome: String,
     /// When it was decided, on the boot clock, in milliseconds.
@@ -99,6 +102,7 @@ impl LogLine {
                 Deed::Touch(touch) => Some(touch.clone()),
                 _ => None,
             },
+            secrets: secrets_of(stored),
             outcome: if passed { "open" } else { "refused" }.to_owned(),
             boot_ms: stored.boot_ms,
             ended: None,
@@ -128,6 +132,7 @@ impl LogLine {
             cause: None,
             process: None,
             file: None,
+            secrets: Vec::new(),
             outcome: "done".to_owned(),
             boot_ms: note.boot_ms,
             ended: None,
@@ -159,6 +164,7 @@ impl LogLine {
             cause: None,
             process: None,
             file: None,
+            secrets: Vec::new(),
             outcome: nothing(),
             boot_ms: ended.boot_ms,
             ended: None,
@@ -182,4 +188,16 @@ impl LogLine {
             Outcome::Failed { why } => self.failure = Some(why.clone()),
         }
     }
+}
+
+/// What was owed of an act's secrets, and what stood in it for one.
+fn secrets_of(stored: &Stored) -> Vec<Inject> {
+    let owed = stored.obligations.iter().flat_map(|owed| owed.inject.iter().chain(&owed.swaps));
+    let mut secrets: Vec<Inject> = Vec::new();
+    for one in owed.chain(&stored.facts.placeholders) {
+        if !secrets.contains(one) {
+            secrets.push(one.clone());
+        }
+    }
+    secrets
 }

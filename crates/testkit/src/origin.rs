@@ -51,6 +51,18 @@ impl Origin {
         Self::start(at, Some(names), Arc::new(greet))
     }
 
+    /// The same, answering as `answer` says.
+    ///
+    /// # Errors
+    /// When the address can't be bound.
+    pub fn https_answering(
+        at: &str,
+        names: &[&str],
+        answer: impl Fn(&Asked) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::start(at, Some(names), Arc::new(answer))
+    }
+
     /// The same without TLS.
     ///
     /// # Errors

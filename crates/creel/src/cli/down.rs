@@ -18,7 +18,7 @@ pub(crate) struct Down {
     /// Don't let OpenClaw drain (up to 20 s): kill it at once.
     #[arg(long)]
     now: bool,
-    /// Afterwards remove all but the ledger: workspace, OpenClaw's state, certificate authority, runtime.
+    /// Afterwards remove all but the ledger, canaries and secrets: workspace, OpenClaw's state, certificate authority, runtime.
     #[arg(long)]
     purge: bool,
     #[command(flatten)]
@@ -34,7 +34,7 @@ impl Down {
         }
         match purge(&site) {
             Ok(()) => {
-                out::note("removed all but the ledger");
+                out::note("removed all but the ledger, canaries and secrets");
                 ExitCode::SUCCESS
             }
             Err(error) => out::fail(1, format_args!("not everything could be removed: {error}")),

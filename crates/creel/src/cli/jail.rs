@@ -141,8 +141,9 @@ impl Jail {
         config: &'a Config,
         binds: &[Bind],
     ) -> Result<Order<'a>, Failure> {
+        let safe = crate::safe::Safe::new(site, config.tenant().as_str(), config.key_file());
         let wrong = |why| Failure { code: crate::cli::USAGE, why, may_pass: false };
-        let secrets = crate::cli::secrets::gather(config, None).map_err(wrong)?;
+        let secrets = crate::cli::secrets::gather(config, None, &safe).map_err(wrong)?;
         Ok(Order {
             tenant: tenant.clone(),
             alive: run::claim(site, tenant)?,

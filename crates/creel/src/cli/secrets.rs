@@ -1,7 +1,7 @@
 //! Where secrets come from.
 //!
 //! Owns the search for the value of each secret that the configuration names: the environment, a file named there, the
-//! credentials of systemd, the secrets that Docker and Kubernetes mount, a command's output. It never shows a value, and keeps none: what it
+//! credentials of systemd, the secrets that Docker and Kubernetes mount, a command's output, the store. It never shows a value, and keeps none: what it
 //! found goes to the guard alone. `creel up` and `creel jail` call it.
 
 use std::collections::BTreeMap;
@@ -10,23 +10,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use creel_secrets::{SecretName, write_handover};
+use creel_secrets::{Keyring, Secret, SecretName, Store};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Source};
+use crate::safe::Safe;
 
 /// Where Docker and, by habit, Kubernetes mount secrets.
 const MOUNTED: &str = "/run/secrets";
 
 /// The longest value that is read, in bytes.
-const LONGEST: u64 = 64 * 1024;
+pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// How long a command may take to print a value.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every secret that the configuration names and the provider's key, as the guard reads them.
-pub(crate) fn gather(config: &Config, key: Option<&str>) -> Result<Zeroizing<String>, String> {
-    handover(&wanted(config, key), &|name| std::env::var(name).ok(), Path::new(MOUNTED))
+pub(crate) fn gather(config: &Config, key: Option<&str>, safe: &Safe) -> Result<Zeroizing<String>, String> {
+    let places = Places { variable: &|name| std::env::var(name).ok(), mounted: Path::new(MOUNTED), safe };
+    handover(&wanted(config, key), &places)
+}
+
+/// Where to look.
+struct Places<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    mounted: &'a Path,
+    safe: &'a Safe,
 }
 
 /// Which secrets there must be, and where each comes from.
@@ -44,58 +53,69 @@ fn wanted<'a>(config: &'a Config, key: Option<&'a str>) -> BTreeMap<&'a str, &'a
     wanted
 }
 
-fn handover(
-    wanted: &BTreeMap<&str, &Source>,
-    variable: &dyn Fn(&str) -> Option<String>,
-    mounted: &Path,
-) -> Result<Zeroizing<String>, String> {
-    let mut values = Vec::new();
+fn handover(wanted: &BTreeMap<&str, &Source>, places: &Places<'_>) -> Result<Zeroizing<String>, String> {
+    let told = |error: creel_secrets::Error| error.to_string();
+    let mut ring = Keyring::default();
+    // Opened for the first that is looked for there: who keeps nothing in it needs no key.
+    let mut store: Option<Store> = None;
     for (name, source) in wanted {
-        let name = SecretName::parse(name).map_err(|error| error.to_string())?;
+        let name = SecretName::parse(name).map_err(told)?;
         let value = match source {
-            Source::Usual => find(&name, variable, mounted)?,
-            Source::File(path) => read(&name, path)?,
-            Source::Command(words) => printed(&name, words)?,
+            Source::Usual => find(&name, places)?,
+            Source::File(path) => Some(read(&name, path)?),
+            Source::Command(words) => Some(printed(&name, words)?),
+            Source::Store => None,
         };
-        values.push((name, value));
+        if let Some(value) = value {
+            ring.add(name.clone(), Secret::load(&name, Zeroizing::new(value.as_bytes().to_vec())).map_err(told)?)
+                .map_err(told)?;
+            continue;
+        }
+        if store.is_none() {
+            store = Some(places.safe.read()?);
+        }
+        let store = store.iter().find(|store| store.has(&name));
+        let store = store.ok_or_else(|| nowhere(&name, source, places.mounted))?;
+        store.hand(&name, crate::clock::wall_ms(), &mut ring).map_err(told)?;
     }
-    let lines =
-        write_handover(values.iter().map(|(name, value)| (name, value.as_str()))).map_err(|error| error.to_string())?;
+    let lines = ring.write().map_err(told)?;
     let text = std::str::from_utf8(&lines).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// The first place that has a value.
-fn find(
-    name: &SecretName,
-    variable: &dyn Fn(&str) -> Option<String>,
-    mounted: &Path,
-) -> Result<Zeroizing<String>, String> {
+/// The first place that has a value; none when it can only be in the store.
+fn find(name: &SecretName, places: &Places<'_>) -> Result<Option<Zeroizing<String>>, String> {
+    let Places { variable, mounted, safe: _ } = places;
     if let Some(value) = variable(name.as_str()).filter(|value| !value.is_empty()) {
-        return Ok(Zeroizing::new(value));
+        return Ok(Some(Zeroizing::new(value)));
     }
     let named = variable(&format!("{name}_FILE")).map(PathBuf::from);
-    let folders = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from).into_iter().chain([mounted.to_owned()]);
+    let folders = variable("CREDENTIALS_DIRECTORY").map(PathBuf::from).into_iter().chain([mounted.to_path_buf()]);
     let found = named.or_else(|| folders.map(|folder| folder.join(name.as_str())).find(|path| path.is_file()));
-    let Some(path) = found else {
-        return Err(format!(
-            "the secret `{name}` has no value: set {name} in the environment of `creel up`, or the path of a file with it \
-             in {name}_FILE, or hand it over as a credential of systemd or in `{}`",
-            mounted.display()
-        ));
-    };
-    read(name, &path)
+    found.map(|path| read(name, &path)).transpose()
+}
+
+fn nowhere(name: &SecretName, source: &Source, mounted: &Path) -> String {
+    if *source == Source::Store {
+        return format!("the secret `{name}` is not in the store: `creel secret put {name}`");
+    }
+    format!(
+        "the secret `{name}` has no value: put it into the store with `creel secret put {name}`, or set {name} in the \
+         environment of `creel up`, or the path of a file with it in {name}_FILE, or hand it over as a credential of \
+         systemd or in `{}`",
+        mounted.display()
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "this file owns the reading of secrets")]
-fn read(name: &SecretName, path: &Path) -> Result<Zeroizing<String>, String> {
+pub(crate) fn read(name: &SecretName, path: &Path) -> Result<Zeroizing<String>, String> {
     let file = std::fs::File::open(path).map_err(|error| error.to_string());
     let text = file.and_then(bounded);
     text.map_err(|why| format!("the secret `{name}` can't be read from `{}`: {why}", path.display()))
 }
 
 /// A value without the one line feed at its end that `echo` leaves. No more is read than a value can have.
-fn bounded(from: impl Read) -> Result<Zeroizing<String>, String> {
+pub(crate) fn bounded(from: impl Read) -> Result<Zeroizing<String>, String> {
     // Room for all of it at once: a buffer that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(LONGEST).unwrap_or(0) + 2));
     from.take(LONGEST + 2).read_to_string(&mut text).map_err(|error| error.to_string())?;
@@ -145,9 +165,18 @@ fn ended(child: &mut Child) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    fn no_safe() -> Safe {
+        Safe::new(&crate::site::Site::new(Path::new("/nonexistent")), "main", None)
+    }
+
     fn check(set: &[(&str, &str)], mounted: &Path, wanted: Result<&str, &str>) {
+        check_with(set, mounted, &no_safe(), wanted);
+    }
+
+    fn check_with(set: &[(&str, &str)], mounted: &Path, safe: &Safe, wanted: Result<&str, &str>) {
         let variable = |name: &str| set.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
-        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Usual)]), &variable, mounted);
+        let places = Places { variable: &variable, mounted, safe };
+        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Usual)]), &places);
         match wanted {
             Ok(value) => {
                 let line = format!("{{\"name\":\"A_TOKEN\",\"value\":\"{value}\"}}\n");
@@ -155,6 +184,32 @@ mod tests {
             }
             Err(why) => assert!(found.as_ref().is_err_and(|text| text.contains(why)), "{found:?}"),
         }
+    }
+
+    #[test]
+    fn the_store_is_the_last_of_the_usual_places_and_may_be_the_only_one() {
+        let folder = crate::canary::scratch::Scratch::new();
+        let site = crate::site::Site::new(&folder.0);
+        site.make().unwrap();
+        let safe = Safe::new(&site, "main", None);
+        let name = SecretName::parse("A_TOKEN").unwrap();
+        let value = |text: &str| Secret::given(&name, Zeroizing::new(text.as_bytes().to_vec())).unwrap();
+        let told = |error: creel_secrets::Error| error.to_string();
+        safe.change(|store| store.put(&name, value("of-the-store"), 1).map_err(told)).unwrap();
+        let nowhere = Path::new("/nonexistent");
+        check_with(&[("A_TOKEN", "of-the-environment")], nowhere, &safe, Ok("of-the-environment"));
+        check_with(&[], nowhere, &safe, Ok("of-the-store"));
+        safe.change(|store| store.rotate(&name, value("of-a-rotation"), 2, u64::MAX).map_err(told)).unwrap();
+        let variable = |_: &str| Some("of-the-environment".to_owned());
+        let places = Places { variable: &variable, mounted: nowhere, safe: &safe };
+        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Store)]), &places).unwrap();
+        let ring = Keyring::parse(Zeroizing::new(found.as_bytes().to_vec())).unwrap();
+        assert!(ring.has(&name, &value("of-a-rotation")) && ring.old_of(&name) == 1, "the old one is known still");
+        let missing = handover(&BTreeMap::from([("B", &Source::Store)]), &places).unwrap_err();
+        assert!(missing.contains("creel secret put B"), "{missing}");
+        std::fs::write(site.store("main"), "damaged").unwrap();
+        check_with(&[("A_TOKEN", "of-the-environment")], nowhere, &safe, Ok("of-the-environment"));
+        check_with(&[], nowhere, &safe, Err("damaged"));
     }
 
     #[test]
@@ -178,7 +233,9 @@ mod tests {
     #[test]
     fn a_file_or_a_command_that_is_named_gives_the_value_and_nothing_else_does() {
         let nothing = |_: &str| Some("of-the-environment".to_owned());
-        let check = |source: Source| handover(&BTreeMap::from([("T", &source)]), &nothing, Path::new("/nonexistent"));
+        let safe = no_safe();
+        let places = Places { variable: &nothing, mounted: Path::new("/nonexistent"), safe: &safe };
+        let check = |source: Source| handover(&BTreeMap::from([("T", &source)]), &places);
         let words = |text: &str| Source::Command(["/bin/sh", "-c", text].map(str::to_owned).to_vec());
         let line = |value: &str| Ok(format!("{{\"name\":\"T\",\"value\":\"{value}\"}}\n"));
         assert_eq!(check(words("echo of-a-command")).map(|text| text.to_string()), line("of-a-command"));

@@ -41,14 +41,19 @@ impl Status {
     }
 }
 
-/// Asks the warden and verifies the ledgers.
-pub(crate) async fn fetch(site: &Site) -> Result<Report, ExitCode> {
+/// What the warden says.
+pub(crate) async fn of_warden(site: &Site) -> Result<Report, ExitCode> {
     let link = ask::connect(&site.warden_socket())?;
     link.send(&ToWarden::Status, &[]).await.map_err(|_| ask::lost())?;
-    let mut report = match link.recv::<FromWarden>().await {
-        Ok(Some((FromWarden::Status(report), _))) => *report,
-        _ => return Err(ask::lost()),
-    };
+    match link.recv::<FromWarden>().await {
+        Ok(Some((FromWarden::Status(report), _))) => Ok(*report),
+        _ => Err(ask::lost()),
+    }
+}
+
+/// Asks the warden and verifies the ledgers.
+pub(crate) async fn fetch(site: &Site) -> Result<Report, ExitCode> {
+    let mut report = of_warden(site).await?;
     report.ledger = LedgerStatus { size: 0, verified: true };
     for tenant in &report.tenants {
         let folder = site.tenant(&tenant.name).ledger();

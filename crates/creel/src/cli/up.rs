@@ -10,6 +10,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::Args;
+use creel_secrets::SecretName;
 use zeroize::Zeroizing;
 
 use crate::cli::host::{self, Host};
@@ -17,6 +18,7 @@ use crate::cli::{USAGE, Where, ask, out, status};
 use crate::config::Config;
 use crate::protocol::{FromWarden, ToWarden};
 use crate::provider::{Provider, ProviderKind};
+use crate::safe::Safe;
 use crate::site::Site;
 use crate::warden::{Orders, is_free};
 
@@ -53,13 +55,14 @@ impl Up {
             out::note(report);
             ExitCode::from(USAGE)
         })?;
-        let provider = choose(&config, self.script.as_deref()).map_err(|why| out::fail(USAGE, why))?;
         let usage = |why: String| out::fail(USAGE, why);
-        let secrets = crate::cli::secrets::gather(&config, provider.kind.key_variable()).map_err(usage)?;
+        let site = self.place.site(Some(config.state_dir()));
+        let safe = Safe::new(&site, config.tenant().as_str(), config.key_file());
+        let provider = choose(&config, self.script.as_deref(), &safe).map_err(usage)?;
+        let secrets = crate::cli::secrets::gather(&config, provider.kind.key_variable(), &safe).map_err(usage)?;
         let degraded = self.host.degraded().map_err(usage)?.to_vec();
         self.host.engine().map_err(usage)?;
         host::look(&config, true, &degraded).map_err(|failure| out::fail(failure.code, failure.why))?;
-        let site = self.place.site(Some(config.state_dir()));
         site.make().map_err(|error| out::fail(1, error))?;
         if !is_free(&site) {
             out::note("creel runs already here:");
@@ -97,10 +100,14 @@ impl Up {
     }
 }
 
-/// The provider: as configured, else by the key in the environment, else the scripted model.
-fn choose(config: &Config, script: Option<&std::path::Path>) -> Result<Provider, String> {
+/// The provider: as configured, else by the key in the environment or the store, else the scripted model.
+fn choose(config: &Config, script: Option<&std::path::Path>, safe: &Safe) -> Result<Provider, String> {
+    let store = safe.read()?;
     let present = |kind: ProviderKind| {
-        kind.key_variable().and_then(|name| std::env::var(name).ok()).is_some_and(|value| !value.is_empty())
+        kind.key_variable().is_some_and(|name| {
+            let stored = || SecretName::parse(name).is_ok_and(|name| store.has(&name));
+            std::env::var(name).is_ok_and(|value| !value.is_empty()) || stored()
+        })
     };
     let mut provider = config.provider(&present)?;
     if let Some(path) = script {
@@ -116,7 +123,10 @@ fn choose(config: &Config, script: Option<&std::path::Path>) -> Result<Provider,
     }
     match provider.kind.key_variable() {
         Some(name) if !present(provider.kind) => {
-            Err(format!("the provider `{}` needs its key in the environment: set {name}", provider.kind.name()))
+            let name_of = provider.kind.name();
+            Err(format!(
+                "the provider `{name_of}` needs its key: set {name} in the environment, or `creel secret put {name}`"
+            ))
         }
         _ => Ok(provider),
     }

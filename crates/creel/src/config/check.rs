@@ -96,7 +96,7 @@ pub(super) fn check(
     let exec = checker.exec(exec);
     let RawLedger { durability } = ledger;
     let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
-    let state = checker.state(state);
+    let (state, key_file) = checker.state(state);
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
     let protected = checker.protected(protected);
@@ -121,6 +121,7 @@ pub(super) fn check(
         exec,
         durability,
         state: state?,
+        key_file,
         openclaw,
         restart,
         files: protected,
@@ -223,16 +224,21 @@ impl Checker<'_> {
         }
     }
 
-    fn state(&mut self, state: RawState) -> Option<PathBuf> {
-        let RawState { dir } = state;
+    fn state(&mut self, state: RawState) -> (Option<PathBuf>, Option<PathBuf>) {
+        let RawState { dir, key_file } = state;
+        if let Some(file) = key_file.as_ref().filter(|file| !Path::new(&file.value).is_absolute()) {
+            let help = "for instance `/etc/creel/secrets.key`";
+            self.fault(file.span.clone(), "`state.key_file` must be an absolute path", help);
+        }
+        let key_file = key_file.map(|file| PathBuf::from(file.value));
         let path = PathBuf::from(&dir.value);
         let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         if path.is_absolute() && plain && dir.value.len() <= STATE_DIR_LIMIT && path.parent().is_some() {
-            return Some(path);
+            return (Some(path), key_file);
         }
         let what = format!("`state.dir` can't be `{}`", short(&dir.value));
         self.fault(dir.span, what, format!("legal is an absolute path without `..`, at most {STATE_DIR_LIMIT} bytes"));
-        None
+        (None, key_file)
     }
 
     /// A list of names of tools or plugins, each once: `tool`, `group:web`, `vendor/plugin`.

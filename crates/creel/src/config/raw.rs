@@ -233,13 +233,22 @@ section! {
         /// `json /MEMBER/MEMBER` (a text of a JSON body) or `form NAME` (a field of a URL-encoded one).
         slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
             why "what most interfaces take";
-        /// The file that holds the value, for root alone to read. Without this and `command`: the environment of `creel up`
-        /// (`NAME`, or the path of a file in `NAME_FILE`), the credentials of systemd, `/run/secrets`.
+        /// The file that holds the value, for root alone to read. Without this, `command` and `store`: the environment of `creel
+        /// up` (`NAME`, or the path of a file in `NAME_FILE`), the credentials of systemd, `/run/secrets`, and last the store.
         file: Option<Placed<String>> = None, Legal::Text("an absolute path"),
             why "secrets are handed over in the usual places", example "\"/etc/creel/crm-token\"";
         /// The command whose output, one line, is the value: a program by its absolute path, and its arguments. `creel up` runs it.
         command: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
             why "secrets are handed over in the usual places", example "[\"/usr/bin/pass\", \"crm/token\"]";
+        /// The value is in Creel's own sealed store: `creel secret put NAME`.
+        store: Placed<bool> = Placed::unset(false), Legal::Flag,
+            why "secrets are handed over in the usual places";
+        /// The command whose output is a new value, one line; `creel secret rotate NAME` runs it. For secrets of the store.
+        rotate_with: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
+            why "only you know who makes a new one", example "[\"/etc/creel/new-crm-token\"]";
+        /// How long a value that was exchanged is still taken out of answers and stopped where it would leave.
+        overlap: Placed<String> = Placed::unset("1h".to_owned()), Legal::Text("a time such as `30s`, `15m`, `1h` or `30d`, at most `365d`"),
+            why "what is under way with the old one ends within it";
     }
 }
 
@@ -374,6 +383,10 @@ section! {
             Legal::Text("an absolute path without `..`, at most 80 bytes"),
             why "the place for state by the Filesystem Hierarchy Standard, section 5.8; sockets below it must fit in \
                  the 107 bytes of unix(7)";
+        /// The file with the key of the store of secrets, 64 hexadecimal digits for its owner alone; made at the first use. On
+        /// another disk than `dir`, one is worth nothing without the other. Without this: `secrets.key` beside the store.
+        key_file: Option<Placed<String>> = None, Legal::Text("an absolute path"),
+            why "a store that needs nothing else to start", example "\"/etc/creel/secrets.key\"";
     }
 }
 

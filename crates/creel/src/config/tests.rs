@@ -433,7 +433,7 @@ fn the_sample_is_the_defaults() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
         .filter(|line| {
-            !["script =", "name = \"dns", "ca = \"dns", "client_", "command ="]
+            !["script =", "name = \"dns", "ca = \"dns", "client_", "command =", "rotate_with ="]
                 .iter()
                 .any(|start| line.starts_with(start))
         })

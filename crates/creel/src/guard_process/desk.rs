@@ -13,14 +13,17 @@ use std::time::Duration;
 
 use creel_guard::{Action, Facts, Guard, Receipt, RecordId, Refusal, Taint};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::alerts::Alerts;
+use super::secrets::Secrets;
 use super::snapshots::Snapshots;
-use super::watch::Quarantine;
+use super::watch::{Quarantine, Watch};
 use crate::config::{Config, Live};
 use crate::files::FilesTask;
 use crate::files::versions::Shelf;
 use crate::link::{Link, memory_file, read_memory_file};
+use crate::memory::MemoryTask;
 use crate::memory::auditor::Auditor;
 use crate::protocol::{FromGuard, Sheet, ToGuard};
 use crate::snapshot::SnapshotTask;
@@ -40,26 +43,26 @@ pub(crate) struct Desk {
     streams: Mutex<HashMap<u64, oneshot::Sender<Result<OwnedFd, String>>>>,
     holds: Mutex<HashMap<u64, oneshot::Sender<Result<bool, String>>>>,
     receipts: Mutex<HashMap<u64, Receipt>>,
-    auditor: Auditor,
-    alerts: Arc<Alerts>,
-    shelf: Arc<Shelf>,
+    keepers: Keepers,
     put_backs: Mutex<HashMap<u64, oneshot::Sender<Result<(), String>>>>,
-    snapshots: Arc<Snapshots>,
     lent: Mutex<HashMap<u64, oneshot::Sender<Result<Ends, String>>>>,
 }
 
 /// What a helper writes, and what it reads.
 type Ends = [OwnedFd; 2];
 
+/// Whom the desk hands what it is asked for.
+pub(crate) struct Keepers {
+    pub(super) auditor: Auditor,
+    pub(super) alerts: Arc<Alerts>,
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) secrets: Secrets,
+    pub(super) watch: Arc<Watch>,
+}
+
 impl Desk {
-    pub(crate) fn new(
-        link: Link,
-        guard: Guard,
-        start: Config,
-        live: Live,
-        auditor: Auditor,
-        (alerts, shelf, snapshots): (Arc<Alerts>, Arc<Shelf>, Arc<Snapshots>),
-    ) -> Arc<Self> {
+    pub(crate) fn new(link: Link, guard: Guard, start: Config, live: Live, keepers: Keepers) -> Arc<Self> {
         Arc::new(Self {
             link,
             guard,
@@ -71,11 +74,8 @@ impl Desk {
             streams: Mutex::default(),
             holds: Mutex::default(),
             receipts: Mutex::default(),
-            auditor,
-            alerts,
-            shelf,
+            keepers,
             put_backs: Mutex::default(),
-            snapshots,
             lent: Mutex::default(),
         })
     }
@@ -144,11 +144,9 @@ impl Desk {
                 });
             }
             ToGuard::Memory { id, task, json } => {
-                tokio::spawn(async move {
-                    let (code, said) = super::memory::look_after(&self.auditor, &self.alerts, task, json, fds).await;
-                    let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
-                });
+                tokio::spawn(async move { self.look_after_memory(id, task, json, fds).await });
             }
+            ToGuard::Secrets { id } => self.take_secrets(id, fds.pop()),
             ToGuard::Files { id, task, json } => {
                 tokio::spawn(async move { self.look_at_files(id, task, json, fds).await });
             }
@@ -205,13 +203,38 @@ impl Desk {
         }
     }
 
+    async fn look_after_memory(&self, id: u64, task: MemoryTask, json: bool, fds: Vec<OwnedFd>) {
+        let Keepers { auditor, alerts, .. } = &self.keepers;
+        let (code, said) = super::memory::look_after(auditor, alerts, task, json, fds).await;
+        let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
+    }
+
+    fn take_secrets(self: Arc<Self>, id: u64, secrets: Option<OwnedFd>) {
+        // in this very order: the last that came is the one that stays
+        let (code, said) = match self.exchange_secrets(secrets) {
+            Ok(()) => (0, String::new()),
+            Err(why) => (1, why),
+        };
+        tokio::spawn(async move {
+            let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
+        });
+    }
+
+    /// Takes new values over, all of them or none.
+    fn exchange_secrets(&self, secrets: Option<OwnedFd>) -> Result<(), String> {
+        let fd = secrets.ok_or("no values came")?;
+        let bytes = read_memory_file(fd, super::LONGEST_SETUP).map_err(|error| error.to_string())?;
+        let Keepers { auditor, secrets, watch, .. } = &self.keepers;
+        secrets.exchange(Zeroizing::new(bytes), watch, auditor)
+    }
+
     async fn look_at_files(&self, id: u64, task: FilesTask, json: bool, fds: Vec<OwnedFd>) {
-        let (code, said) = super::files::look_after(&self.shelf, self, task, json, fds).await;
+        let (code, said) = super::files::look_after(&self.keepers.shelf, self, task, json, fds).await;
         let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
     }
 
     async fn look_at_snapshots(&self, id: u64, task: SnapshotTask, json: bool, fds: Vec<OwnedFd>) {
-        let (code, said) = Arc::clone(&self.snapshots).look_after(task, json, fds).await;
+        let (code, said) = Arc::clone(&self.keepers.snapshots).look_after(task, json, fds).await;
         let _ = self.link.send(&FromGuard::Looked { id, code, said }, &[]).await;
     }
 

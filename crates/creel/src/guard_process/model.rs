@@ -12,21 +12,14 @@ use creel_doors::stream::{Body, BoxError};
 use creel_doors::upstream::{Client, Resolve};
 use creel_guard::{BoxFuture, Guard};
 use creel_scripted_model::{Script, ScriptedModel};
-use creel_secrets::{Broker, MemoryBroker, parse_handover};
+use creel_secrets::Broker;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::protocol::GuardSetup;
 use crate::provider::{ProviderKind, WireFormat};
-
-/// The secrets that were handed over.
-pub(super) fn broker(secrets: Zeroizing<Vec<u8>>) -> Result<MemoryBroker, String> {
-    let handed = parse_handover(secrets).map_err(|error| error.to_string())?;
-    MemoryBroker::new(handed).map_err(|error| error.to_string())
-}
 
 /// The model door of this tenant.
 pub(super) fn door(

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use creel_doors::leak::Leaks;
 use creel_guard::{
@@ -60,7 +60,7 @@ pub(crate) struct Trip {
 /// Looks for known values in what the agent does.
 pub(crate) struct Watch {
     inner: Arc<dyn Judge>,
-    scanner: Scanner,
+    scanner: RwLock<Arc<Scanner>>,
     canaries: BTreeSet<String>,
     /// What each canary is: worth nothing to whoever reads it here.
     values: BTreeMap<String, String>,
@@ -93,7 +93,7 @@ impl Watch {
             nest.0.iter().map(|canary| (canary.name.clone(), canary.value.clone())).collect();
         let watch = Self {
             inner,
-            scanner: Scanner::known_only(known),
+            scanner: RwLock::new(Arc::new(Scanner::known_only(known))),
             canaries: values.keys().cloned().collect(),
             values,
             quarantine: watch::channel(quarantine).0,
@@ -102,6 +102,15 @@ impl Watch {
             alerts,
         };
         Ok((Arc::new(watch), out))
+    }
+
+    /// Looks for these values from now on.
+    pub(super) fn look_for(&self, known: Known) {
+        *self.scanner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Scanner::known_only(known));
+    }
+
+    fn scanner(&self) -> Arc<Scanner> {
+        Arc::clone(&self.scanner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Why the agent is in quarantine; `None` when it is not.
@@ -139,7 +148,8 @@ impl Watch {
 
     /// Whether each canary would be noticed in a request: asked of the very search that the doors ask, without the alarm.
     pub(crate) fn try_canaries(&self) -> Vec<(String, bool)> {
-        let known = self.scanner.known();
+        let scanner = self.scanner();
+        let known = scanner.known();
         let noticed = |name: &String| {
             self.values.get(name).is_some_and(|value| {
                 let text = format!("GET /?q={value} HTTP/1.1");
@@ -152,7 +162,8 @@ impl Watch {
     /// The first known value in a text, by name, with the form that it has there. Placeholders count where bytes leave: the
     /// agent's own programs and tools may have them.
     fn look(&self, text: &[u8], leaves: bool) -> Option<(String, &'static str)> {
-        let known = self.scanner.known();
+        let scanner = self.scanner();
+        let known = scanner.known();
         if known.is_empty() {
             return None;
         }
@@ -161,7 +172,7 @@ impl Watch {
             let hit = known.find(text).into_iter().find(|hit| hit.confidence >= 1.0 && counts(&hit.value))?;
             return Some((known.id(hit.value).to_owned(), hit.form));
         }
-        let found = self.scanner.scan(text).into_iter().filter(|found| found.confidence >= 1.0);
+        let found = scanner.scan(text).into_iter().filter(|found| found.confidence >= 1.0);
         let (value, form) = found.filter_map(|found| found.known).find(|(value, _)| counts(value))?;
         Some((known.id(value).to_owned(), form))
     }
@@ -237,7 +248,8 @@ impl Breakers for Watch {
 
 impl Leaks for Watch {
     fn find(&self, bytes: &[u8]) -> Option<String> {
-        let known = self.scanner.known();
+        let scanner = self.scanner();
+        let known = scanner.known();
         let hit = known.find(bytes).into_iter().find(|hit| hit.confidence >= 1.0)?;
         Some(self.sound(known.id(hit.value), hit.form, "the body of a request"))
     }

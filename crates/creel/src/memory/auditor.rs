@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use creel_guard::{Actor, Guard, Outcome, Tenant};
@@ -29,7 +29,7 @@ const LINES: usize = 1_000;
 pub(crate) struct Auditor {
     guard: Guard,
     tenant: Tenant,
-    scanner: Arc<Scanner>,
+    scanner: RwLock<Arc<Scanner>>,
     store: Store,
     clean: Mutex<HashSet<[u8; 32]>>,
     /// One audit at a time.
@@ -93,11 +93,21 @@ impl Auditor {
         Self {
             guard,
             tenant,
-            scanner: Arc::new(scanner),
+            scanner: RwLock::new(Arc::new(scanner)),
             store: Store::new(home.join("memory")),
             clean: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Looks with this one from now on; what was clean is looked at again.
+    pub(crate) fn look_for(&self, scanner: Scanner) {
+        *self.scanner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(scanner);
+        self.clean().clear();
+    }
+
+    fn scanner(&self) -> Arc<Scanner> {
+        Arc::clone(&self.scanner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Does what needs no helper.
@@ -170,9 +180,10 @@ impl Auditor {
         if self.clean().contains(&key) {
             return Ok(None);
         }
-        let (scanner, accepted) = (Arc::clone(&self.scanner), Arc::clone(accepted));
+        let (scanner, accepted) = (self.scanner(), Arc::clone(accepted));
+        let with = Arc::clone(&scanner);
         let seen = tokio::task::spawn_blocking(move || {
-            let mut flaws = audit(&content, kind, &scanner);
+            let mut flaws = audit(&content, kind, &with);
             let mended = mend(&content, &flaws, DRAFT, |bytes| accepted.contains(&digest(bytes)));
             let within = |flaw: &Flaw| {
                 mended.spared.iter().any(|place| place.start <= flaw.place.start && flaw.place.end <= place.end)
@@ -186,7 +197,10 @@ impl Auditor {
             if clean.len() >= REMEMBERED {
                 clean.clear();
             }
-            clean.insert(key);
+            // Another one may have come meanwhile, which knows more.
+            if Arc::ptr_eq(&scanner, &self.scanner()) {
+                clean.insert(key);
+            }
             return Ok(None);
         }
         Ok(Some(seen))

@@ -42,6 +42,9 @@ pub(crate) struct TenantStatus {
     /// The rules in force.
     #[serde(default)]
     pub(crate) policy: PolicyStatus,
+    /// What the guard fills in.
+    #[serde(default)]
+    pub(crate) secrets: Vec<SecretStatus>,
     /// Why the agent is in quarantine; none when it is not.
     #[serde(default)]
     pub(crate) quarantine: Option<QuarantineStatus>,
@@ -63,6 +66,19 @@ pub(crate) struct TenantStatus {
     pub(crate) init_pid: i32,
     /// The process behind the jail's inner wall on the host, 0 without one.
     pub(crate) wall_pid: i32,
+}
+
+/// A secret that the guard fills in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SecretStatus {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where its value comes from: `usual`, `file`, `command` or `store`.
+    pub(crate) source: String,
+    /// Whether Creel itself gets a new value: a file or a command has it, or a program makes one.
+    pub(crate) by_itself: bool,
+    /// How many old values are still looked for.
+    pub(crate) old: usize,
 }
 
 /// Why the agent is in quarantine.

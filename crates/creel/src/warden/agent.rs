@@ -7,6 +7,7 @@
 mod errands;
 mod quarantine;
 mod rules;
+mod secrets;
 mod takeover;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -30,6 +31,7 @@ use crate::warden::Orders;
 
 pub(super) use rules::NotTaken;
 use rules::Rules;
+pub(super) use secrets::Maker;
 
 /// How often a starting agent is asked whether it is ready.
 const ASK_STARTING: Duration = Duration::from_millis(500);
@@ -81,6 +83,8 @@ pub(super) struct Agent {
     told: Vec<String>,
     failure: Option<String>,
     hold: Option<quarantine::Hold>,
+    /// When the next old value of a secret lapses, in milliseconds since 1970.
+    lapses: Option<u64>,
     wishes: Wishes,
     news: News,
 }
@@ -118,6 +122,7 @@ impl Agent {
             told: Vec::new(),
             failure: None,
             hold: None,
+            lapses: Some(0),
             wishes,
             news,
         };
@@ -532,6 +537,7 @@ impl Agent {
             leaks_possible: self.config.leaks(),
             exceptions: self.config.exceptions(&crate::run::own_addresses()),
             policy: self.rules.status(),
+            secrets: self.secrets_status(),
             quarantine: self.quarantine_status(),
             guard_restarts: self.guard_restarts,
             guard_takeovers: self.guard_takeovers,

@@ -6,6 +6,7 @@
 mod files;
 mod memory;
 mod reload;
+mod secrets;
 mod snapshots;
 
 use std::collections::{HashMap, VecDeque};
@@ -56,6 +57,7 @@ struct Desk {
     put_backs: HashMap<u64, u64>,
     /// The one helper for snapshots and the wish that it was lent for.
     hands: Option<(u64, u64)>,
+    exchanges: secrets::Exchanges,
 }
 
 struct Helper {
@@ -135,6 +137,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         return ExitCode::FAILURE;
     };
     let (agent, mut wishes, mut newspaper) = Agent::new(site.clone(), orders, config);
+    let (exchanges, mut values) = secrets::Exchanges::new();
     let mut desk = Desk {
         site,
         agent,
@@ -147,6 +150,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         memory: memory::Memory::new(),
         put_backs: HashMap::new(),
         hands: None,
+        exchanges,
     };
     if let Err(failure) = desk.agent.start().await {
         last_words(visitors, &failure).await;
@@ -158,10 +162,12 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         tokio::select! {
             Some(visit) = visitors.recv() => desk.welcome(visit).await,
             Some((run, wish)) = wishes.recv() => desk.fulfil(run, wish).await,
+            Some(value) = values.recv() => desk.rotate(value).await,
             Some((run, news)) = newspaper.recv() => desk.hear(run, news).await,
             _ = clock.tick() => {
                 desk.notify.alive(crate::clock::now());
                 desk.agent.tick().await;
+                desk.agent.lapse_secrets().await;
                 desk.audit_when_due().await;
             }
             _ = terminate.recv() => desk.agent.stop(false).await,
@@ -210,6 +216,7 @@ impl Desk {
             ToWarden::Memory { task, json } => self.look_after_memory(Some((link, uid)), task, json, fds).await,
             ToWarden::Files { task, json } => self.look_at_files(link, uid, task, json, fds).await,
             ToWarden::Snapshot { task, json } => self.look_at_snapshots(link, uid, task, json, fds).await,
+            ToWarden::Rotate { name } => self.want_rotation(link, uid, &name, fds).await,
             ToWarden::Inside { task } => self.send_inside(link, uid, &task, fds).await,
         }
     }

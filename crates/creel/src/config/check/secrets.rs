@@ -3,6 +3,7 @@
 //! Owns the forms of those settings and what makes no sense together. Never sees a value. `check` calls it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use creel_guard::{HostName, Mode, Slot};
 use creel_policy::{HostPattern, PathGlob, SecretPlace};
@@ -10,14 +11,14 @@ use creel_policy::{HostPattern, PathGlob, SecretPlace};
 use super::{Checker, short};
 use crate::config::raw::RawSecret;
 use crate::config::size::Placed;
-use crate::config::{Allow, Secret, Source};
+use crate::config::{Allow, Rotation, Secret, Source};
 
 /// Variables that change how programs are run: a placeholder in one of them would break what it touches.
 const RESERVED: [&str; 5] = ["LD_", "NODE_", "OPENCLAW_", "CREEL_", "SSL_"];
 
 impl Checker<'_> {
     pub(super) fn secrets(&mut self, entries: Vec<Placed<RawSecret>>, egress: &[Allow]) -> Vec<Secret> {
-        let mut secrets: Vec<Secret> = Vec::new();
+        let (mut secrets, mut makers): (Vec<Secret>, Vec<_>) = (Vec::new(), Vec::new());
         for entry in entries {
             let span = entry.span.clone();
             let Some(secret) = self.secret_entry(entry) else { continue };
@@ -35,13 +36,27 @@ impl Checker<'_> {
             let said = secrets.iter().find(|one| one.place.secret == *name && one.source != Source::Usual);
             if said.is_some_and(|said| secret.source != Source::Usual && secret.source != said.source) {
                 let what = format!("two entries say in different ways where `{name}` comes from");
-                self.fault(span.clone(), what, "leave `file` and `command` to one of them");
+                self.fault(span.clone(), what, "leave `file`, `command` and `store` to one of them");
+            }
+            let said = secrets.iter().find_map(|one| one.rotation.as_ref().filter(|_| one.place.secret == *name));
+            if said.is_some_and(|said| secret.rotation.as_ref().is_some_and(|own| own != said)) {
+                let what = format!("two entries say in different ways how `{name}` is exchanged");
+                self.fault(span.clone(), what, "leave `rotate_with` and `overlap` to one of them");
             }
             if secrets.iter().any(|one| one.place == *place) {
                 self.fault(span.clone(), format!("a second entry for `{name}` at this place"), "take one out");
             }
+            if secret.rotation.as_ref().is_some_and(|rotation| rotation.with.is_some()) {
+                makers.push((name.clone(), span.clone()));
+            }
             self.reachable(place, egress, span);
             secrets.push(secret);
+        }
+        for (name, span) in makers {
+            if !secrets.iter().any(|one| one.place.secret == name && one.source == Source::Store) {
+                let help = "add `store = true` and put the value there: `creel secret put`";
+                self.fault(span, format!("`rotate_with` of `{name}` needs a place for what it makes"), help);
+            }
         }
         secrets
     }
@@ -76,8 +91,23 @@ impl Checker<'_> {
 
     fn secret_entry(&mut self, entry: Placed<RawSecret>) -> Option<Secret> {
         let Placed { value: raw, span } = entry;
-        let RawSecret { name, skill, variable, host, ports, methods, paths, slot, file, command } = raw;
-        let source = self.source(file, command);
+        let RawSecret {
+            name,
+            skill,
+            variable,
+            host,
+            ports,
+            methods,
+            paths,
+            slot,
+            file,
+            command,
+            store,
+            rotate_with,
+            overlap,
+        } = raw;
+        let source = self.source(file, command, &store);
+        let rotation = self.rotation(rotate_with, &overlap);
         let ports = self.ports(&ports.value);
         let methods = methods.map(|methods| self.methods(&methods));
         let paths = paths.map(|paths| self.paths(&paths, creel_guard::Oddities::default()));
@@ -109,7 +139,7 @@ impl Checker<'_> {
         };
         let skill = skill.map(|skill| skill.value);
         let place = SecretPlace { secret: name.value, skill, host, ports, methods, paths, slot: slot? };
-        Some(Secret { place, variable, source: source? })
+        Some(Secret { place, variable, source: source?, rotation })
     }
 
     fn slot(&mut self, slot: &Placed<String>, paths: Option<&[PathGlob]>) -> Option<Slot> {
@@ -127,28 +157,61 @@ impl Checker<'_> {
         }
     }
 
-    fn source(&mut self, file: Option<Placed<String>>, command: Option<Placed<Vec<Placed<String>>>>) -> Option<Source> {
-        match (file, command) {
-            (None, None) => Some(Source::Usual),
-            (Some(file), None) if Path::new(&file.value).is_absolute() => Some(Source::File(file.value.into())),
-            (Some(file), None) => {
+    fn source(
+        &mut self,
+        file: Option<Placed<String>>,
+        command: Option<Placed<Vec<Placed<String>>>>,
+        store: &Placed<bool>,
+    ) -> Option<Source> {
+        match (file, command, store.value) {
+            (None, None, false) => Some(Source::Usual),
+            (None, None, true) => Some(Source::Store),
+            (Some(file), None, false) if Path::new(&file.value).is_absolute() => Some(Source::File(file.value.into())),
+            (Some(file), None, false) => {
                 self.fault(file.span, "`file` must be an absolute path", "for instance `/etc/creel/crm-token`");
                 None
             }
-            (None, Some(command)) => {
-                let words: Vec<String> = command.value.into_iter().map(|word| word.value).collect();
-                if words.first().is_some_and(|program| Path::new(program).is_absolute()) {
-                    return Some(Source::Command(words));
-                }
-                let help = "for instance `[\"/usr/bin/pass\", \"crm/token\"]`; no shell reads it";
-                self.fault(command.span, "`command` must begin with the absolute path of a program", help);
-                None
-            }
-            (Some(file), Some(_)) => {
+            (None, Some(command), false) => Some(Source::Command(self.command("command", command)?)),
+            (Some(file), Some(_), _) => {
                 self.fault(file.span, "`file` and `command` can't both say where it comes from", "take one out");
                 None
             }
+            (Some(_), _, true) | (_, Some(_), true) => {
+                let what = "`store` and `file` or `command` can't both say where it comes from";
+                self.fault(store.span.clone(), what, "take one out");
+                None
+            }
         }
+    }
+
+    /// A program by its absolute path, and its arguments.
+    fn command(&mut self, name: &str, command: Placed<Vec<Placed<String>>>) -> Option<Vec<String>> {
+        let words: Vec<String> = command.value.into_iter().map(|word| word.value).collect();
+        if words.first().is_some_and(|program| Path::new(program).is_absolute()) {
+            return Some(words);
+        }
+        let help = "for instance `[\"/usr/bin/pass\", \"crm/token\"]`; no shell reads it";
+        self.fault(command.span, format!("`{name}` must begin with the absolute path of a program"), help);
+        None
+    }
+
+    /// How it is exchanged; none when the entry says nothing of it.
+    fn rotation(&mut self, with: Option<Placed<Vec<Placed<String>>>>, overlap: &Placed<String>) -> Option<Rotation> {
+        if with.is_none() && overlap.span.is_none() {
+            return None;
+        }
+        let with = with.and_then(|with| self.command("rotate_with", with));
+        let overlap = self.time("overlap", overlap).unwrap_or_default();
+        Some(Rotation { with, overlap })
+    }
+
+    fn time(&mut self, name: &str, text: &Placed<String>) -> Option<Duration> {
+        let time = time(&text.value);
+        if time.is_none() {
+            let help = "a number and `s`, `m`, `h` or `d`: `30s`, `15m`, `1h`, `30d`; at most `365d`";
+            self.fault(text.span.clone(), format!("`{name}` can't be `{}`", short(&text.value)), help);
+        }
+        time
     }
 
     fn variable(&mut self, name: &Placed<String>, variable: Option<Placed<String>>) -> String {
@@ -168,6 +231,17 @@ impl Checker<'_> {
     }
 }
 
+/// `30s`, `15m`, `1h`, `30d`; at most a year.
+fn time(text: &str) -> Option<Duration> {
+    let (unit, seconds) =
+        [("s", 1), ("m", 60), ("h", 3600), ("d", DAY)].into_iter().find(|(unit, _)| text.ends_with(unit))?;
+    let number = text.strip_suffix(unit).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let seconds = number.parse::<u64>().ok()?.checked_mul(seconds)?;
+    (seconds <= 365 * DAY).then(|| Duration::from_secs(seconds))
+}
+
+const DAY: u64 = 86_400;
+
 /// Letters, digits, `_`, `-` and `.`, at most so many.
 fn is_plain(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
@@ -176,6 +250,7 @@ fn is_plain(text: &str, most: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::Config;
 
     const HOST: &str = "[[egress.allow]]\nhost = \"a.test\"\n";
@@ -199,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_says_how_its_value_is_exchanged_for_all_of_its_name() {
+        let own = "[[secret]]\nname = \"T\"\nhost = \"a.test\"\n";
+        let more = "store = true\nrotate_with = [\"/bin/new\", \"t\"]\noverlap = \"15m\"\n";
+        let text = format!("{HOST}{own}{more}{own}slot = \"query q\"\n");
+        let config = Config::again("c".as_ref(), &text, &[]).unwrap();
+        let with = Some(vec!["/bin/new".to_owned(), "t".to_owned()]);
+        let wanted = Rotation { with, overlap: Duration::from_secs(900) };
+        assert_eq!((config.source_of("T"), config.rotation_of("T")), (&Source::Store, wanted));
+        assert_eq!((config.source_of("U"), config.rotation_of("U")), (&Source::Usual, Rotation::default()));
+        for (text, seconds) in [("30s", 30), ("1h", 3600), ("365d", 365 * DAY)] {
+            assert_eq!(time(text), Some(Duration::from_secs(seconds)));
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_told() {
         let own = "[[secret]]\nname = \"T\"\nhost = \"a.test\"\n";
         for (text, wanted) in [
@@ -214,6 +304,14 @@ mod tests {
             (&format!("{own}file = \"t\"\n"), "must be an absolute path"),
             (&format!("{own}command = [\"pass\"]\n"), "must begin with the absolute path"),
             (&format!("{own}file = \"/t\"\ncommand = [\"/bin/x\"]\n"), "can't both say"),
+            (&format!("{own}store = true\nfile = \"/t\"\n"), "can't both say"),
+            (&format!("{own}store = true\nrotate_with = [\"new\"]\n"), "`rotate_with` must begin"),
+            (&format!("{own}rotate_with = [\"/bin/new\"]\n"), "needs a place for what it makes"),
+            (&format!("{own}overlap = \"1\"\n"), "`overlap` can't be `1`"),
+            (&format!("{own}overlap = \"h\"\n"), "`overlap` can't be"),
+            (&format!("{own}overlap = \"366d\"\n"), "`overlap` can't be"),
+            (&format!("{own}overlap = \"1h\"\n{own}slot = \"query q\"\noverlap = \"2h\"\n"), "how `T` is exchanged"),
+            ("[state]\nkey_file = \"k\"\n", "`state.key_file` must be"),
             (&format!("{own}{own}"), "a second entry for `T`"),
             (&format!("{own}{own}skill = \"x\"\n"), "the one variable `T`"),
             (&format!("{own}{own}slot = \"query q\"\nvariable = \"U\"\n"), "in two variables"),

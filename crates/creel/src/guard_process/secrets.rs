@@ -1,0 +1,50 @@
+//! The tenant's secrets in the guard, and their exchange.
+//!
+//! Owns [`Secrets`]: it takes new values over while all doors serve. Whoever looks for values knows the new ones before the
+//! first of them is filled in, and the old ones as long as the warden says. It never shows one. The desk calls it.
+
+use std::sync::Arc;
+
+use creel_scan::secrets::{Known, Scanner};
+use creel_secrets::{Keyring, MemoryBroker};
+use zeroize::Zeroizing;
+
+use super::watch::{self, Watch};
+use crate::memory::auditor::Auditor;
+use crate::protocol::GuardSetup;
+
+/// Values, and what is looked for beside them.
+pub(crate) struct Secrets {
+    pub(super) broker: Arc<MemoryBroker>,
+    /// Canaries, and what stands for secrets.
+    aside: Vec<(String, String)>,
+}
+
+impl Secrets {
+    /// What was handed over.
+    pub(super) fn new(secrets: Zeroizing<Vec<u8>>, setup: &GuardSetup) -> Result<Self, String> {
+        let ring = Keyring::parse(secrets).map_err(|error| error.to_string())?;
+        let broker = Arc::new(MemoryBroker::of(ring).with_placeholders(setup.placeholders.clone()));
+        let bait = setup.canaries.0.iter().map(|one| (one.name.clone(), one.value.clone()));
+        let stand_ins = setup.placeholders.iter().map(|one| (watch::stand_in(one), one.value.clone()));
+        Ok(Self { broker, aside: bait.chain(stand_ins).collect() })
+    }
+
+    /// Every value that must not leave: secrets, canaries, and what stands for secrets.
+    pub(super) fn known(&self) -> Known {
+        self.broker.known_with(self.aside())
+    }
+
+    fn aside(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.aside.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+    }
+
+    /// Has everybody work with these values from now on.
+    pub(super) fn exchange(&self, secrets: Zeroizing<Vec<u8>>, watch: &Watch, auditor: &Auditor) -> Result<(), String> {
+        let ring = Keyring::parse(secrets).map_err(|error| error.to_string())?;
+        watch.look_for(ring.known_with(self.aside()));
+        auditor.look_for(Scanner::new(ring.known_with(std::iter::empty())));
+        self.broker.replace(ring);
+        Ok(())
+    }
+}
