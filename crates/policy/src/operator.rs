@@ -4,6 +4,7 @@
 //! is an error. A `forbid` refuses or asks, a `permit` lifts a question of a shipped rule; no rule of theirs lifts a
 //! refusal, and none speaks of people's acts on Creel. What can't be evaluated refuses. Pure.
 
+mod index;
 mod permit;
 mod request;
 
@@ -11,11 +12,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Decision, Effect, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning,
-    Validator,
+    ActionConstraint, Authorizer, Effect, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use creel_guard::{Action, Facts, Judgement, Question, Refusal, RuleId, Verdict};
 
+use index::Index;
 pub use permit::permit;
 
 /// The shipped schema, as `creel policy schema` prints it.
@@ -36,7 +37,7 @@ struct Rules {
     /// Name and text of each file.
     files: Vec<(String, String)>,
     /// Of each verb the rules that can speak of it.
-    by_verb: HashMap<&'static str, PolicySet>,
+    by_verb: HashMap<&'static str, Index>,
     of: BTreeMap<String, Rule>,
 }
 
@@ -111,27 +112,31 @@ impl Operator {
     /// What these rules make of what the shipped ones said.
     pub(crate) fn judge(&self, action: &Action, facts: &Facts, shipped: Judgement) -> Judgement {
         let verb = action.deed.verb();
-        let set = match (&shipped.verdict, self.0.by_verb.get(verb)) {
+        let index = match (&shipped.verdict, self.0.by_verb.get(verb)) {
             (Verdict::Deny(_), _) | (_, None) => return shipped,
-            (_, Some(set)) => set,
+            (_, Some(index)) => index,
         };
-        let answer = match request::of(action, facts) {
-            Ok(Some((request, entities))) => Authorizer::new().is_authorized(&request, set, &entities),
+        let asked = match request::of(action, facts) {
+            Ok(Some(asked)) => asked,
             Ok(None) => return shipped,
             Err(why) => return failed(&shipped, &why),
         };
-        if let Some(error) = answer.diagnostics().errors().next() {
-            return failed(&shipped, &error.to_string());
+        let mut spoke: Vec<&Rule> = Vec::new();
+        for set in index.of(&asked.names) {
+            let answer = Authorizer::new().is_authorized(&asked.request, set, &asked.entities);
+            if let Some(error) = answer.diagnostics().errors().next() {
+                return failed(&shipped, &error.to_string());
+            }
+            spoke.extend(answer.diagnostics().reason().filter_map(|id| self.0.of.get(id.as_ref() as &str)));
         }
-        let mut spoke: Vec<&Rule> =
-            answer.diagnostics().reason().filter_map(|id| self.0.of.get(id.as_ref() as &str)).collect();
-        spoke.sort_by(|one, other| (one.verdict == "ask", &one.id).cmp(&(other.verdict == "ask", &other.id)));
-        match (answer.decision(), spoke.first()) {
-            (Decision::Allow, Some(rule)) => lift(shipped, rule),
-            (Decision::Deny, Some(rule)) if rule.verdict == "ask" => ask(action, shipped, rule),
-            (Decision::Deny, Some(rule)) => deny(&shipped, rule),
-            // Cedar's own default is to deny; here the shipped rules have spoken already.
-            (_, None) => shipped,
+        // A refusal counts before a question, and both before what lifts one. Where nobody spoke the shipped rules have.
+        let rank = |rule: &Rule| ["deny", "ask", "allow"].iter().position(|word| *word == rule.verdict);
+        spoke.sort_by(|one, other| (rank(one), &one.id).cmp(&(rank(other), &other.id)));
+        match spoke.first() {
+            Some(rule) if rule.verdict == "allow" => lift(shipped, rule),
+            Some(rule) if rule.verdict == "ask" => ask(action, shipped, rule),
+            Some(rule) => deny(&shipped, rule),
+            None => shipped,
         }
     }
 }
@@ -155,8 +160,7 @@ impl Rules {
             }
             let policy = policy.new_id(PolicyId::new(&id));
             for verb in verbs(&policy.action_constraint()) {
-                let set = self.by_verb.entry(verb).or_default();
-                set.add(policy.clone()).map_err(|error| told(&error, ""))?;
+                self.by_verb.entry(verb).or_default().add(policy.clone()).map_err(|error| told(&*error, ""))?;
             }
             named.add(policy).map_err(|error| told(&error, ""))?;
         }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value,
@@ -18,9 +19,17 @@ const CUT: usize = 120;
 
 type Pairs = Vec<(&'static str, Value)>;
 
+/// An act in these terms.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) entities: Entities,
+    /// The resource's name, and those of all that it lies below.
+    pub(super) names: Vec<EntityUid>,
+}
+
 /// The act as a request with its entities; `None` for a deed that these rules don't speak of.
-pub(super) fn of(action: &Action, facts: &Facts) -> Result<Option<(Request, Entities)>, String> {
-    let Some((resource, context)) = told(action, facts)? else { return Ok(None) };
+pub(super) fn of(action: &Action, facts: &Facts) -> Result<Option<Asked>, String> {
+    let Some((Named { resource, names }, context)) = told(action, facts)? else { return Ok(None) };
     let principal = match &action.actor {
         Actor::Agent => uid("Agent", action.tenant.as_str())?,
         Actor::Person { name } => uid("Person", name)?,
@@ -32,10 +41,16 @@ pub(super) fn of(action: &Action, facts: &Facts) -> Result<Option<(Request, Enti
     let schema = if cfg!(test) { PARSED.as_ref().ok() } else { None };
     let entities = Entities::from_entities([resource.clone()], None).map_err(|error| error.to_string())?;
     let request = Request::new(principal, verb, resource.uid(), context, schema).map_err(|error| error.to_string())?;
-    Ok(Some((request, entities)))
+    Ok(Some(Asked { request, entities, names }))
 }
 
-fn told(action: &Action, facts: &Facts) -> Result<Option<(Entity, Pairs)>, String> {
+/// A resource, with its name and those of all that it lies below.
+struct Named {
+    resource: Entity,
+    names: Vec<EntityUid>,
+}
+
+fn told(action: &Action, facts: &Facts) -> Result<Option<(Named, Pairs)>, String> {
     let tainted = || flag(facts.taint != Taint::Clean);
     Ok(Some(match &action.deed {
         Deed::Send(send) => sent(send, facts)?,
@@ -69,7 +84,7 @@ fn told(action: &Action, facts: &Facts) -> Result<Option<(Entity, Pairs)>, Strin
     }))
 }
 
-fn sent(send: &Send, facts: &Facts) -> Result<(Entity, Pairs), String> {
+fn sent(send: &Send, facts: &Facts) -> Result<(Named, Pairs), String> {
     let (path, query) = send.path.split_once('?').unwrap_or((&send.path, ""));
     let mut context = vec![
         ("scheme", text(&send.scheme)),
@@ -88,7 +103,7 @@ fn sent(send: &Send, facts: &Facts) -> Result<(Entity, Pairs), String> {
     Ok((resource, context))
 }
 
-fn called(call: &Call, facts: &Facts) -> Result<(Entity, Pairs), String> {
+fn called(call: &Call, facts: &Facts) -> Result<(Named, Pairs), String> {
     // Nothing is known of a call that nobody looked at: then it is of the worst kind.
     let unknown = creel_guard::CallFacts { untrusted: true, steered: true, ..Default::default() };
     let known = facts.call.as_deref().unwrap_or(&unknown);
@@ -129,25 +144,39 @@ fn word(value: &impl serde::Serialize) -> String {
 }
 
 /// A host with all names that it lies below for parents.
-fn host(name: &HostName) -> Result<Entity, String> {
+fn host(name: &HostName) -> Result<Named, String> {
     let suffixes = name.as_str().match_indices('.').filter_map(|(at, _)| name.as_str().get(at + 1..));
-    let parents = suffixes.map(|suffix| uid("Host", suffix)).collect::<Result<HashSet<_>, _>>()?;
+    let parents = suffixes.map(|suffix| uid("Host", suffix)).collect::<Result<Vec<_>, _>>()?;
     let attributes = HashMap::from([("name".to_owned(), text(name.as_str()))]);
-    Entity::new(uid("Host", name.as_str())?, attributes, parents).map_err(|error| error.to_string())
+    named(uid("Host", name.as_str())?, attributes, parents)
 }
 
-fn with(kind: &str, id: &str, attribute: &str, value: Value) -> Result<Entity, String> {
-    let attributes = HashMap::from([(attribute.to_owned(), value)]);
-    Entity::new(uid(kind, id)?, attributes, HashSet::new()).map_err(|error| error.to_string())
+fn with(kind: &'static str, id: &str, attribute: &str, value: Value) -> Result<Named, String> {
+    named(uid(kind, id)?, HashMap::from([(attribute.to_owned(), value)]), Vec::new())
 }
 
-fn bare(kind: &str, id: &str) -> Result<Entity, String> {
-    Ok(Entity::new_no_attrs(uid(kind, id)?, HashSet::new()))
+fn bare(kind: &'static str, id: &str) -> Result<Named, String> {
+    named(uid(kind, id)?, HashMap::new(), Vec::new())
 }
 
-fn uid(kind: &str, id: &str) -> Result<EntityUid, String> {
-    let kind: EntityTypeName = format!("Creel::{kind}").parse().map_err(|error| format!("{error}"))?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+fn named(name: EntityUid, attributes: HashMap<String, Value>, parents: Vec<EntityUid>) -> Result<Named, String> {
+    let above = parents.iter().cloned().collect();
+    let resource = Entity::new(name.clone(), attributes, above).map_err(|error| error.to_string())?;
+    let mut names = parents;
+    names.push(name);
+    Ok(Named { resource, names })
+}
+
+/// The kinds in the schema. To read a name of a kind takes longer than all else that a request is made of, so each is read once.
+static KINDS: LazyLock<HashMap<&'static str, EntityTypeName>> = LazyLock::new(|| {
+    let kinds =
+        ["Action", "Address", "Agent", "Daemon", "File", "Host", "Person", "Program", "Provider", "Source", "Tool"];
+    kinds.into_iter().filter_map(|kind| Some((kind, format!("Creel::{kind}").parse().ok()?))).collect()
+});
+
+fn uid(kind: &'static str, id: &str) -> Result<EntityUid, String> {
+    let kind = KINDS.get(kind).ok_or_else(|| format!("there is no kind `{kind}`"))?;
+    Ok(EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id)))
 }
 
 fn text(text: &str) -> Value {

@@ -183,3 +183,49 @@ proptest! {
         prop_assert_eq!(judged.verdict.word(), if refused { "deny" } else { "allow" });
     }
 }
+
+/// Rules whose heads name things in every way that there is.
+const HEADS: [&str; 10] = [
+    r#"forbid(principal, action, resource) when { context has body && context.body > 1000 };"#,
+    r#"forbid(principal, action == Creel::Action::"send", resource == Creel::Host::"a.test");"#,
+    r#"@verdict("ask") forbid(principal, action == Creel::Action::"send", resource in Creel::Host::"wild.test");"#,
+    r#"forbid(principal, action == Creel::Action::"send", resource is Creel::Host in Creel::Host::"x.wild.test");"#,
+    r#"@verdict("ask") forbid(principal, action, resource is Creel::Program);"#,
+    r#"forbid(principal is Creel::Agent, action == Creel::Action::"run", resource == Creel::Program::"ls");"#,
+    r#"permit(principal, action == Creel::Action::"send", resource in Creel::Host::"test");"#,
+    r#"permit(principal, action, resource);"#,
+    r#"@verdict("ask") forbid(principal, action == Creel::Action::"resolve", resource == Creel::Host::"a.test");"#,
+    r#"permit(principal, action in [Creel::Action::"run", Creel::Action::"send"], resource is Creel::Host);"#,
+];
+const ACTS: [&str; 6] = [
+    "send POST https://x.wild.test/ body 1001",
+    "send GET https://x.wild.test/",
+    "send GET https://y.x.wild.test/",
+    "send GET https://a.test/",
+    "run ls",
+    "run env curl",
+];
+
+proptest! {
+    /// What all rules together say by Cedar's own reading is what the ones that the index hands out say.
+    #[test]
+    fn the_index_holds_back_no_rule_that_speaks(picked in proptest::collection::vec(any::<bool>(), HEADS.len()), act in 0..ACTS.len()) {
+        let picked = HEADS.iter().zip(&picked).enumerate().filter(|(_, (_, picked))| **picked);
+        let rules: String = picked.map(|(at, (rule, _))| format!("@id(\"r{at}\") {rule}\n")).collect();
+        let (without, with) = (policy(""), policy(&rules));
+        let (action, facts) = made(&with, ACTS[act]).unwrap();
+        let shipped = without.judge(&action, &facts).verdict.word();
+        let asked = request::of(&action, &facts).unwrap().unwrap();
+        let whole: PolicySet = rules.parse().unwrap();
+        let answer = Authorizer::new().is_authorized(&asked.request, &whole, &asked.entities);
+        let spoke: Vec<_> = answer.diagnostics().reason().map(|id| whole.policy(id).unwrap()).collect();
+        let asks = spoke.iter().all(|rule| rule.annotation("verdict") == Some("ask"));
+        let expected = match (shipped, answer.decision()) {
+            ("deny", _) => "deny",
+            ("ask", cedar_policy::Decision::Allow) => "allow",
+            (_, cedar_policy::Decision::Deny) if !spoke.is_empty() => if asks { "ask" } else { "deny" },
+            (shipped, _) => shipped,
+        };
+        prop_assert_eq!(with.judge(&action, &facts).verdict.word(), expected, "{}", rules);
+    }
+}
