@@ -146,8 +146,11 @@ async fn ask(to: SocketAddr, path: &str, body: &str, begun: Instant) -> Result<T
     let sent = now();
     stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await?;
     let mut lines = BufReader::new(stream).lines();
-    let mut taken = Taken::default();
+    let (mut taken, mut said) = (Taken::default(), String::new());
     while let Some(line) = lines.next_line().await? {
+        if said.len() < 4096 {
+            said.push_str(&line);
+        }
         let Some((_, stamp)) = line.split_once("\"content\":\"t=") else { continue };
         let stamp: f64 = stamp.split(';').next().unwrap_or_default().parse()?;
         if taken.first.is_empty() {
@@ -156,7 +159,7 @@ async fn ask(to: SocketAddr, path: &str, body: &str, begun: Instant) -> Result<T
         taken.events.push(begun.elapsed().as_secs_f64() * 1e6 - stamp);
     }
     if taken.events.len() != EVENTS {
-        return Err(format!("{} of {EVENTS} events came", taken.events.len()).into());
+        return Err(format!("{} of {EVENTS} events came: {said}", taken.events.len()).into());
     }
     Ok(taken)
 }
@@ -218,19 +221,23 @@ async fn event(stream: &mut TcpStream, data: &str) -> std::io::Result<()> {
 /// The model door of an installation with the defaults, before this provider.
 async fn door(folder: &Path, provider: SocketAddr) -> Result<SocketAddr, Failure> {
     let tenant = Tenant::parse("bench")?;
-    let config = Config::again(Path::new("creel.toml"), "", &[]).map_err(|report| report.to_string())?;
+    let place = format!("http://provider.test:{}/v1", provider.port());
+    let text = format!(
+        "[model]\nprovider = \"openai\"\nmodel = \"scripted-1\"\nbase_url = \"{place}\"\naddress = \"127.0.0.1\"\n"
+    );
+    let config = Config::again(Path::new("creel.toml"), &text, &[]).map_err(|report| report.to_string())?;
     let kind = Provider {
         kind: ProviderKind::Openai,
         format: WireFormat::OpenaiCompletions,
         model: "scripted-1".to_owned(),
-        base_url: Some(format!("http://{provider}")),
+        base_url: Some(place.clone()),
         script: None,
     };
     let policy = Policy::new(config.policy(1, &kind, Vec::new()));
     let ledger = Arc::new(FileLedger::open(&folder.join("ledger"), &tenant, OpenOptions::default())?);
     let guard = Guard::new(Arc::new(policy), ledger, Arc::new(NoOneToAsk), Arc::new(Closed), Arc::new(Tokio), false);
     let origin = HttpOrigin {
-        base: Base::parse(&format!("http://{provider}"))?,
+        base: Base::parse(&place)?,
         format: Format::OpenAi,
         address: Some(provider.ip()),
         roots: Vec::new(),
@@ -244,7 +251,7 @@ async fn door(folder: &Path, provider: SocketAddr) -> Result<SocketAddr, Failure
         key: KeyHeader::usual(Format::OpenAi),
         models: vec![kind.model.clone()],
     };
-    let handed = Zeroizing::new(br#"{"name":"openai","value":"not-a-key-of-anybody"}"#.to_vec());
+    let handed = Zeroizing::new(br#"{"name":"OPENAI_API_KEY","value":"not-a-key-of-anybody"}"#.to_vec());
     let (_keep, configured) = watch::channel(Arc::new(model::Config { providers: vec![answers] }));
     let (_keep_too, judging) = watch::channel(Arc::new(config.judging(&Arc::default())));
     let broker = Arc::new(MemoryBroker::new(parse_handover(handed)?)?);
