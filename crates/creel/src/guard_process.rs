@@ -22,6 +22,7 @@ mod secrets;
 mod snapshots;
 mod stillness;
 pub(crate) mod watch;
+mod withheld;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -171,7 +172,6 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         None => start.clone(),
     };
     let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
-    let acts = open_acts::OpenActs::new(ledger);
     let approvals = approvals::Approvals::open(&setup.home, config.approvals())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let secrets = secrets::Secrets::new(secrets, setup)?;
@@ -184,6 +184,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         .map_err(|error| format!("the snapshots of the workspace can't be read: {error}"))?;
     let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
     let (watch, trips) = lookout(judge, secrets.known(), setup, &alerts)?;
+    let acts = open_acts::OpenActs::new(Arc::new(withheld::Withheld { ledger, watch: Arc::clone(&watch) }));
     let guard = Guard::new(
         watch.clone(),
         acts.clone(),

@@ -122,8 +122,11 @@ fn a_secret_of_the_store_is_never_in_the_jail_and_is_exchanged_under_load() {
     the_next_guard_has_it_too(&world);
     its_uses_are_told(&world);
     at_rest_it_is_exchanged_and_taken_out(&world);
-    // The first one the test itself gave to the agent, whose act with it is on record.
+    // The first one the test itself gave to the agent: it stands in OpenClaw's own files, and in no record of its act.
     nothing_below_holds(world.creel.state(), &VALUES[1..]);
+    let ledger = world.creel.state().join("tenants/default/ledger");
+    assert!(ledger.is_dir());
+    nothing_below_holds(&ledger, &VALUES);
 }
 
 fn what_is_no_secret_is_not_taken(world: &World) {

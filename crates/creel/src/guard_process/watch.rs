@@ -177,6 +177,33 @@ impl Watch {
         Some((known.id(value).to_owned(), form))
     }
 
+    /// The name of a secret or canary that an act holds; placeholders are nobody's secret.
+    pub(super) fn held_by(&self, action: &Action) -> Option<String> {
+        self.look(&text_of(&action.deed), false).map(|(name, _)| name)
+    }
+
+    /// A text with the names of secrets and canaries in the place of their values.
+    pub(super) fn without(&self, text: &str) -> String {
+        let scanner = self.scanner();
+        let known = scanner.known();
+        if known.is_empty() {
+            return text.to_owned();
+        }
+        let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+        for found in scanner.scan(text.as_bytes()) {
+            let Some((value, _)) = found.known.filter(|_| found.confidence >= 1.0) else { continue };
+            let (start, end) = (text.floor_char_boundary(found.start), text.ceil_char_boundary(found.end));
+            if start < at || known.id(value).starts_with(STAND_IN) {
+                continue;
+            }
+            out.push_str(text.get(at..start).unwrap_or_default());
+            out.push_str(&format!("[secret {}]", known.id(value)));
+            at = end;
+        }
+        out.push_str(text.get(at..).unwrap_or_default());
+        out
+    }
+
     /// Sounds the alarm. A canary closes the doors before anything else happens.
     fn sound(&self, name: &str, form: &str, at: &str) -> String {
         let is_canary = self.canaries.contains(name);
@@ -215,7 +242,9 @@ fn keep(file: &Path, quarantine: &Quarantine) -> io::Result<()> {
 impl Judge for Watch {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         let leaves = matches!(action.deed, Deed::Send(_) | Deed::Resolve(_));
+        // What has happened already, or was tried, is told and not refused.
         if action.actor == Actor::Agent
+            && !matches!(action.deed, Deed::Touch(_) | Deed::Attempt(_))
             && let Some((name, form)) = self.look(&text_of(&action.deed), leaves)
         {
             let why = self.sound(&name, form, &format!("an act at the {} door", action.door.name()));
@@ -287,19 +316,22 @@ fn text_of(deed: &Deed) -> Vec<u8> {
         Deed::Resolve(resolve) => add(&resolve.name),
         Deed::Run(run) => run.argv.iter().for_each(|word| add(word)),
         Deed::Call(call) => add(&call.arguments),
-        Deed::Touch(_) | Deed::Attempt(_) | Deed::Prompt(_) | Deed::Receive(_) | Deed::Administer(_) => {}
+        Deed::Touch(touch) => add(&touch.path),
+        Deed::Attempt(attempt) => add(&attempt.what),
+        Deed::Receive(receive) => add(&receive.text),
+        Deed::Prompt(_) | Deed::Administer(_) => {}
     }
     out.into_bytes()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::canary::Canary;
     use crate::canary::scratch::Scratch;
     use creel_guard::Resolve;
 
-    const SECRET: &str = "sk-live-0123456789abcdefABCDEF";
+    pub(in crate::guard_process) const SECRET: &str = "sk-live-0123456789abcdefABCDEF";
     const BAIT: &str = "AKIAQ7X2MNB4TTRWZP5C";
 
     struct Yes;
@@ -310,7 +342,7 @@ mod tests {
         }
     }
 
-    fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
+    pub(in crate::guard_process) fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
         let known = Known::new([("KEY", SECRET.as_bytes()), ("bait", BAIT.as_bytes())]);
         let bait = Canary { name: "bait".to_owned(), place: "$X".to_owned(), value: BAIT.to_owned() };
         Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, (Alerts::new(&[]), None)).unwrap()
