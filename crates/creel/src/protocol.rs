@@ -258,6 +258,11 @@ pub(crate) enum ToGuard {
         /// Joins question and answer.
         id: u64,
     },
+    /// Tell people that a secret is overdue for a new value.
+    Overdue {
+        /// Which, since when, and why.
+        text: String,
+    },
     /// The answer to `PutBack`.
     PutBackEnded {
         /// The question's id.

@@ -6,6 +6,7 @@
 mod agent;
 mod desk;
 pub(crate) mod notify;
+mod schedule;
 
 use std::io::Read;
 use std::path::PathBuf;

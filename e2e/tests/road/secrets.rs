@@ -294,11 +294,87 @@ fn at_rest_it_is_exchanged_and_taken_out(world: &World) {
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..300 {
+    for _ in 0..900 {
         if done() {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     panic!("{what}: never");
+}
+
+/// A program of the operator's makes one of them, nobody the other.
+#[test]
+fn what_is_due_is_exchanged_by_itself_or_overdue_until_it_is() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let creel = fresh("rotation").unwrap();
+    let hook = Origin::http("127.0.0.1:0").unwrap();
+    let made = creel.file("made", "").unwrap();
+    let maker = creel.file("maker.sh", "").unwrap();
+    let makes = |line: &str| {
+        std::fs::write(&maker, format!("#!/bin/sh\n{line}\n")).unwrap();
+        std::fs::set_permissions(&maker, PermissionsExt::from_mode(0o700)).unwrap();
+    };
+    makes(&format!("echo x >>{0}; echo made-by-program-$(wc -l <{0})", made.display()));
+    let entry = |name: &str, every: &str, more: &str| {
+        format!(
+            "[[secret]]\nname = \"{name}\"\nhost = \"a.test\"\nslot = \"header x-{name}\"\nstore = true\nrotate_every = \"{every}\"\n{more}"
+        )
+    };
+    let text = format!(
+        "[limits]\ndisk = \"1GiB\"\n[[egress.allow]]\nhost = \"a.test\"\n{}{}[[alerts]]\nurl = \"http://{}/\"\n",
+        entry("MADE", "6s", &format!("rotate_with = [\"{}\"]\n", maker.display())),
+        entry("TYPED", "60s", ""),
+        hook.address()
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
+    let secret = |args: &[&str], input: &str| {
+        let args: Vec<&str> = ["secret", "--config", &config].iter().chain(args).copied().collect();
+        creel.run_with(&args, input.as_bytes()).unwrap()
+    };
+    assert_eq!(secret(&["put", "MADE"], "made-by-hand-0").code, 0);
+    assert_eq!(secret(&["put", "TYPED"], "typed-by-hand-0").code, 0);
+    up(&creel, &config);
+    let of = |name: &str| {
+        let ran = creel.run(&["status", "--json"]).unwrap();
+        let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        let secrets = status["tenants"][0]["secrets"].as_array().cloned().unwrap_or_default();
+        secrets.into_iter().find(|one| one["name"] == name).unwrap_or_default()
+    };
+    let checked = || {
+        let ran = creel.run(&["check", "--json"]).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();
+        let items = report["items"].as_array().cloned().unwrap_or_default();
+        (ran.code, items.into_iter().find(|item| item["id"] == "secrets.rotated").unwrap_or_default())
+    };
+    let times = || std::fs::read_to_string(&made).unwrap().lines().count();
+    until("it is exchanged again and again", || times() >= 2);
+    until("the guard has it", || of("MADE")["old"].as_u64() >= Some(2));
+    assert_eq!(of("MADE")["overdue"], serde_json::Value::Null);
+    let log = creel.run(&["log"]).unwrap().out;
+    assert!(log.lines().any(|line| line.contains("creel ") && line.contains("secret-rotate MADE")), "{log}");
+
+    makes("exit 3");
+    until("a program that fails makes it overdue", || {
+        of("MADE")["overdue"].as_str().is_some_and(|why| why.contains("exit status: 3"))
+    });
+    let (code, item) = checked();
+    assert!(code == 1 && item["status"] == "fail" && item["evidence"].to_string().contains("MADE"), "{item}");
+    assert!(creel.run(&["status"]).unwrap().out.contains("OVERDUE   the secret MADE"));
+    assert!(secret(&["list"], "").out.contains("OVERDUE"));
+    until("people are told", || {
+        hook.asked().iter().any(|asked| String::from_utf8_lossy(&asked.body).contains("the secret MADE"))
+    });
+    assert!(creel.run(&["log"]).unwrap().out.contains("secret-overdue MADE"));
+    assert!(secret(&["uses", "MADE"], "").out.contains("secret-overdue MADE"));
+    // The door goes on meanwhile, and it is tried again.
+    makes("echo made-by-another-1234");
+    until("it is tried again", || of("MADE")["overdue"].is_null());
+
+    until("what nobody makes is overdue", || {
+        of("TYPED")["overdue"].as_str().is_some_and(|why| why.contains("creel secret rotate TYPED"))
+    });
+    assert_eq!(secret(&["rotate", "TYPED"], "typed-by-hand-1").code, 0);
+    assert!(of("TYPED")["overdue"].is_null() && of("TYPED")["old"] == 1);
+    assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
 }

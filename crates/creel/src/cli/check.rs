@@ -77,6 +77,7 @@ impl Check {
             }
         }
         items.extend(items::users(&outside));
+        items.push(items::rotated(&tenant.secrets));
         let ok = items.iter().all(|item| item.status == "pass");
         if self.json {
             out::json(&Report { ok, items });

@@ -145,14 +145,25 @@ impl Means {
             out::json(&json!({ "store": stored, "elsewhere": others.collect::<Vec<_>>() }));
             return Ok(ExitCode::SUCCESS);
         }
+        let due = |name: &str| {
+            let one = running.iter().find(|one| one.name == name)?;
+            let why = one.overdue.as_ref().map(|why| format!(", OVERDUE: {}", escape::one_line(why)));
+            why.or_else(|| one.due.as_ref().map(|due| format!(", due {due}")))
+        };
         for kept in &kept {
             let runs = if runs(kept.name) { "in use" } else { "not in use" };
             let old = kept.until_ms.filter(|until| *until > wall_ms());
             let old = old.map_or_else(String::new, |until| format!(", an old value until {}", utc(until)));
-            out::line(format_args!("{:<32} store     since {}, {runs}{old}", kept.name, utc(kept.since_ms)));
+            out::line(format_args!(
+                "{:<32} store     since {}, {runs}{old}{}",
+                kept.name,
+                utc(kept.since_ms),
+                due(kept.name.as_str()).unwrap_or_default()
+            ));
         }
         for SecretStatus { name, source, .. } in others {
-            out::line(format_args!("{:<32} {source:<9} in use", escape::one_line(name)));
+            let due = due(name).unwrap_or_default();
+            out::line(format_args!("{:<32} {source:<9} in use{due}", escape::one_line(name)));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -117,6 +117,12 @@ fn render_tenant(tenant: &TenantStatus) -> String {
             tenant.degraded.join(" ")
         ));
     }
+    for secret in &tenant.secrets {
+        if let (Some(since), Some(why)) = (&secret.since, &secret.overdue) {
+            let (name, why) = (one_line(&secret.name), one_line(why));
+            text.push_str(&format!("\u{1b}[31mOVERDUE   the secret {name}, of {since}: {why}\u{1b}[0m\n"));
+        }
+    }
     let policy = &tenant.policy;
     text.push_str(&format!("rules     generation {}, for {} s\n", policy.generation, policy.since_s));
     if !policy.waiting.is_empty() {

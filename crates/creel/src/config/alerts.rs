@@ -74,13 +74,16 @@ pub enum Event {
     Leak,
     /// Something was found in what the agent remembers.
     Memory,
+    /// A secret is due for a new value and has none.
+    Overdue,
     /// `creel alerts test`.
     Test,
 }
 
 impl Event {
     /// Those that a place can be told of, the most urgent first.
-    pub const ALL: [Self; 5] = [Self::Canary, Self::Quarantine, Self::Question, Self::Leak, Self::Memory];
+    pub const ALL: [Self; 6] =
+        [Self::Canary, Self::Quarantine, Self::Question, Self::Leak, Self::Memory, Self::Overdue];
 
     /// Its name in the configuration.
     #[must_use]
@@ -91,6 +94,7 @@ impl Event {
             Self::Question => "question",
             Self::Leak => "leak",
             Self::Memory => "memory",
+            Self::Overdue => "overdue",
             Self::Test => "test",
         }
     }

@@ -117,8 +117,7 @@ section! {
         /// starts at the configuration file.
         ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
             why "the host system's roots are enough for public hosts", example "\"ca.pem\"";
-        /// A file with the certificates (PEM) that Creel shows to this host when it asks who it is (mutual TLS). The agent never
-        /// holds them.
+        /// A file with the certificates (PEM) that Creel shows to this host when it asks who it is; the agent never holds them.
         client_cert: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
             why "few hosts ask", example "\"client.pem\"";
         /// The file with the private key (PEM) of `client_cert`. Let nobody but root read it.
@@ -246,6 +245,9 @@ section! {
         /// The command whose output is a new value, one line; `creel secret rotate NAME` runs it. For secrets of the store.
         rotate_with: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
             why "only you know who makes a new one", example "[\"/etc/creel/new-crm-token\"]";
+        /// How old a value may become. Then Creel exchanges it, by `rotate_with` or by asking `file` or `command` again; else it is overdue.
+        rotate_every: Option<Placed<String>> = None, Legal::Text("a time such as `12h` or `30d`, at most `365d`"),
+            why "how long a value may live is the issuer's to say", example "\"30d\"";
         /// How long a value that was exchanged is still taken out of answers and stopped where it would leave.
         overlap: Placed<String> = Placed::unset("1h".to_owned()), Legal::Text("a time such as `30s`, `15m`, `1h` or `30d`, at most `365d`"),
             why "what is under way with the old one ends within it";
@@ -550,11 +552,10 @@ section! {
         /// What is understood there. `json` is Creel's own: `{creel, tenant, event, title, text, quoted, count, time}`.
         format: Placed<String> = Placed::unset("json".to_owned()),
             Legal::OneOf(&["json", "slack", "telegram", "ntfy"]), why "any program reads it";
-        /// Of what: a `canary` that was taken, a `leak` that was stopped, a `quarantine` that began or ended, a `question` that
-        /// waits for a person, something found in the agent's `memory`.
-        events: Placed<Vec<Placed<String>>> = Placed::unset(
-            ["canary", "leak", "quarantine", "question", "memory"].map(|event| Placed::unset(event.to_owned())).to_vec()),
-            Legal::Texts("one of `canary`, `leak`, `quarantine`, `question`, `memory`"),
+        /// Of what: a `canary` taken, a `leak` stopped, a `quarantine` begun or ended, a `question` that waits for a person,
+        /// something found in the agent's `memory`, a secret whose exchange is `overdue`.
+        events: Placed<Vec<Placed<String>>> = Placed::unset(super::Event::ALL.map(|event| Placed::unset(event.name().to_owned())).to_vec()),
+            Legal::Texts("one of `canary`, `leak`, `quarantine`, `question`, `memory`, `overdue`"),
             why "each of them wants a person";
         /// Connect here, whatever the name resolves to. The only way to a private or otherwise closed range.
         address: Option<Placed<String>> = None, Legal::Text("an IP address"),

@@ -54,13 +54,15 @@ impl Source {
 pub struct Rotation {
     /// The program that prints a new value.
     pub with: Option<Vec<String>>,
+    /// How often; never by itself without it.
+    pub every: Option<Duration>,
     /// How long the old value is still scrubbed and looked for.
     pub overlap: Duration,
 }
 
 impl Default for Rotation {
     fn default() -> Self {
-        Self { with: None, overlap: OVERLAP }
+        Self { with: None, every: None, overlap: OVERLAP }
     }
 }
 

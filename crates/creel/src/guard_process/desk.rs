@@ -19,7 +19,7 @@ use super::alerts::Alerts;
 use super::secrets::Secrets;
 use super::snapshots::Snapshots;
 use super::watch::{Quarantine, Watch};
-use crate::config::{Config, Live};
+use crate::config::{Config, Event, Live};
 use crate::files::FilesTask;
 use crate::files::versions::Shelf;
 use crate::link::{Link, memory_file, read_memory_file};
@@ -146,6 +146,7 @@ impl Desk {
             ToGuard::Memory { id, task, json } => {
                 tokio::spawn(async move { self.look_after_memory(id, task, json, fds).await });
             }
+            ToGuard::Overdue { text } => self.keepers.alerts.raise(Event::Overdue, text, None),
             ToGuard::Secrets { id } => self.take_secrets(id, fds.pop()),
             ToGuard::Files { id, task, json } => {
                 tokio::spawn(async move { self.look_at_files(id, task, json, fds).await });

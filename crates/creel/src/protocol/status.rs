@@ -79,6 +79,15 @@ pub(crate) struct SecretStatus {
     pub(crate) by_itself: bool,
     /// How many old values are still looked for.
     pub(crate) old: usize,
+    /// Since when its value is in force, of one on a schedule.
+    #[serde(default)]
+    pub(crate) since: Option<String>,
+    /// When it is due for another.
+    #[serde(default)]
+    pub(crate) due: Option<String>,
+    /// Why it has none although it is due.
+    #[serde(default)]
+    pub(crate) overdue: Option<String>,
 }
 
 /// Why the agent is in quarantine.

@@ -29,6 +29,7 @@ use crate::site::Site;
 use crate::warden::Orders;
 use crate::warden::agent::{Agent, Phase};
 use crate::warden::notify::Notify;
+use crate::warden::schedule::Schedule;
 use creel_guard::{Actor, Outcome};
 use reload::Wanted;
 
@@ -58,6 +59,7 @@ struct Desk {
     /// The one helper for snapshots and the wish that it was lent for.
     hands: Option<(u64, u64)>,
     exchanges: secrets::Exchanges,
+    schedule: Schedule,
 }
 
 struct Helper {
@@ -151,8 +153,9 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
         put_backs: HashMap::new(),
         hands: None,
         exchanges,
+        schedule: Schedule::default(),
     };
-    if let Err(failure) = desk.agent.start().await {
+    if let Err(failure) = desk.start().await {
         last_words(visitors, &failure).await;
         desk.agent.abandon().await;
         return ExitCode::from(failure.code);
@@ -168,6 +171,7 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
                 desk.notify.alive(crate::clock::now());
                 desk.agent.tick().await;
                 desk.agent.lapse_secrets().await;
+                desk.rotate_when_due().await;
                 desk.audit_when_due().await;
             }
             _ = terminate.recv() => desk.agent.stop(false).await,
@@ -183,12 +187,19 @@ async fn serve(site: Site, orders: Orders, config: Config, visitors: &mut mpsc::
 }
 
 impl Desk {
+    async fn start(&mut self) -> Result<(), Failure> {
+        self.schedule = self.agent.schedule().await.map_err(Failure::host)?;
+        self.agent.start().await
+    }
+
     async fn welcome(&mut self, visit: Visit) {
         let Visit::Asked(link, uid, ask, fds) = visit;
         match ask {
             ToWarden::Watch => self.watchers.push(link),
             ToWarden::Status => {
-                let status = Status { tenants: vec![self.agent.status()], ..Status::default() };
+                let mut tenant = self.agent.status();
+                self.schedule.mark(&mut tenant.secrets);
+                let status = Status { tenants: vec![tenant], ..Status::default() };
                 let _ = link.send(&FromWarden::Status(Box::new(status)), &[]).await;
             }
             ToWarden::Reload => self.want_reload(Wanted::by(link, uid)).await,

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::Item;
 use crate::outside::Outside;
 use crate::probe::Findings;
-use crate::protocol::LimitStatus;
+use crate::protocol::{LimitStatus, SecretStatus};
 
 mod files;
 mod held;
@@ -43,6 +43,19 @@ pub(super) fn users(outside: &Outside) -> Vec<Item> {
     }
     let agent = "the agent has the id of the user who started Creel, and its commands have the gateway's";
     vec![missing("separate-uid", agent), missing("guard-uid", "the guard has the id of the user who started Creel")]
+}
+
+/// Whether each secret that is to be exchanged from time to time was, as the warden found: it is who tries.
+pub(super) fn rotated(secrets: &[SecretStatus]) -> Item {
+    let scheduled = secrets.iter().filter(|secret| secret.due.is_some()).count();
+    let overdue: Vec<String> =
+        secrets.iter().filter_map(|secret| Some(format!("{}: {}", secret.name, secret.overdue.as_ref()?))).collect();
+    let evidence = match (scheduled, overdue.is_empty()) {
+        (0, _) => format!("secrets in use: {}, with a `rotate_every`: none", secrets.len()),
+        (_, true) => format!("secrets in use: {}, with a `rotate_every`: {scheduled}, overdue: none", secrets.len()),
+        (_, false) => format!("overdue: {}", overdue.join("; ")),
+    };
+    item("secrets.rotated", "secrets", overdue.is_empty(), evidence)
 }
 
 fn item(id: &'static str, layer: &'static str, pass: bool, evidence: impl Into<String>) -> Item {

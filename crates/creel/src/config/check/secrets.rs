@@ -41,7 +41,7 @@ impl Checker<'_> {
             let said = secrets.iter().find_map(|one| one.rotation.as_ref().filter(|_| one.place.secret == *name));
             if said.is_some_and(|said| secret.rotation.as_ref().is_some_and(|own| own != said)) {
                 let what = format!("two entries say in different ways how `{name}` is exchanged");
-                self.fault(span.clone(), what, "leave `rotate_with` and `overlap` to one of them");
+                self.fault(span.clone(), what, "leave `rotate_with`, `rotate_every` and `overlap` to one of them");
             }
             if secrets.iter().any(|one| one.place == *place) {
                 self.fault(span.clone(), format!("a second entry for `{name}` at this place"), "take one out");
@@ -104,10 +104,11 @@ impl Checker<'_> {
             command,
             store,
             rotate_with,
+            rotate_every,
             overlap,
         } = raw;
         let source = self.source(file, command, &store);
-        let rotation = self.rotation(rotate_with, &overlap);
+        let rotation = self.rotation(rotate_with, rotate_every, &overlap);
         let ports = self.ports(&ports.value);
         let methods = methods.map(|methods| self.methods(&methods));
         let paths = paths.map(|paths| self.paths(&paths, creel_guard::Oddities::default()));
@@ -196,13 +197,29 @@ impl Checker<'_> {
     }
 
     /// How it is exchanged; none when the entry says nothing of it.
-    fn rotation(&mut self, with: Option<Placed<Vec<Placed<String>>>>, overlap: &Placed<String>) -> Option<Rotation> {
-        if with.is_none() && overlap.span.is_none() {
+    fn rotation(
+        &mut self,
+        with: Option<Placed<Vec<Placed<String>>>>,
+        every: Option<Placed<String>>,
+        overlap: &Placed<String>,
+    ) -> Option<Rotation> {
+        if with.is_none() && every.is_none() && overlap.span.is_none() {
             return None;
         }
+        let every = every.and_then(|every| match self.time("rotate_every", &every)? {
+            Duration::ZERO => {
+                self.fault(
+                    every.span,
+                    "`rotate_every` can't be `0`",
+                    "leave it out, and nothing is exchanged by itself",
+                );
+                None
+            }
+            time => Some(time),
+        });
         let with = with.and_then(|with| self.command("rotate_with", with));
         let overlap = self.time("overlap", overlap).unwrap_or_default();
-        Some(Rotation { with, overlap })
+        Some(Rotation { with, every, overlap })
     }
 
     fn time(&mut self, name: &str, text: &Placed<String>) -> Option<Duration> {
@@ -276,11 +293,11 @@ mod tests {
     #[test]
     fn an_entry_says_how_its_value_is_exchanged_for_all_of_its_name() {
         let own = "[[secret]]\nname = \"T\"\nhost = \"a.test\"\n";
-        let more = "store = true\nrotate_with = [\"/bin/new\", \"t\"]\noverlap = \"15m\"\n";
+        let more = "store = true\nrotate_with = [\"/bin/new\", \"t\"]\noverlap = \"15m\"\nrotate_every = \"30d\"\n";
         let text = format!("{HOST}{own}{more}{own}slot = \"query q\"\n");
         let config = Config::again("c".as_ref(), &text, &[]).unwrap();
         let with = Some(vec!["/bin/new".to_owned(), "t".to_owned()]);
-        let wanted = Rotation { with, overlap: Duration::from_secs(900) };
+        let wanted = Rotation { with, every: Some(Duration::from_secs(30 * DAY)), overlap: Duration::from_secs(900) };
         assert_eq!((config.source_of("T"), config.rotation_of("T")), (&Source::Store, wanted));
         assert_eq!((config.source_of("U"), config.rotation_of("U")), (&Source::Usual, Rotation::default()));
         for (text, seconds) in [("30s", 30), ("1h", 3600), ("365d", 365 * DAY)] {
@@ -307,6 +324,8 @@ mod tests {
             (&format!("{own}store = true\nfile = \"/t\"\n"), "can't both say"),
             (&format!("{own}store = true\nrotate_with = [\"new\"]\n"), "`rotate_with` must begin"),
             (&format!("{own}rotate_with = [\"/bin/new\"]\n"), "needs a place for what it makes"),
+            (&format!("{own}rotate_every = \"0d\"\n"), "`rotate_every` can't be `0`"),
+            (&format!("{own}rotate_every = \"monthly\"\n"), "`rotate_every` can't be `monthly`"),
             (&format!("{own}overlap = \"1\"\n"), "`overlap` can't be `1`"),
             (&format!("{own}overlap = \"h\"\n"), "`overlap` can't be"),
             (&format!("{own}overlap = \"366d\"\n"), "`overlap` can't be"),

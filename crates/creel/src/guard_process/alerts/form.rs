@@ -88,6 +88,7 @@ fn title(tenant: &Tenant, bundle: &Bundle) -> String {
         Event::Question => "a question waits for a person",
         Event::Leak => "a secret was stopped",
         Event::Memory => "something in the agent's memory",
+        Event::Overdue => "a secret is overdue for a new value",
         Event::Test => "a test",
     };
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
@@ -130,7 +131,7 @@ fn priority(event: Event) -> &'static str {
     match event {
         Event::Canary | Event::Quarantine => "urgent",
         Event::Question | Event::Leak => "high",
-        Event::Memory | Event::Test => "default",
+        Event::Memory | Event::Overdue | Event::Test => "default",
     }
 }
 

@@ -14,6 +14,7 @@ use crate::clock::{utc, wall_ms};
 use crate::config::Source;
 use crate::protocol::SecretStatus;
 use crate::safe::Safe;
+use crate::warden::schedule::Schedule;
 
 /// Where a new value comes from.
 #[derive(Debug)]
@@ -67,12 +68,35 @@ impl Agent {
 
     /// Puts the value into the store, if that is where it belongs; whether it is.
     async fn keep(&self, name: &SecretName, value: Zeroizing<Vec<u8>>, overlap: Duration) -> Result<bool, String> {
-        if !matches!(self.rules.start.source_of(name.as_str()), Source::Usual | Source::Store) {
-            return Ok(false);
-        }
+        let stored = matches!(self.rules.start.source_of(name.as_str()), Source::Usual | Source::Store);
+        let scheduled = self.rules.start.rotation_of(name.as_str()).every.is_some();
         let (safe, name) = (self.safe(), name.clone());
-        let kept = tokio::task::spawn_blocking(move || keep(&safe, &name, &value, overlap));
+        let kept = tokio::task::spawn_blocking(move || {
+            let kept = stored && keep(&safe, &name, &value, overlap)?;
+            // Of what is kept elsewhere the store knows since when, and nothing else.
+            if scheduled && !kept {
+                let fresh = Secret::given(&name, value).map_err(|error| error.to_string())?;
+                safe.change(|store| Ok(store.see(&name, &fresh, wall_ms())))?;
+            }
+            Ok(kept)
+        });
         kept.await.unwrap_or_else(|_| Err("the store could not be changed".to_owned()))
+    }
+
+    /// When each secret is due, by what the store says of it.
+    ///
+    /// # Errors
+    /// When the store can't be read or changed.
+    pub(in crate::warden) async fn schedule(&self) -> Result<Schedule, String> {
+        let ring = self.ring()?;
+        let every = |name: &SecretName| Some((name.clone(), self.rules.start.rotation_of(name.as_str()).every?));
+        let scheduled: Vec<(SecretName, Duration)> = ring.names().filter_map(every).collect();
+        if scheduled.is_empty() {
+            return Ok(Schedule::default());
+        }
+        let safe = self.safe();
+        let read = tokio::task::spawn_blocking(move || schedule(&safe, &ring, scheduled));
+        read.await.unwrap_or_else(|_| Err("the store could not be read".to_owned()))
     }
 
     async fn exchange_secret(
@@ -149,6 +173,7 @@ impl Agent {
             source: self.rules.start.source_of(name.as_str()).word().to_owned(),
             by_itself: self.maker_of(name).is_some(),
             old: ring.old_of(name),
+            ..SecretStatus::default()
         };
         ring.names().map(status).collect()
     }
@@ -168,6 +193,35 @@ fn keep(safe: &Safe, name: &SecretName, value: &Zeroizing<Vec<u8>>, overlap: Dur
             Err(error) => Err(told(error)),
         }
     })
+}
+
+/// Since when each value is in force: the store's own say so, of the others it knows what it saw.
+fn schedule(safe: &Safe, ring: &Keyring, scheduled: Vec<(SecretName, Duration)>) -> Result<Schedule, String> {
+    let mut schedule = Schedule::default();
+    let (store, now) = (safe.read()?, wall_ms());
+    let is_stored = |name: &SecretName| {
+        let mut own = Keyring::default();
+        let handed = store.hand(name, now, &mut own).is_ok();
+        handed && own.get(name).is_some_and(|value| ring.has(name, value))
+    };
+    let (stored, others): (Vec<_>, Vec<_>) = scheduled.into_iter().partition(|(name, _)| is_stored(name));
+    for (name, every) in stored {
+        let since = store.since_ms(&name).unwrap_or(now);
+        schedule.add(name, millis(every), since);
+    }
+    if others.is_empty() {
+        return Ok(schedule);
+    }
+    let names: Vec<SecretName> = others.iter().map(|(name, _)| name.clone()).collect();
+    let seen = safe.change(|store| {
+        store.see_only(&names);
+        let mut since = |name: &SecretName| ring.get(name).map_or(now, |value| store.see(name, value, now).0);
+        Ok(names.iter().map(&mut since).collect::<Vec<u64>>())
+    })?;
+    for ((name, every), since) in others.into_iter().zip(seen) {
+        schedule.add(name, millis(every), since);
+    }
+    Ok(schedule)
 }
 
 fn millis(time: Duration) -> u64 {
