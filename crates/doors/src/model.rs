@@ -251,6 +251,7 @@ impl Open {
         match admission.ask(Deed::Prompt(seen.prompt), facts).await {
             Err(refusal) => refuse::refusal(format, &refusal, None),
             Ok(permit) => {
+                admission.prepare();
                 let admitted = Admitted {
                     provider: provider.clone(),
                     reading,

@@ -64,7 +64,7 @@ impl Admission {
         let tool = call.tool.clone();
         let bytes = call.arguments.len() as u64;
         let refused = |refusal: &Refusal| Ruled::Refused(refuse::call_text(&tool, refusal, flaw.as_ref()));
-        let known = self.on_ground(|ground| ground.facts(&call)).filter(|_| flaw.is_none());
+        let known = self.on_ground(|ground| ground.facts(&call)).flatten().filter(|_| flaw.is_none());
         let facts = Facts { sign: self.sign.clone(), call: known.map(Box::new), ..facts(flaw.as_ref()) };
         match self.ask(Deed::Call(call.clone()), facts).await {
             Err(refusal) => {
@@ -92,6 +92,13 @@ impl Admission {
 }
 
 impl Admission {
+    /// Puts together what calls will be judged by, beside the request that is on its way.
+    pub(super) fn prepare(&self) {
+        if let Some(ground) = self.ground.clone() {
+            tokio::task::spawn_blocking(move || ground.lock().unwrap_or_else(PoisonError::into_inner).ready());
+        }
+    }
+
     fn on_ground<T>(&self, work: impl FnOnce(&mut Ground) -> T) -> Option<T> {
         let ground = self.ground.as_ref()?;
         Some(work(&mut ground.lock().unwrap_or_else(PoisonError::into_inner)))
