@@ -8,9 +8,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 pub(crate) mod mounts;
+pub(crate) mod own;
 pub(crate) mod processes;
 
 use mounts::Mount;
+use own::Own;
 use processes::Process;
 
 /// What is seen from outside.
@@ -40,6 +42,8 @@ pub(crate) struct Outside {
     pub(crate) resolver: Option<String>,
     /// Whether a plain user looks at a jail that has his own id.
     pub(crate) own_user: bool,
+    /// Creel's own processes, the warden first.
+    pub(crate) own: Vec<Own>,
     /// Local addresses in the jail's network namespace.
     pub(crate) addresses: Option<Vec<String>>,
 }
@@ -67,9 +71,9 @@ pub(crate) const MASKED: [&str; 18] = [
 ];
 
 impl Outside {
-    /// Looks at the jail whose first process is `init`, with process `wall` behind its inner wall (0 without); the agent may
-    /// write at `writable`.
-    pub(crate) fn look(init: i32, wall: i32, writable: &[&str]) -> Self {
+    /// Looks at the jail whose first process is `init`, with process `wall` behind its inner wall (0 without) and `warden` over
+    /// it; the agent may write at `writable`.
+    pub(crate) fn look(init: i32, wall: i32, warden: i32, writable: &[&str]) -> Self {
         let text = |path: &str| fs::read_to_string(format!("/proc/{init}{path}")).ok();
         let inside = |path: &str| format!("/proc/{init}/root{path}");
         let processes = processes::of_jail(init);
@@ -89,6 +93,7 @@ impl Outside {
             // The jail's /etc is root's: no link there is the agent's.
             hosts: fs::read_to_string(inside("/etc/hosts")).ok(),
             resolver: fs::read_to_string(inside("/etc/resolv.conf")).ok(),
+            own: own::of_warden(warden),
             addresses: addresses(&text("/net/fib_trie"), text("/net/if_inet6")),
         }
     }

@@ -151,13 +151,13 @@ fn host(doing: &'static str) -> impl Fn(rustix::io::Errno) -> Error {
 
 /// What a guard may hold in heap and stacks (RLIMIT_DATA, getrlimit(2)): its doors' own bounds lie far below; beyond it an
 /// allocation fails, the guard ends, and the gate stays closed until the next one serves.
-const GUARD_MEMORY: u64 = 2 << 30;
+pub const GUARD_MEMORY: u64 = 2 << 30;
 
 /// The same for the porter: a question of each thread of the jail, and what is known of each process.
-const PORTER_MEMORY: u64 = 512 << 20;
+pub const PORTER_MEMORY: u64 = 512 << 20;
 
 /// The same for the sentry: what was touched within a moment, and what is known of protected files.
-const SENTRY_MEMORY: u64 = 256 << 20;
+pub const SENTRY_MEMORY: u64 = 256 << 20;
 
 /// The same for the warden, which holds little more than its orders.
-const WARDEN_MEMORY: u64 = 512 << 20;
+pub const WARDEN_MEMORY: u64 = 512 << 20;

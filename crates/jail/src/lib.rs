@@ -25,7 +25,10 @@ mod stage;
 pub mod volume;
 mod wall;
 
-pub use confine::{ConfineReport, GuardPaths, confine_guard, confine_porter, confine_sentry, confine_warden};
+pub use confine::{
+    ConfineReport, GUARD_MEMORY, GuardPaths, PORTER_MEMORY, SENTRY_MEMORY, WARDEN_MEMORY, confine_guard,
+    confine_porter, confine_sentry, confine_warden,
+};
 pub use error::Error;
 pub use init::init_main;
 pub use init::protocol::{InitEvent, InitLink, InitRequest, resize_tty};

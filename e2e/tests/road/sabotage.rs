@@ -13,7 +13,7 @@ type Sabotage = (&'static str, &'static str, &'static str, &'static [&'static st
 
 /// The shell's words: `$init` is a pid as the host sees it, `$jail` its root folder, `$memory`, `$cpu` and `$pids` are folders of
 /// control groups, `within` enters the jail's mounts, `behind` those behind its inner wall, `net` its network, `intrude` starts
-/// a process in the jail that lacks one wall, `expel` ends it, `sentry` says who watches the files. In front of the inner wall every program is the launcher, so
+/// a process in the jail that lacks one wall, `expel` ends it, `part` finds a process of Creel's own. In front of the inner wall every program is the launcher, so
 /// `within` takes those of the other side.
 const PRELUDE: &str = r#"
 init=$1 here=$2 state=$3 wall=$4 warden=$5 jail=/proc/$1/root
@@ -28,11 +28,12 @@ within() { PATH=$programs/usr/bin:$programs/usr/sbin /usr/bin/nsenter -t $init -
 behind() { nsenter -t $wall -m -p "$@"; }
 net() { nsenter -t $init -n "$@"; }
 intrude() { python3 "$here/intruder.py" $init "$@" > "$state/intruder"; }
-sentry() {
+part() {
     for pid in $(cat /proc/$warden/task/*/children); do
-        tr '\0' ' ' < /proc/$pid/cmdline | grep -q '[^ ]* sentry ' && echo $pid
-    done
-    return 0
+        for pid in $pid $(cat /proc/$pid/task/*/children); do
+            tr '\0' ' ' < /proc/$pid/cmdline | grep -q "^[^ ]* $1 " && echo $pid
+        done
+    done | head -n 1
 }
 expel() { read -r pid < "$state/intruder"; kill -9 $pid; while [ -e /proc/$pid ]; do sleep 0.02; done; }
 cover() {
@@ -176,7 +177,16 @@ const INTRUDERS: [Sabotage; 15] = [
 
 /// Who watches the files stands still.
 const WATCHERS: [Sabotage; 1] =
-    [("nobody is told of files", "kill -STOP $(sentry)", "kill -CONT $(sentry)", &["files.watched"])];
+    [("nobody is told of files", "kill -STOP $(part sentry)", "kill -CONT $(part sentry)", &["files.watched"])];
+
+/// What Creel's own processes gave up no one gives back without `CAP_SYS_RESOURCE` (getrlimit(2)), which root need not have; the
+/// warden's soft limit of memory alone can be raised. The other items are shown to turn red in `cli/check/items/creel.rs`.
+const OWN: [Sabotage; 1] = [(
+    "a warden without a bound of memory",
+    "prlimit --pid $warden --data=unlimited",
+    "prlimit --pid $warden --data=536870912:unlimited",
+    &["warden.confined"],
+)];
 
 /// The chains come last: nothing here can bring them back.
 const NETWORK: [Sabotage; 7] = [
@@ -219,7 +229,7 @@ fn check_names_the_wall_that_was_broken_and_no_other() {
     assert_eq!(red(&creel), BTreeSet::new(), "before anything was broken");
     let mut wrong = Vec::new();
     for (what, sabotage, repair, expected) in
-        MOUNTS.iter().chain(&INNER).chain(&LIMITS).chain(&INTRUDERS).chain(&WATCHERS).chain(&NETWORK)
+        MOUNTS.iter().chain(&INNER).chain(&LIMITS).chain(&INTRUDERS).chain(&WATCHERS).chain(&OWN).chain(&NETWORK)
     {
         wrong.extend(shell(&creel, what, sabotage));
         let (found, expected) = (red(&creel), expected.iter().map(|id| format!("fail {id}")).collect());

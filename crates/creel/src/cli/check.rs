@@ -61,7 +61,7 @@ impl Check {
             Err(code) => return code,
         };
         let Some(tenant) = status.tenants.first() else { return ask::lost() };
-        let outside = Outside::look(tenant.init_pid, tenant.wall_pid, &items::WRITABLE);
+        let outside = Outside::look(tenant.init_pid, tenant.wall_pid, tenant.warden_pid, &items::WRITABLE);
         let (mut front, behind) = findings;
         // from whichever side it can be read
         if let (Some(seen), Some(more)) = (&mut front.token_seen, behind.as_ref().and_then(|f| f.token_seen.as_ref())) {
@@ -76,6 +76,7 @@ impl Check {
                 item.status = "degraded";
             }
         }
+        items.extend(items::creel(&outside));
         items.extend(items::users(&outside));
         items.push(items::rotated(&tenant.secrets));
         let ok = items.iter().all(|item| item.status == "pass");

@@ -67,7 +67,7 @@ pub(crate) fn namespaces(pid: &str) -> BTreeMap<String, String> {
 }
 
 /// `None` when it ended, also when it is dead but not yet waited for: such a one runs no more code.
-fn look(pid: i32) -> Option<Process> {
+pub(super) fn look(pid: i32) -> Option<Process> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let pairs = text.lines().filter_map(|line| line.split_once(':'));
     let status: BTreeMap<String, String> = pairs.map(|(n, v)| (n.to_owned(), v.trim().to_owned())).collect();

@@ -9,10 +9,12 @@ use crate::outside::Outside;
 use crate::probe::Findings;
 use crate::protocol::{LimitStatus, SecretStatus};
 
+mod creel;
 mod files;
 mod held;
 mod inner;
 
+pub(super) use creel::creel;
 pub(super) use files::watched;
 pub(super) use inner::inner_wall;
 
