@@ -8,7 +8,7 @@ use std::fs::File;
 use crate::error::Error;
 use crate::merkle::{Frontier, Hash};
 use crate::shelf::Shelf;
-use crate::tile::{Name, WIDTH, put_entry, subtree};
+use crate::tile::{Name, WIDTH, put_entry};
 
 /// Files that may wait for their sync.
 const MOST_UNSYNCED: usize = 64;
@@ -59,7 +59,7 @@ impl Grow {
     /// Appends a leaf.
     pub(crate) fn push(&mut self, leaf: &[u8], hash: Hash) -> Result<(), Error> {
         put_entry(&mut self.bundle, leaf);
-        self.frontier.push(hash);
+        let mut whole = self.frontier.push(hash).into_iter();
         let size = self.size();
         if size.is_multiple_of(WIDTH) {
             let bundle = std::mem::take(&mut self.bundle);
@@ -78,7 +78,8 @@ impl Grow {
             }
             let full = std::mem::take(tile);
             self.place(Name::tile(level, (size >> (8 * (level + 1))) - 1, WIDTH), &full.concat())?;
-            hash = subtree(&full);
+            let Some(root) = whole.next() else { return Ok(()) };
+            hash = root;
             level += 1;
         }
     }

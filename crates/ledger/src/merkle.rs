@@ -5,6 +5,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::tile::LEVELS;
+
 /// A node of the tree.
 pub type Hash = [u8; 32];
 
@@ -41,16 +43,20 @@ impl Frontier {
         self.size
     }
 
-    /// Appends a leaf.
-    pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
+    /// Appends a leaf. Returns the roots of what it made whole, of 2^8, 2^16 … leaves: what stands in the tiles above.
+    pub fn push(&mut self, leaf: Hash) -> Vec<Hash> {
+        let (mut hash, mut whole) = (leaf, Vec::new());
+        for height in 1..=self.size.trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 hash = node_hash(&left, &hash);
+            }
+            if height.is_multiple_of(LEVELS) {
+                whole.push(hash);
             }
         }
         self.subtrees.push(hash);
         self.size += 1;
+        whole
     }
 
     /// The root of the whole.

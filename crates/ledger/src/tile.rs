@@ -109,7 +109,7 @@ pub(crate) fn hashes(tile: &[u8], width: u64) -> Option<Vec<Hash>> {
 /// The root of a power of two of hashes.
 pub(crate) fn subtree(hashes: &[Hash]) -> Hash {
     let mut frontier = Frontier::default();
-    hashes.iter().for_each(|hash| frontier.push(*hash));
+    hashes.iter().for_each(|hash| drop(frontier.push(*hash)));
     frontier.root()
 }
 

@@ -32,13 +32,18 @@ struct Field {
 
 /// By UTF-16 code units (RFC 8785, section 3.2.3); for ASCII that is the order of bytes.
 pub(super) fn order(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+    // The first bytes that differ decide, unless both stand for characters beyond ASCII.
+    match a.bytes().zip(b.bytes()).find(|(one, other)| one != other) {
+        Some((a, b)) if a < 0x80 || b < 0x80 => a.cmp(&b),
+        Some(_) => a.encode_utf16().cmp(b.encode_utf16()),
+        None => a.len().cmp(&b.len()),
+    }
 }
 
 impl Writer {
     /// A writer with room for an ordinary record.
     pub(super) fn new() -> Self {
-        Self { text: String::with_capacity(1024), ..Self::default() }
+        Self { text: String::with_capacity(1024), fields: Vec::with_capacity(32), spare: String::with_capacity(1024) }
     }
 
     fn object(&mut self, variant: Option<&'static str>) -> Object<'_> {

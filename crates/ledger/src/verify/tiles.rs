@@ -3,7 +3,7 @@
 //! Owns the list of files that must be there and of those that may. A file that no leaf explains is a finding, and so is
 //! one that a checkpoint needs and that is gone. Never writes. Called by the check alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Remembered, Taken, Verification};
 use crate::checkpoint::Checkpoint;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::frame::Frame;
 use crate::merkle::{Frontier, Hash};
 use crate::shelf::Shelf;
-use crate::tile::{Name, WIDTH, hashes, put_entry, subtree};
+use crate::tile::{Name, WIDTH, hashes, put_entry};
 
 /// What the leaves so far call for.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub(super) struct Tiles {
     /// The unfinished tile of each level: hashes, and the record at which each one's leaves begin.
     levels: Vec<Vec<(Hash, u64)>>,
     bundle: Vec<u8>,
-    /// What stands on the shelf and was not met yet: its widths by place.
-    left: BTreeMap<(Option<u32>, u64), BTreeSet<u64>>,
+    /// Full tiles and bundles that stand on the shelf and were not met yet.
+    full: BTreeSet<Name>,
+    /// The same of partial ones: few, and looked for at each leaf.
+    partial: BTreeSet<Name>,
     strangers: Vec<String>,
     /// How many leaves the checkpoint names.
     signed: u64,
@@ -32,11 +34,11 @@ pub(super) struct Tiles {
 
 impl Tiles {
     pub(super) fn new(shelf: Shelf, checkpoint: Option<&Checkpoint>, remembered: &[Remembered]) -> Result<Self, Error> {
-        let mut left: BTreeMap<_, BTreeSet<u64>> = BTreeMap::new();
-        let mut strangers = Vec::new();
+        let (mut full, mut partial, mut strangers) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for path in shelf.files()? {
             match Name::parse(&path) {
-                Some(name) => drop(left.entry((name.level, name.index)).or_default().insert(name.width)),
+                Some(name) if name.width == WIDTH => drop(full.insert(name)),
+                Some(name) => drop(partial.insert(name)),
                 None => strangers.push(path),
             }
         }
@@ -51,13 +53,13 @@ impl Tiles {
         roots.sort_by_key(|root| std::cmp::Reverse(root.size));
         let signed = checkpoint.map_or(0, |checkpoint| checkpoint.size);
         let (frontier, levels) = (Frontier::default(), vec![Vec::new()]);
-        Ok(Self { shelf, frontier, levels, bundle: Vec::new(), left, strangers, signed, roots })
+        Ok(Self { shelf, frontier, levels, bundle: Vec::new(), full, partial, strangers, signed, roots })
     }
 
     /// Takes the next leaf, which belongs to the record `record` or came after it.
     pub(super) fn take(&mut self, frame: &Frame, record: u64) -> Taken {
         put_entry(&mut self.bundle, &frame.payload);
-        self.frontier.push(frame.hash);
+        let whole = self.frontier.push(frame.hash);
         let size = self.frontier.size();
         if let Some(level) = self.levels.first_mut() {
             level.push((frame.hash, record.max(1)));
@@ -78,9 +80,10 @@ impl Tiles {
                 return Ok(Some(bad));
             }
             let Some(tile) = self.levels.get_mut(depth).filter(|tile| tile.len() as u64 == WIDTH) else { break };
-            let full = std::mem::take(tile);
-            let (all, first): (Vec<Hash>, Vec<u64>) = full.into_iter().unzip();
-            let above = (subtree(&all), first.first().copied().unwrap_or(1));
+            let first = tile.first().map_or(1, |(_, record)| *record);
+            tile.clear();
+            let Some(root) = whole.get(depth) else { break };
+            let above = (*root, first);
             match self.levels.get_mut(depth + 1) {
                 Some(next) => next.push(above),
                 None => self.levels.push(vec![above]),
@@ -96,10 +99,7 @@ impl Tiles {
             let why = format!("{} leaves are left, but {} signed {}", leaves, root.by, root.size);
             return Ok(Verification { ok: false, truncated: true, why: Some(why), ..answer });
         }
-        let over = self.left.iter().find_map(|((level, index), widths)| {
-            let width = widths.first().copied()?;
-            Some(Name { level: *level, index: *index, width }.path())
-        });
+        let over = self.partial.first().into_iter().chain(self.full.first()).min().map(|name| name.path());
         match self.strangers.pop().or(over) {
             // Under a live writer tiles may be ahead of the leaves that were read; the check is made again then.
             Some(path) if answer.ok => Ok(Verification::bad(answer.size, format!("no leaf explains `{path}`"))),
@@ -109,11 +109,7 @@ impl Tiles {
 
     /// Compares a file with what it has to be, when it is there or has to be.
     fn compare(&mut self, name: Name, depth: usize) -> Taken {
-        let place = (name.level, name.index);
-        let listed = self.left.get_mut(&place).is_some_and(|widths| widths.remove(&name.width));
-        if self.left.get(&place).is_some_and(BTreeSet::is_empty) {
-            self.left.remove(&place);
-        }
+        let listed = if name.width == WIDTH { self.full.remove(&name) } else { self.partial.remove(&name) };
         if !listed && !self.is_needed(name) {
             return Ok(None);
         }
@@ -156,6 +152,9 @@ impl Tiles {
 }
 
 fn first_difference(found: &[u8], expected: &[u8]) -> Option<usize> {
+    if found == expected {
+        return None;
+    }
     let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
     differs.or_else(|| (found.len() != expected.len()).then_some(found.len().min(expected.len())))
 }
