@@ -5,6 +5,8 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::clock::Stamp;
 use crate::error::Error;
@@ -29,7 +31,7 @@ pub(crate) struct Appender {
     folder: Folder,
     tenant: String,
     segment_bytes: u64,
-    file: File,
+    file: Arc<File>,
     /// How far the open segment's room is allocated; the reserve lies within it.
     room: u64,
     head: Head,
@@ -40,6 +42,21 @@ pub(crate) struct Appender {
     /// The frames between the two.
     buffer: Vec<u8>,
     dirty: bool,
+}
+
+/// What was written and is not yet known to be on disk.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    file: Arc<File>,
+    path: PathBuf,
+    pub(crate) upto: Position,
+}
+
+impl Unsynced {
+    /// Puts it there (fdatasync(2)).
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(Error::io("sync", &self.path))
+    }
 }
 
 impl Appender {
@@ -67,7 +84,7 @@ impl Appender {
             folder,
             tenant: tenant.to_owned(),
             segment_bytes,
-            file,
+            file: Arc::new(file),
             room,
             head,
             written: at,
@@ -85,6 +102,15 @@ impl Appender {
     /// Whether something was written that is not yet known to be on disk.
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty
+    }
+
+    /// How many bytes of frames the open segment takes without a call that may wait for the disk.
+    pub(crate) fn ready_room(&self) -> u64 {
+        if self.next.offset == 0 {
+            0
+        } else {
+            self.room.min(self.segment_bytes).saturating_sub(self.next.offset + RESERVE)
+        }
     }
 
     /// How far everything that was appended reaches.
@@ -137,6 +163,20 @@ impl Appender {
             self.head.write(&self.written).map_err(Error::io("write", &self.folder.head_path()))?;
             self.dirty = false;
         }
+        Ok(())
+    }
+
+    /// What has to be put on disk, for somebody who does that while others go on; `None` when all is there.
+    pub(crate) fn unsynced(&mut self) -> Result<Option<Unsynced>, Error> {
+        self.flush()?;
+        let path = self.folder.segment_path(self.written.segment);
+        Ok(self.dirty.then(|| Unsynced { file: Arc::clone(&self.file), path, upto: self.written }))
+    }
+
+    /// All up to there is on disk: the head says so.
+    pub(crate) fn synced(&mut self, upto: &Position) -> Result<(), Error> {
+        self.head.write(upto).map_err(Error::io("write", &self.folder.head_path()))?;
+        self.dirty = self.written.frames > upto.frames;
         Ok(())
     }
 
@@ -239,7 +279,7 @@ impl Appender {
         let number = self.next.segment + 1;
         let room = FIRST_ROOM.min(self.segment_bytes);
         let file = self.folder.create_segment(number, room)?;
-        let old = std::mem::replace(&mut self.file, file);
+        let old = std::mem::replace(&mut self.file, Arc::new(file));
         // What is left of the old one's room is given back; that it fails harms nobody.
         let _ = old.set_len(self.next.offset);
         self.room = room;

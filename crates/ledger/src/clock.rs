@@ -11,6 +11,30 @@ use time::{OffsetDateTime, UtcOffset};
 const FORM: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+/// A moment on both clocks, in whole milliseconds, read and not yet written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    wall: OffsetDateTime,
+    boot_ms: u64,
+}
+
+impl Moment {
+    /// This one.
+    pub(crate) fn now() -> Self {
+        Self { wall: OffsetDateTime::now_utc().truncate_to_millisecond(), boot_ms: boot_ms() }
+    }
+
+    /// It, or `other` where that is later by the boot clock.
+    pub(crate) fn no_earlier_than(self, other: Self) -> Self {
+        if self.boot_ms < other.boot_ms { other } else { self }
+    }
+
+    /// As records bear it.
+    pub(crate) fn stamp(self) -> Stamp {
+        Stamp { wall: text(self.wall).unwrap_or_else(|| "unknown".to_owned()), boot_ms: self.boot_ms }
+    }
+}
+
 /// A moment on both clocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Stamp {
@@ -23,13 +47,8 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// This moment.
     pub(crate) fn now() -> Self {
-        Self { wall: wall(), boot_ms: boot_ms() }
+        Moment::now().stamp()
     }
-}
-
-/// Now, for instance `2026-11-22T10:40:05.123Z`.
-fn wall() -> String {
-    text(OffsetDateTime::now_utc()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// A moment as records bear it.

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::folder::{Folder, LARGEST_SEGMENT};
 use crate::publish::{Notaries, Progress, Published};
 use crate::queue::{Admission, Queue};
+use crate::writer::Desk;
 use crate::{recover, stored, writer};
 
 /// How a ledger is opened.
@@ -50,6 +51,7 @@ pub struct State {
 #[derive(Debug)]
 pub struct FileLedger {
     queue: Arc<Queue>,
+    desk: Arc<Desk>,
     progress: Arc<Progress>,
     writer: Option<JoinHandle<()>>,
     publisher: Option<JoinHandle<()>>,
@@ -88,9 +90,10 @@ impl FileLedger {
         };
         let (shared, told) = (Arc::clone(&queue), Arc::clone(&progress));
         let publisher = spawn("publisher", Box::new(move || publisher.run(&told, &shared, options.checkpoint_every)))?;
-        let (shared, told) = (Arc::clone(&queue), Arc::clone(&progress));
-        let writer = spawn("ledger", Box::new(move || writer::run(&shared, &told, appender)))?;
-        Ok(Self { queue, progress, writer: Some(writer), publisher: Some(publisher), _lock: lock })
+        let desk = Arc::new(Desk::new(appender));
+        let (shared, lent, told) = (Arc::clone(&queue), Arc::clone(&desk), Arc::clone(&progress));
+        let writer = spawn("ledger", Box::new(move || writer::run(&shared, &lent, &told)))?;
+        Ok(Self { queue, desk, progress, writer: Some(writer), publisher: Some(publisher), _lock: lock })
     }
 
     /// Where it stands.
@@ -107,7 +110,7 @@ impl Ledger for FileLedger {
             Err(why) => closed(why),
             Ok(draft) => {
                 let durable = entry.durability == Durability::BeforeRelease;
-                Box::pin(Admission::new(&self.queue, draft, durable))
+                Box::pin(Admission::new(&self.queue, &self.desk, draft, durable))
             }
         }
     }

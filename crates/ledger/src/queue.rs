@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use creel_guard::{LedgerClosed, Outcome, RecordId};
 
+use crate::clock::Moment;
 use crate::stored::Draft;
+use crate::writer::Desk;
 
 /// Decisions that may wait for the writer; more wait outside, at no cost but their own.
 const MOST_ITEMS: usize = 4096;
@@ -24,6 +26,13 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// Ends that may wait. Each belongs to an admitted act, and doors bound those far below this; beyond it the ledger
 /// closes rather than forget one.
 const MOST_ENDS: usize = 1024 * 1024;
+
+/// Ends for which the writer is woken. Nobody waits for an end, so that fewer go along with the next decision.
+const ENDS_AT_ONCE: usize = 256;
+
+/// How long an end waits for company when no decision comes; with the 40 ms after which what was written is put on disk it stays
+/// within 50 ms (DESIGN.md, invariant 4).
+const LINGER: Duration = Duration::from_millis(8);
 
 /// A decision on its way to the writer.
 #[derive(Debug)]
@@ -87,21 +96,38 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) items: VecDeque<Item>,
-    pub(crate) ends: VecDeque<(RecordId, Outcome)>,
+    /// How acts ended, and when.
+    pub(crate) ends: VecDeque<(RecordId, Outcome, Moment)>,
     /// Nothing will follow.
     pub(crate) last: bool,
+}
+
+/// What wakes the writer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Awaits {
+    /// Nothing: it is at work, or woken already.
+    #[default]
+    Nothing,
+    /// A decision; it looks for ends by itself before long.
+    Decisions,
+    /// Anything.
+    Anything,
 }
 
 #[derive(Debug, Default)]
 struct Inside {
     items: VecDeque<Item>,
     bytes: usize,
-    ends: VecDeque<(RecordId, Outcome)>,
+    ends: VecDeque<(RecordId, Outcome, Moment)>,
+    /// What the writer waits for.
+    writer: Awaits,
     /// Those who wait for room, by ticket.
     room: BTreeMap<u64, Waker>,
     tickets: u64,
     closed: Option<String>,
     stopping: bool,
+    /// Something was written by another than the writer, who has to put it on disk before long.
+    dirty: bool,
     records: u64,
 }
 
@@ -116,18 +142,24 @@ impl Queue {
     /// Waits for work, at most `patience` long when something must be synced, and takes all there is.
     pub(crate) fn take(&self, patience: Option<Duration>) -> Batch {
         let mut inside = lock(&self.inside);
-        while inside.items.is_empty() && inside.ends.is_empty() && !inside.stopping {
-            inside = match patience {
-                None => self.work.wait(inside).unwrap_or_else(PoisonError::into_inner),
-                Some(patience) => {
-                    let (inside, timeout) =
-                        self.work.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() {
-                        return Batch::default();
-                    }
-                    inside
-                }
+        let mut lingered = false;
+        while inside.items.is_empty() && inside.ends.len() < ENDS_AT_ONCE && !inside.stopping {
+            let wait = match patience {
+                None if lingered => None,
+                patience => Some(patience.unwrap_or(LINGER)),
             };
+            inside.writer = if wait.is_some() { Awaits::Decisions } else { Awaits::Anything };
+            let timed_out;
+            (inside, timed_out) = self.wait(inside, wait);
+            inside.writer = Awaits::Nothing;
+            if timed_out && (patience.is_some() || !inside.ends.is_empty()) {
+                break;
+            }
+            lingered = timed_out;
+            // the writer then looks how long that may stay
+            if mem::take(&mut inside.dirty) && patience.is_none() {
+                break;
+            }
         }
         inside.bytes = 0;
         let batch =
@@ -136,6 +168,32 @@ impl Queue {
         drop(inside);
         waiting.into_values().for_each(Waker::wake);
         batch
+    }
+
+    /// Waits to be woken; says whether that took too long.
+    fn wait<'a>(&self, inside: MutexGuard<'a, Inside>, patience: Option<Duration>) -> (MutexGuard<'a, Inside>, bool) {
+        match patience {
+            None => (self.work.wait(inside).unwrap_or_else(PoisonError::into_inner), false),
+            Some(patience) => {
+                let (inside, timeout) =
+                    self.work.wait_timeout(inside, patience).unwrap_or_else(PoisonError::into_inner);
+                (inside, timeout.timed_out())
+            }
+        }
+    }
+
+    /// Wakes the writer if that is what it waits for; a waiter is woken once.
+    fn tell(&self, mut inside: MutexGuard<'_, Inside>, decision: bool) {
+        let awaited = match inside.writer {
+            Awaits::Nothing => false,
+            Awaits::Decisions => decision || inside.ends.len() >= ENDS_AT_ONCE,
+            Awaits::Anything => true,
+        };
+        if awaited {
+            inside.writer = Awaits::Nothing;
+            drop(inside);
+            self.work.notify_one();
+        }
     }
 
     /// Records how an act ended, without waiting.
@@ -149,9 +207,23 @@ impl Queue {
             self.close("more acts ended at once than can be written down");
             return;
         }
-        inside.ends.push_back((record, outcome));
-        drop(inside);
-        self.work.notify_one();
+        inside.ends.push_back((record, outcome, Moment::now()));
+        self.tell(inside, false);
+    }
+
+    /// The ends that wait, for somebody who will write `most` of them, when no more do, nothing else does and the ledger is open.
+    pub(crate) fn nothing_waits(&self, most: u64) -> Option<VecDeque<(RecordId, Outcome, Moment)>> {
+        let mut inside = lock(&self.inside);
+        let few = inside.ends.len() as u64 <= most;
+        let free = few && inside.items.is_empty() && inside.closed.is_none() && !inside.stopping;
+        free.then(|| mem::take(&mut inside.ends))
+    }
+
+    /// Another than the writer has written.
+    pub(crate) fn wrote(&self) {
+        let mut inside = lock(&self.inside);
+        inside.dirty = true;
+        self.tell(inside, false);
     }
 
     /// Nothing more is recorded: all who wait are told, and all who come.
@@ -193,6 +265,7 @@ impl Queue {
 #[derive(Debug)]
 pub(crate) struct Admission<'a> {
     queue: &'a Queue,
+    desk: &'a Desk,
     item: Option<Item>,
     slot: Arc<Slot>,
     passes: bool,
@@ -200,10 +273,10 @@ pub(crate) struct Admission<'a> {
 }
 
 impl<'a> Admission<'a> {
-    pub(crate) fn new(queue: &'a Queue, draft: Draft, durable: bool) -> Self {
+    pub(crate) fn new(queue: &'a Queue, desk: &'a Desk, draft: Draft, durable: bool) -> Self {
         let (slot, passes) = (Arc::new(Slot::default()), draft.passes);
         let item = Item { draft, durable, slot: Arc::clone(&slot) };
-        Self { queue, item: Some(item), slot, passes, ticket: None }
+        Self { queue, desk, item: Some(item), slot, passes, ticket: None }
     }
 
     /// Puts the item in when there is room; leaves the waker when there is none.
@@ -227,8 +300,7 @@ impl<'a> Admission<'a> {
             inside.bytes += item.draft.body.len() + item.draft.beside.len();
             inside.items.push_back(item);
         }
-        drop(inside);
-        self.queue.work.notify_one();
+        self.queue.tell(inside, true);
         Ok(())
     }
 }
@@ -237,6 +309,8 @@ impl Future for Admission<'_> {
     type Output = Result<RecordId, LedgerClosed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.desk.write_now(this.queue, &mut this.item);
         if self.item.is_some() {
             if let Err(closed) = self.enter(cx.waker()) {
                 self.item = None;
