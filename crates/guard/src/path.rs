@@ -79,6 +79,24 @@ pub struct CleanPath {
 }
 
 impl CleanPath {
+    /// Whether it is the clean form of itself and holds nothing odd, as a quick look tells of most paths. A `false` says nothing.
+    #[must_use]
+    pub fn is_plain(path_and_query: &str) -> bool {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        let mut last = b' ';
+        for byte in path.bytes() {
+            let plain = match byte {
+                b'/' | b'.' => last != b'/',
+                _ => byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_',
+            };
+            if !plain {
+                return false;
+            }
+            last = byte;
+        }
+        path.starts_with('/') && path_and_query.len() <= LONGEST && is_clean_query(query)
+    }
+
     /// Reads a path and query as they stand in a request.
     ///
     /// # Errors
@@ -115,7 +133,7 @@ impl CleanPath {
         odd = odd.with(segments(&text)?);
         let end = text.len();
         if let Some(query) = query {
-            if !query.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && byte != b'#') {
+            if !is_clean_query(query) {
                 return Err(UnclearPath("its query holds a space, `#`, a control character or a byte outside ASCII"));
             }
             text.push('?');
@@ -187,6 +205,10 @@ fn decoded(byte: u8, text: &mut String, odd: &mut Oddities) -> Result<(), Unclea
     *odd = odd.with(found);
     escape(byte, text);
     Ok(())
+}
+
+fn is_clean_query(query: &str) -> bool {
+    query.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && byte != b'#')
 }
 
 fn escape(byte: u8, text: &mut String) {
@@ -317,5 +339,25 @@ mod tests {
                 }
             }
         }
+    }
+    #[test]
+    fn what_is_plain_is_its_own_clean_form_without_oddities() {
+        // Every path of up to five of the signs that matter.
+        let signs = ["/", ".", "a", "-", "_", "~", ";", "%", "2f", "%2e", "\\", "?", "#", "%3b", " "];
+        let mut paths = vec![String::new()];
+        let mut plain = 0;
+        for _ in 0..5 {
+            paths = paths.iter().flat_map(|path| signs.iter().map(move |sign| format!("{path}{sign}"))).collect();
+            for path in paths.iter().map(|path| format!("/{path}")).filter(|path| CleanPath::is_plain(path)) {
+                let clean = CleanPath::parse(&path).unwrap();
+                assert_eq!((clean.as_str(), clean.odd()), (path.as_str(), Oddities::default()));
+                plain += 1;
+            }
+            paths.truncate(60_000);
+        }
+        assert!(plain > 1000, "{plain}");
+        assert!(!CleanPath::is_plain("") && !CleanPath::is_plain("*") && !CleanPath::is_plain("a"));
+        assert!(!CleanPath::is_plain(&format!("/{}", "a".repeat(70_000))));
+        assert!(CleanPath::is_plain("/v1/messages") && CleanPath::is_plain("/a.b/?q=%2f&x=;//"));
     }
 }

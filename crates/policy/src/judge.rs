@@ -3,6 +3,7 @@
 //! Owns [`Policy`]: a configuration made ready for quick look-ups. The first rule with something to say decides; when
 //! none has, the door's `default-deny` does. Called by the guard for every action.
 
+use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -90,7 +91,15 @@ fn rate_key(entry: &EgressAllow) -> Option<RateKey> {
 impl Judge for Policy {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         let door = rules::of(action.door);
-        let found = door.in_order.iter().find_map(|rule| Some((*rule, (rule.judge)(action, facts, self)?)));
+        let unmet = OnceCell::new();
+        let asked = |rule: &Rule| {
+            rule.ends_at.is_none_or(|stage| {
+                let unmet = *unmet.get_or_init(|| rules::first_unmet(action, facts, self));
+                unmet.is_some_and(|unmet| unmet <= stage)
+            })
+        };
+        let rules = door.in_order.iter().filter(|rule| asked(rule));
+        let found = rules.into_iter().find_map(|rule| Some((*rule, (rule.judge)(action, facts, self)?)));
         let (rule, finding) = found.unwrap_or_else(|| {
             let last = (door.otherwise.judge)(action, facts, self);
             (door.otherwise, last.unwrap_or_else(|| Finding::deny("no rule has anything to say")))

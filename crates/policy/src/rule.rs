@@ -6,6 +6,7 @@
 use creel_guard::{Action, Facts, Obligations, Question, Send};
 
 use crate::judge::Policy;
+use crate::stage::Stage;
 
 /// A rule as people read it: in `docs/rules.md` and from `creel why`.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Rule {
     pub(crate) doc: RuleDoc,
     /// What the agent reads when the rule refuses: no address, nothing of the configuration.
     pub(crate) to_agent: &'static str,
+    /// It says nothing where some entry meets all conditions up to and including this one, and need not be asked there.
+    pub(crate) ends_at: Option<Stage>,
     /// `None` when the rule has nothing to say about this action.
     pub(crate) judge: fn(&Action, &Facts, &Policy) -> Option<Finding>,
 }
@@ -84,6 +87,7 @@ macro_rules! rule {
         to_agent: $to_agent:literal,
         how_to_allow: $how:literal,
         examples: [$(($act:literal, $answer:literal)),+ $(,)?],
+        $(ends_at: $stage:path,)?
         judge: $judge:ident $(,)?
     ) => {
         $(#[doc = $line])+
@@ -95,6 +99,7 @@ macro_rules! rule {
                 examples: &[$(($act, $answer)),+],
             },
             to_agent: $to_agent,
+            ends_at: [$($stage)?].as_slice().first().copied(),
             judge: $judge,
         };
     };

@@ -3,10 +3,11 @@
 //! Owns the lists. A rule's id names its file and its function: `egress/deny-closed-range` is `deny_closed_range` in
 //! `rules/egress/deny_closed_range.rs`. Read by [`crate::Policy`] and by the rules' page.
 
-use creel_guard::{Action, Door, Needs};
+use creel_guard::{Action, Door, Facts, Needs};
 
 use crate::judge::Policy;
 use crate::rule::Rule;
+use crate::stage::Stage;
 
 mod control;
 mod dns;
@@ -34,6 +35,11 @@ pub(crate) fn of(door: Door) -> &'static DoorRules {
         Door::Ingress => &ingress::RULES,
         Door::Model => &model::RULES,
     }
+}
+
+/// The first condition of the egress door's entries that none of them gets past.
+pub(crate) fn first_unmet(action: &Action, facts: &Facts, policy: &Policy) -> Option<Stage> {
+    egress::first_unmet(action, facts, policy)
 }
 
 /// What must be found out before the rules of its door can judge this act.

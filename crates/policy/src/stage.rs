@@ -152,6 +152,9 @@ fn allows_clear_path(entry: &EgressAllow, send: &Send) -> bool {
         return true;
     }
     let open = if entry.paths.is_none() { Oddities::ENCODED_SLASH } else { Oddities::default() };
+    if CleanPath::is_plain(&send.path) {
+        return true;
+    }
     let allowed = entry.when.odd_paths.0.with(open);
     CleanPath::parse(&send.path).is_ok_and(|path| allowed.covers(path.odd()))
 }

@@ -178,3 +178,23 @@ fn every_refusal_names_its_rule_and_tells_a_person_how_to_allow_it() {
     }
     assert!(seen.len() > 50, "{seen:?}");
 }
+
+#[test]
+fn a_rule_that_is_not_asked_would_have_nothing_to_say() {
+    let policy = crate::examples::policy().unwrap();
+    let mut unasked = 0;
+    for doc in crate::docs::rule_docs() {
+        for (act, _) in doc.examples {
+            let (action, facts) = crate::examples::made(&policy, act).unwrap();
+            let unmet = crate::rules::first_unmet(&action, &facts, &policy);
+            for rule in crate::rules::of(action.door).in_order {
+                let Some(stage) = rule.ends_at else { continue };
+                if unmet.is_none_or(|unmet| unmet > stage) {
+                    assert!((rule.judge)(&action, &facts, &policy).is_none(), "{}: {act}", rule.doc.id);
+                    unasked += 1;
+                }
+            }
+        }
+    }
+    assert!(unasked > 500, "{unasked}");
+}

@@ -129,6 +129,17 @@ fn ends_at(policy: &Policy, send: &Send, facts: &Facts, stage: Stage) -> bool {
     passing(policy, send, facts, stage).next().is_none()
 }
 
+/// The first condition that no entry gets past; `None` when one meets them all. Where none speaks of the place it is the first.
+pub(super) fn first_unmet(action: &Action, facts: &Facts, policy: &Policy) -> Option<Stage> {
+    let send = sent(action)?;
+    let mut furthest = Stage::Address;
+    for (place, entry) in placed(policy, send) {
+        let unmet = |stage: &Stage| !meets(*stage, entry, send, facts, policy, policy.rate(place));
+        furthest = furthest.max(Stage::ALL.into_iter().find(unmet)?);
+    }
+    Some(furthest)
+}
+
 /// What an entry makes an allowed request owe: its own secret, and those whose placeholders stood in it, which
 /// `egress/deny-placeholder` has let pass.
 fn owed(entry: &EgressAllow, send: &Send, facts: &Facts, policy: &Policy) -> Obligations {

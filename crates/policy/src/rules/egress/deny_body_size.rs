@@ -18,6 +18,7 @@ rule! {
         ("send POST https://strict.test/items body 1025 with content-type=application/json", "deny egress/deny-body-size"),
         ("send POST https://strict.test/items body ? with content-type=application/json", "allow egress/allow-approved"),
     ],
+    ends_at: Stage::BodySize,
     judge: deny_body_size,
 }
 

@@ -18,6 +18,7 @@ rule! {
         ("send POST https://strict.test/items body 9 with content-type=multipart/form-data", "deny egress/deny-content-type"),
         ("send POST https://strict.test/items body 9", "deny egress/deny-content-type"),
     ],
+    ends_at: Stage::ContentType,
     judge: deny_content_type,
 }
 

@@ -30,6 +30,7 @@ rule! {
         ("send GET https://public.test/api/webhooks/1/x", "deny egress/deny-credential"),
         (r#"send POST https://public.test/ says {"token":"x"}"#, "deny egress/deny-credential"),
     ],
+    ends_at: Stage::Credential,
     judge: deny_credential,
 }
 

@@ -19,6 +19,7 @@ rule! {
         (r#"send POST https://chat.test/post says {"channel":"C1","unfurl_links":true,"text":"hi"}"#, "deny egress/deny-field"),
         (r#"send POST https://chat.test/post says {"channel":"C2","unfurl_links":false,"text":"hi"}"#, "deny egress/deny-field"),
     ],
+    ends_at: Stage::Field,
     judge: deny_field,
 }
 

@@ -18,6 +18,7 @@ rule! {
         ("send GET https://headed.test/ with x-version=2025-01", "deny egress/deny-header"),
         ("send GET https://headed.test/ with x-version=2026-01 with x-debug=1", "deny egress/deny-header"),
     ],
+    ends_at: Stage::Header,
     judge: deny_header,
 }
 

@@ -19,6 +19,7 @@ rule! {
         (r#"send POST https://chat.test/post says {"channel":"C1","unfurl_links":false,"blocks":[{"image_url":"http://10.0.0.9/x"}]}"#, "deny egress/deny-link"),
         (r#"send POST https://chat.test/post says {"channel":"C1","unfurl_links":false,"text":"https://a.test@evil.test"}"#, "deny egress/deny-link"),
     ],
+    ends_at: Stage::Link,
     judge: deny_link,
 }
 

@@ -19,6 +19,7 @@ rule! {
         ("send - https://api.test", "deny egress/deny-method"),
         ("send GET https://api.test/v1/x", "allow egress/allow-approved"),
     ],
+    ends_at: Stage::Method,
     judge: deny_method,
 }
 

@@ -25,6 +25,7 @@ rule! {
         ("send - tunnel://tunnel.test:443 body ? at 10.0.0.1", "deny egress/deny-closed-range"),
         ("send CONNECT tcp://tunnel.test:443 at nowhere", "allow egress/allow-connect"),
     ],
+    ends_at: Stage::Mode,
     judge: deny_mode,
 }
 

@@ -27,6 +27,7 @@ rule! {
         (r#"send POST https://mcp.test/mcp says {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete"}}"#, "deny egress/deny-operation"),
         (r#"send POST https://mcp.test/mcp says [{"jsonrpc":"2.0","id":1,"method":"tools/list"},{"jsonrpc":"2.0","id":2,"method":"x"}]"#, "deny egress/deny-operation"),
     ],
+    ends_at: Stage::Operation,
     judge: deny_operation,
 }
 

@@ -17,6 +17,7 @@ rule! {
         ("send GET https://api.test/V1/x", "deny egress/deny-path"),
         ("send GET https://api.test/v1/x?next=/../", "allow egress/allow-approved"),
     ],
+    ends_at: Stage::Path,
     judge: deny_path,
 }
 

@@ -18,6 +18,7 @@ rule! {
         ("send GET http://plain.test:8080/", "allow egress/allow-approved"),
         ("send GET https://plain.test:8080/", "allow egress/allow-approved"),
     ],
+    ends_at: Stage::Scheme,
     judge: deny_plain_http,
 }
 

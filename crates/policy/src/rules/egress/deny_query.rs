@@ -20,6 +20,7 @@ rule! {
         ("send GET https://strict.test/items?page=1&page=2", "deny egress/deny-query"),
         ("send GET https://strict.test/items?page=1;x=2", "deny egress/deny-query"),
     ],
+    ends_at: Stage::Query,
     judge: deny_query,
 }
 

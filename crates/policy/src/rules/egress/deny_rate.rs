@@ -18,6 +18,7 @@ rule! {
         ("send GET https://slow.test/ spent 3", "deny egress/deny-rate"),
         ("send GET https://slow.test/", "deny egress/deny-rate"),
     ],
+    ends_at: Stage::Rate,
     judge: deny_rate,
 }
 

@@ -31,6 +31,7 @@ rule! {
         ("send GET https://odd.test/a%2fb", "deny egress/deny-unclear-path"),
         ("send GET https://odd.test/a;b/../c", "deny egress/deny-unclear-path"),
     ],
+    ends_at: Stage::ClearPath,
     judge: deny_unclear_path,
 }
 

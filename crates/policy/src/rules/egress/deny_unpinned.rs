@@ -14,6 +14,7 @@ rule! {
     to_agent: "this destination is pinned to another address; ask your operator",
     how_to_allow: "correct `address` in the host's entry, or take it out",
     examples: [("send GET https://pinned.test/", "deny egress/deny-unpinned")],
+    ends_at: Stage::Address,
     judge: deny_unpinned,
 }
 

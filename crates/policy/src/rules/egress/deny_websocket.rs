@@ -21,6 +21,7 @@ rule! {
         ("send GET ws://ws.test:443/chat body ?", "deny egress/deny-plain-http"),
         ("send GET wss://evil.test/chat body ?", "deny egress/not-approved"),
     ],
+    ends_at: Stage::Mode,
     judge: deny_websocket,
 }
 
