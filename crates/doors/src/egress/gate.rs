@@ -15,8 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::chunks::Chunks;
 use super::head::{self, Framing, Head, Switch, Wrong};
 
-/// Bytes read from the agent at a time.
+/// Bytes read from the agent at a time, of a body.
 const READ: usize = 16 * 1024;
+/// The same where a head is awaited: most are shorter, and room is cleared for each look.
+const READ_HEAD: usize = 2 * 1024;
 /// What hyper gets to see in place of a head that is wrong. The service answers by the ruling, never by this.
 const HARMLESS: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
 
@@ -177,7 +179,14 @@ impl<S> Gate<S> {
 
 impl<S: AsyncRead + Unpin> Gate<S> {
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut space = [0; READ];
+        match self.state {
+            State::Head => self.fill_from::<READ_HEAD>(cx),
+            _ => self.fill_from::<READ>(cx),
+        }
+    }
+
+    fn fill_from<const SIZE: usize>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [0; SIZE];
         let mut buffer = ReadBuf::new(&mut space);
         ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buffer))?;
         self.eof = buffer.filled().is_empty();
