@@ -99,14 +99,20 @@ async fn row(
     kind: Kind,
     callers: usize,
 ) -> Result<(), Failure> {
-    let able: Vec<&Process> = proxies.iter().filter(|proxy| proxy.takes.contains(&kind)).collect();
+    let mut able: Vec<&Process> = Vec::new();
+    for proxy in proxies.iter().filter(|proxy| proxy.takes.contains(&kind)) {
+        match Load::new(folder, ports, kind, callers, Some(proxy.port))?.warm().await {
+            Ok(()) => able.push(proxy),
+            Err(why) => writeln!(std::io::stdout(), "{} is left out of `{kind}`: {why}", proxy.name)?,
+        }
+    }
     let mut direct = Vec::new();
     let mut taken: Vec<(Vec<Duration>, f64, usize)> = able.iter().map(|_| (Vec::new(), 0.0, 0)).collect();
     for _ in 0..3 {
         direct.extend(Load::new(folder, ports, kind, callers, None)?.run().await?.each);
         for (proxy, sum) in able.iter().zip(&mut taken) {
             let load = Load::new(folder, ports, kind, callers, Some(proxy.port))?;
-            load.warm().await.map_err(|why| format!("{} can't do {kind:?}: {why}", proxy.name))?;
+            load.warm().await.map_err(|why| format!("{} can't do `{kind}`: {why}", proxy.name))?;
             let before = proxy.cpu();
             let Taken { each } = load.run().await?;
             sum.1 += proxy.cpu() - before;

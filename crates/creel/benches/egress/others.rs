@@ -139,7 +139,7 @@ pub(super) async fn squid(folder: &Path, ports: Ports) -> Result<Process, Failur
     let config = format!(
         "http_port 127.0.0.1:{port} ssl-bump tls-cert={place}/squid-both.pem generate-host-certificates=on dynamic_cert_mem_cache_size=4MB\n\
          sslcrtd_program {helper} -s {place}/squid/ssl_db -M 4MB\nacl all src all\nhttp_access allow all\nssl_bump bump all\n\
-         tls_outgoing_options cafile={place}/origin.pem\ncache deny all\ncache_mem 8 MB\naccess_log stdio:{place}/squid/access.log\n\
+         tls_outgoing_options cafile={place}/origin.pem\nsslproxy_cert_error allow all\ncache deny all\ncache_mem 8 MB\naccess_log stdio:{place}/squid/access.log\n\
          cache_log {place}/squid/cache.log\npid_filename {place}/squid/pid\nhosts_file {place}/hosts\nshutdown_lifetime 0\n# {}\n",
         ports.tls
     );
