@@ -58,7 +58,8 @@ pub fn audit(bytes: &[u8], kind: Kind, scanner: &Scanner) -> Vec<Flaw> {
             }
             // What was deleted still lies in the file.
             let known = scanner.find_known(bytes).into_iter();
-            flaws.extend(known.map(|place| Flaw { rule: "known", is_secret: true, sure: false, place }));
+            let flaw = |place| Flaw { rule: "known", is_secret: true, sure: false, place };
+            flaws.extend(known.map(|found| flaw(found.start..found.end)));
             flaws.sort_by_key(|flaw| flaw.rule);
             flaws.dedup_by(|one, other| one.rule == other.rule);
         }

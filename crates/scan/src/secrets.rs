@@ -11,6 +11,7 @@ mod kinds;
 mod known;
 mod ladder;
 mod numbers;
+pub mod packed;
 mod phrase;
 mod skeleton;
 mod views;
@@ -24,6 +25,9 @@ use ladder::Decoded;
 
 /// Steps of decoding: what is encoded more often is not found.
 const DEPTH: usize = 4;
+
+/// The same for what was put together from fields.
+const VIEWED: usize = 3;
 
 /// What decoding may make in all: this many times the text, and this much for a short one.
 const TIMES: usize = 8;
@@ -80,25 +84,44 @@ impl Scanner {
     #[must_use]
     pub fn scan(&self, text: &[u8]) -> Vec<Finding> {
         let mut budget = (text.len().saturating_mul(TIMES)).max(AT_LEAST);
-        let mut findings = self.level(text, DEPTH, &mut budget);
+        let mut findings = self.level(text, DEPTH, self.unknown, &mut budget);
         if !self.known.is_empty() {
-            for view in views::views(text) {
-                findings.extend(self.known_in(&view.bytes).into_iter().map(|found| moved(found, &view)));
+            let mut budget = (text.len().saturating_mul(TIMES)).max(AT_LEAST);
+            findings.extend(self.in_views(text, &mut budget));
+            if let Some(mut part) = ladder::escapes::unslashed(text) {
+                views::unwrap(&mut part.bytes);
+                let found = self.level(&part.bytes, VIEWED, false, &mut budget);
+                let found = found.into_iter().chain(self.in_views(&part.bytes, &mut budget));
+                findings.extend(found.map(|found| moved(found, &part)));
+            }
+            if let Some(part) = ladder::escapes::unescaped(text) {
+                let found = self.in_views(&part.bytes, &mut budget);
+                findings.extend(found.into_iter().map(|found| moved(found, &part)));
             }
         }
         joined(findings)
     }
 
-    /// Where known values stand as they are, encoded once at most; of each value once.
-    #[must_use]
-    pub fn find_known(&self, bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
-        self.known_in(bytes).into_iter().map(|found| found.start..found.end).collect()
+    /// Known values that lie over fields or lines, also encoded once or twice more.
+    fn in_views(&self, text: &[u8], budget: &mut usize) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for view in views::views(text) {
+            let found = self.level(&view.bytes, VIEWED, false, budget);
+            findings.extend(found.into_iter().map(|found| moved(found, &view)));
+        }
+        findings
     }
 
-    fn level(&self, text: &[u8], depth: usize, budget: &mut usize) -> Vec<Finding> {
+    /// Known values as they stand, encoded once at most; of each value once.
+    #[must_use]
+    pub fn find_known(&self, bytes: &[u8]) -> Vec<Finding> {
+        self.known_in(bytes)
+    }
+
+    fn level(&self, text: &[u8], depth: usize, unknown: bool, budget: &mut usize) -> Vec<Finding> {
         let mut findings = self.known_in(text);
         findings.truncate(kinds::MOST);
-        if self.unknown && is_text(text) {
+        if unknown && is_text(text) {
             findings.extend(kinds::find(text));
             findings.extend(numbers::find(text));
             findings.extend(phrase::find(text));
@@ -107,7 +130,7 @@ impl Scanner {
             let parts = ladder::step(text, *budget);
             *budget = budget.saturating_sub(parts.iter().map(|part| part.bytes.len()).sum());
             for part in parts {
-                let inner = self.level(&part.bytes, depth - 1, budget);
+                let inner = self.level(&part.bytes, depth - 1, unknown, budget);
                 findings.extend(inner.into_iter().map(|found| moved(found, &part)));
             }
         }

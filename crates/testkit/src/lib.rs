@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod creel;
+mod encodings;
 mod origin;
 mod seeds;
 mod sink;
 
 pub use creel::{Creel, Ran};
+pub use encodings::{Encoding, Split, gzip};
 pub use origin::{Asked, Origin};
 pub use seeds::drive_seeds;
 pub use sink::{Sink, UdpSink};

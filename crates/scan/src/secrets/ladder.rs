@@ -4,11 +4,16 @@
 //! gzip, zlib, deflate, bytes written as Latin-1), each with where it stood. It goes one step; [`super::Scanner`] goes on
 //! from there, three steps deep. What it makes is bounded by a multiple of the text.
 
-mod escapes;
+pub(super) mod escapes;
 mod inflate;
 mod runs;
 
 pub(super) use inflate::inflated;
+
+use super::packed::beginnings;
+
+/// Compressed streams in one text that are unpacked.
+const MOST_PACKED: usize = 4;
 
 /// What a part of a text decodes to.
 #[derive(Debug)]
@@ -37,6 +42,12 @@ pub(super) fn step(text: &[u8], budget: usize) -> Vec<Decoded> {
     if let Some(bytes) = inflated(text, left) {
         left = left.saturating_sub(bytes.len());
         found.push(Decoded { bytes, from: 0, to: text.len(), places: None });
+    }
+    for (at, _) in beginnings(text).filter(|(at, _)| *at > 0).take(MOST_PACKED) {
+        if let Some(bytes) = text.get(at..).and_then(|packed| inflate::headed(packed, left)) {
+            left = left.saturating_sub(bytes.len());
+            found.push(Decoded { bytes, from: at, to: text.len(), places: None });
+        }
     }
     for decoded in [escapes::unescaped(text), escapes::latin1(text)].into_iter().flatten() {
         left = left.saturating_sub(decoded.bytes.len());

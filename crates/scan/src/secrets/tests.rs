@@ -1,3 +1,5 @@
+mod benign;
+
 use super::*;
 
 const VALUE: &str = "Zq8-Lm2x_Yb7Kc3Nd5Pf9/Hg+2Js4Ua6";

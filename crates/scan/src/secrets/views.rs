@@ -1,7 +1,7 @@
 //! Texts that hold a value in pieces with other text in between.
 //!
 //! Owns [`views`]: a text read as its quoted strings alone, as its JSON values without their keys, as what stands behind
-//! `=` and `:`, as its lines without numbering, as those lines that are one word. A value that was cut over fields,
+//! `=` and `:` (up to the next sign, or to the end of the field), as its lines without numbering, as those lines that are one word. A value that was cut over fields,
 //! parameters, headers, parts or list items is whole again in one of them. Known values alone are looked for there.
 
 use super::ladder::Decoded;
@@ -21,6 +21,10 @@ pub(super) fn views(text: &[u8]) -> Vec<Decoded> {
     }
     if memchr::memchr2(b'=', b':', text).is_some() {
         views.push(assigned(text));
+        views.push(fields(text, b'&'));
+        if memchr::memchr(b'&', text).is_some() {
+            views.push(fields(text, b'\n'));
+        }
     }
     if memchr::memchr(b'\n', text).is_some() || text.first().is_some_and(u8::is_ascii_digit) {
         views.push(lines(text));
@@ -30,15 +34,24 @@ pub(super) fn views(text: &[u8]) -> Vec<Decoded> {
     views.into_iter().filter(|view| view.bytes.len() >= 8).collect()
 }
 
+/// Takes the quotes off JSON that stood in a string of other JSON and whose own were escaped: they would pair with its.
+pub(super) fn unwrap(text: &mut [u8]) {
+    for at in 1..text.len() {
+        let pair = text.get_mut(at - 1..=at);
+        match pair {
+            Some([quote @ b'"', b'{' | b'[']) | Some([b'}' | b']', quote @ b'"']) => *quote = b' ',
+            _ => {}
+        }
+    }
+}
+
 /// Takes the bytes of `text` that `keep` says, with their places.
 fn kept(text: &[u8], spans: impl IntoIterator<Item = (usize, usize)>) -> Decoded {
-    let mut bytes = Vec::new();
-    let mut places = Vec::new();
+    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
     for (from, to) in spans {
-        for (at, byte) in text.iter().enumerate().take(to).skip(from) {
-            bytes.push(*byte);
-            places.push(u32::try_from(at).unwrap_or(u32::MAX));
-        }
+        let span = text.get(from..to).unwrap_or_default();
+        bytes.extend_from_slice(span);
+        places.extend((0_u32..).take(span.len()).map(|at| u32::try_from(from).unwrap_or(u32::MAX).saturating_add(at)));
     }
     Decoded { bytes, from: 0, to: text.len(), places: Some(places) }
 }
@@ -83,6 +96,20 @@ fn assigned(text: &[u8]) -> Decoded {
         }
     }
     spans.extend(from.map(|from| (from, text.len())));
+    kept(text, spans)
+}
+
+/// What stands behind the first `=` or `:` of each line, and of each parameter where `end` says so, whatever follows.
+fn fields(text: &[u8], end: u8) -> Decoded {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    for field in text.split(|byte| *byte == b'\n' || *byte == end) {
+        let name = field.iter().position(|byte| matches!(byte, b'=' | b':'));
+        let value = name.and_then(|name| field.get(name + 1..)).unwrap_or_default();
+        let from = at + field.len() - value.trim_ascii_start().len();
+        spans.push((from, from + value.trim_ascii().len()));
+        at += field.len() + 1;
+    }
     kept(text, spans)
 }
 
@@ -151,6 +178,7 @@ mod tests {
         check(r#"{"p1":"abcd","p2":"efgh","p3":"1234","p4":"5678"}"#);
         check(r#"let a = "abcd" + "efgh" + x("1234") + "5678";"#);
         check("p1=abcd&p2=efgh&p3=1234&p4=5678");
+        check("p1=ab=cd&p2=ef:gh&p3=12=34&p4=56,78");
         check("X-A: abcd\r\nX-B: efgh\r\nX-C: 1234\r\nX-D: 5678\r\n");
         check("1. abcd\n2. efgh\n3. 1234\n4. 5678");
         check("part one: abcd\npart two: efgh\npart three: 1234\npart four: 5678");

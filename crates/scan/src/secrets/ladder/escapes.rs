@@ -6,8 +6,18 @@
 use super::Decoded;
 
 /// The text without its escapes; `None` when it holds none.
-pub(super) fn unescaped(text: &[u8]) -> Option<Decoded> {
+pub(in crate::secrets) fn unescaped(text: &[u8]) -> Option<Decoded> {
     memchr::memchr3(b'%', b'\\', b'&', text).or_else(|| memchr::memchr2(b'=', b'+', text))?;
+    without(text, escape)
+}
+
+/// The text without the escapes of strings alone; `None` when it holds none. What is escaped twice is cut by the outer ones.
+pub(in crate::secrets) fn unslashed(text: &[u8]) -> Option<Decoded> {
+    memchr::memchr(b'\\', text)?;
+    without(text, |rest| if rest.first() == Some(&b'\\') { backslash(rest) } else { None })
+}
+
+fn without(text: &[u8], escape: impl Fn(&[u8]) -> Option<(usize, Meant)>) -> Option<Decoded> {
     let mut out = Out { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
     let mut at = 0;
     let mut changed = false;
@@ -109,6 +119,9 @@ fn backslash(rest: &[u8]) -> Option<(usize, Meant)> {
         [_, b'n', ..] => Some((2, Meant::Byte(b'\n'))),
         [_, b'r', ..] => Some((2, Meant::Byte(b'\r'))),
         [_, b't', ..] => Some((2, Meant::Byte(b'\t'))),
+        // RFC 8259, section 7.
+        [_, b'b', ..] => Some((2, Meant::Byte(8))),
+        [_, b'f', ..] => Some((2, Meant::Byte(12))),
         [_, sign @ (b'/' | b'"' | b'\'' | b'\\'), ..] => Some((2, Meant::Byte(*sign))),
         _ => None,
     }

@@ -3,6 +3,7 @@
 //! Owns the recognition of gzip, zlib and bare deflate, and their bounded expansion. Broken streams give what came before
 //! the break: a secret in front of it has left all the same.
 
+use super::super::packed::Wrapping;
 use miniz_oxide::inflate::{DecompressError, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
 
 /// Less holds no secret.
@@ -11,32 +12,24 @@ const LEAST: usize = 16;
 /// What `bytes` expand to, when they are compressed; `limit` bytes at most.
 pub(in crate::secrets) fn inflated(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let out = match bytes {
-        [0x1f, 0x8b, 8, flags, ..] => bare(gzip_body(bytes, *flags)?, limit),
-        [first, second, ..] if is_zlib(*first, *second) => partly(decompress_to_vec_zlib_with_limit(bytes, limit)),
-        _ => None,
+        [0x1f, 0x8b, 8, ..] => bare(behind(Wrapping::Gzip, bytes)?, limit),
+        _ => behind(Wrapping::Zlib, bytes).and_then(|_| partly(decompress_to_vec_zlib_with_limit(bytes, limit))),
     };
-    out.or_else(|| bare(bytes, limit).filter(|out| is_text(out))).filter(|out| out.len() >= LEAST)
+    // Text is no deflated stream: its letters would be codes.
+    out.or_else(|| (!is_text(bytes)).then(|| bare(bytes, limit)).flatten().filter(|out| is_text(out)))
+        .filter(|out| out.len() >= LEAST)
 }
 
-/// RFC 1952, section 2.3: ten bytes, then what the flags say.
-fn gzip_body(bytes: &[u8], flags: u8) -> Option<&[u8]> {
-    let mut rest = bytes.get(10..)?;
-    if flags & 4 != 0 {
-        let [low, high, tail @ ..] = rest else { return None };
-        rest = tail.get(usize::from(u16::from_le_bytes([*low, *high]))..)?;
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            let end = memchr::memchr(0, rest)?;
-            rest = rest.get(end + 1..)?;
-        }
-    }
-    if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
+/// The same of a stream with a head, where one begins.
+pub(super) fn headed(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let body =
+        [Wrapping::Gzip, Wrapping::Zlib, Wrapping::Zip].into_iter().find_map(|wrapping| behind(wrapping, bytes))?;
+    bare(body, limit).filter(|out| out.len() >= LEAST)
 }
 
-/// RFC 1950, section 2.2: the method is 8 and both bytes are a multiple of 31.
-fn is_zlib(first: u8, second: u8) -> bool {
-    first & 15 == 8 && (u16::from(first) << 8 | u16::from(second)) % 31 == 0
+/// What follows the head of such a stream.
+fn behind(wrapping: Wrapping, bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(wrapping.head(bytes).ok().flatten()?..)
 }
 
 fn bare(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {

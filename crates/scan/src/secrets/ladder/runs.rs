@@ -98,7 +98,10 @@ fn one_run(run: &[u8], from: usize, left: &mut usize, found: &mut Vec<Decoded>) 
 /// Whether bytes look like something that somebody encoded: text, UTF-16, or compressed.
 fn looks_made(bytes: &[u8]) -> bool {
     let plain = bytes.iter().filter(|byte| matches!(byte, 0 | b'\t' | b'\n' | b'\r' | b' '..=b'~')).count();
-    plain * 10 >= bytes.len() * 8 || bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x78])
+    let head = bytes.get(..64).unwrap_or(bytes);
+    plain * 10 >= bytes.len() * 8
+        || bytes.starts_with(&[0x78])
+        || memchr::memmem::find(head, &[0x1f, 0x8b, 8]).is_some()
 }
 
 /// Base64 of anything has capitals or digits within; words seldom have.
