@@ -39,6 +39,7 @@ use creel_guard::{
     Action, Actor, Deed, Door, Facts, Form, Guard, Inject, Mode, Needs, Send as SendDeed, Target, Tenant,
 };
 use creel_secrets::Broker;
+use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
@@ -50,7 +51,7 @@ pub use see::Flaw;
 
 use crate::accept;
 use crate::ca::Ca;
-use crate::leak::Leaks;
+use crate::leak::{self, Leaks};
 use crate::names::Names;
 use crate::shutdown::Shutdown;
 use crate::stream::Body;
@@ -58,6 +59,7 @@ use crate::upstream::{Client, Place, Resolve, Resolved, Scheme};
 use aim::Aim;
 use config::MAX_CONNECTIONS;
 use enforce::{Admitted, Bodily};
+use gate::Ruling;
 use head::Switch;
 use refuse::{Ground, Voice};
 use see::Seen;
@@ -124,8 +126,7 @@ impl Egress {
         let (parts, body) = request.into_parts();
         let voice = Voice::of(parts.version, &parts.headers);
         let aim = &*aim;
-        let Seen { mut send, mut flaw, head } =
-            see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
+        let Seen { mut send, mut flaw, head } = self.seen(aim, scheme, &parts, ruling);
         let mut placeholders = if flaw.is_none() { self.broker.take(&mut send) } else { Vec::new() };
         let mut action = self.action(send);
         let needs = if flaw.is_none() { self.guard.needs(&action) } else { Needs::default() };
@@ -191,6 +192,16 @@ impl Egress {
         send.content = send.content.take().map(declared::digested);
         send.body = send.content.as_ref().map(|content| content.text.len() as u64);
         send.content.is_none().then_some(Flaw::BadBody)
+    }
+
+    /// What a request would do. A body is only let out where it can be searched, and some encodings can't be undone.
+    fn seen(&self, aim: &Aim, scheme: Scheme, parts: &Parts, ruling: Ruling) -> Seen {
+        let mut seen = see::request(aim, scheme, &parts.method, &parts.uri, &parts.headers, ruling);
+        let searched = self.leaks.is_some() && seen.send.body != Some(0);
+        if seen.flaw.is_none() && searched && leak::codings(&parts.headers).is_none() {
+            seen.flaw = Some(Flaw::PackedBody);
+        }
+        seen
     }
 
     /// How many other names the jail has below the wildcard that the policy asked about.

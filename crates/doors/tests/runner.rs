@@ -12,6 +12,7 @@
 mod dns;
 mod egress;
 mod fakes;
+mod leaks;
 mod model;
 mod resolver;
 mod smuggling;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use creel_doors::Shutdown;
 use creel_doors::ca::Ca;
 use creel_doors::egress::{self, Config, Egress, HostPattern, HostSettings};
+use creel_doors::leak::Leaks;
 use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Io;
@@ -189,6 +190,16 @@ impl World {
 
     /// A door that judges by `judge` (`rules` are what a test may exchange).
     pub(crate) async fn judged_by(judge: Arc<dyn Judge>, rules: Arc<Swap>, hosts: Vec<HostSettings>) -> Self {
+        Self::searching(judge, rules, hosts, None).await
+    }
+
+    /// The same, that looks for what must not leave.
+    pub(crate) async fn searching(
+        judge: Arc<dyn Judge>,
+        rules: Arc<Swap>,
+        hosts: Vec<HostSettings>,
+        leaks: Option<Arc<dyn Leaks>>,
+    ) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("creel-doors-{}-{number}", std::process::id()));
@@ -213,7 +224,7 @@ impl World {
             original: Arc::new(move |_| Ok(*original.lock().unwrap())),
             meter: Arc::default(),
             broker: broker(),
-            leaks: None,
+            leaks,
         };
         let (trigger, shutdown) = Shutdown::pair();
         let to_proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();

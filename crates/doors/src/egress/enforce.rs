@@ -21,7 +21,7 @@ use super::relay::{Fault, Outgoing, Relayed, Tally};
 use super::secret::{Filler, Scrubbed};
 use super::{headers, refuse, secret};
 use crate::Error;
-use crate::leak::Leaks;
+use crate::leak::{self, Leaks, Search};
 use crate::stream::{self, Body};
 use crate::upstream::{Client, Place, Streamed};
 
@@ -133,7 +133,10 @@ pub(super) async fn prepare(
             stream::full(content.text.as_bytes().to_vec())
         }
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
-        (Bodily::Streamed(incoming), _) => Outgoing::new(incoming, max, Arc::clone(&tally), leaks).boxed_unsync(),
+        (Bodily::Streamed(incoming), _) => {
+            let search = search(leaks, &parts.headers)?;
+            Outgoing::new(incoming, max, Arc::clone(&tally), search).boxed_unsync()
+        }
     };
     let trailers = parts.version == Version::HTTP_2;
     let wanted = trailers && parts.headers.get(header::TE).is_some_and(|te| te.as_bytes() == b"trailers");
@@ -155,6 +158,13 @@ pub(super) async fn prepare(
         secret::ask_plainly(outgoing.headers_mut());
     }
     Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub })
+}
+
+/// Looks for what must not leave in a body that is encoded as these headers say.
+fn search(leaks: Option<Arc<dyn Leaks>>, headers: &http::HeaderMap) -> Result<Option<Search>, Error> {
+    let Some(leaks) = leaks else { return Ok(None) };
+    let unread = || Error::Bug("a body that can't be searched was admitted".to_owned());
+    Ok(Some(Search::coded(leaks, &leak::codings(headers).ok_or_else(unread)?)))
 }
 
 pub(super) fn relay(

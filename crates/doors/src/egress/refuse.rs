@@ -49,6 +49,7 @@ pub(super) fn refusal(refusal: &Refusal, ground: Ground, voice: Voice) -> Respon
         Ground::TwoPlaces | Ground::Flaw(Flaw::BadBody | Flaw::BadRequest | Flaw::NotHttp | Flaw::Upgrade) => {
             StatusCode::BAD_REQUEST
         }
+        Ground::Flaw(Flaw::PackedBody) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Ground::Flaw(Flaw::HostMismatch | Flaw::SniMismatch) => StatusCode::MISDIRECTED_REQUEST,
         Ground::Flaw(Flaw::BadTls | Flaw::PlantedSocket | Flaw::UnassignedAddress) => StatusCode::FORBIDDEN,
         // The ledger's own trouble passes; what a rule says stays.

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::Sleep;
 
 use crate::Error;
-use crate::leak::{Carry, Leaks};
+use crate::leak::{Held, Search};
 use crate::stream::BoxError;
 use crate::upstream::Streamed;
 
@@ -28,6 +28,8 @@ pub(super) enum Fault {
     TooMuch,
     /// It holds what must not leave.
     Leak(String),
+    /// It can't be searched for that.
+    Packed(&'static str),
 }
 
 impl Fault {
@@ -36,14 +38,25 @@ impl Fault {
             Self::Broken(why) => why.clone(),
             Self::TooMuch => "the request's body is longer than what may go out".to_owned(),
             Self::Leak(why) => why.clone(),
+            Self::Packed(why) => format!("the request's body can't be searched: {why}"),
         }
     }
 
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Broken(why) => Error::Agent(why),
+            Self::Packed(_) => Error::Agent(self.why()),
             Self::TooMuch => Error::AgentTooMuch(self.why()),
             Self::Leak(_) => Error::Agent("it holds what must not leave (`leak/known-value`)".to_owned()),
+        }
+    }
+}
+
+impl From<Held> for Fault {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Leak(why) => Self::Leak(why),
+            Held::Packed(why) => Self::Packed(why),
         }
     }
 }
@@ -84,12 +97,12 @@ pub(super) struct Outgoing {
     body: Incoming,
     left: u64,
     tally: Arc<Tally>,
-    carry: Option<Carry>,
+    search: Option<Search>,
 }
 
 impl Outgoing {
-    pub(super) fn new(body: Incoming, max: u64, tally: Arc<Tally>, leaks: Option<Arc<dyn Leaks>>) -> Self {
-        Self { body, left: max, tally, carry: leaks.map(Carry::new) }
+    pub(super) fn new(body: Incoming, max: u64, tally: Arc<Tally>, search: Option<Search>) -> Self {
+        Self { body, left: max, tally, search }
     }
 }
 
@@ -99,7 +112,10 @@ impl Body for Outgoing {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) else {
+            let ended = this.search.as_mut().map_or(Ok(()), Search::finish);
+            return Poll::Ready(ended.err().map(|held| Err(this.tally.blame(held.into()))));
+        };
         let data = match frame.map(Frame::into_data) {
             Ok(Ok(data)) => data,
             Ok(Err(_)) => {
@@ -116,8 +132,13 @@ impl Body for Outgoing {
             return Poll::Ready(Some(Err(this.tally.blame(Fault::TooMuch))));
         };
         this.left = left;
-        if let Some(why) = this.carry.as_mut().and_then(|carry| carry.push(&data)) {
-            return Poll::Ready(Some(Err(this.tally.blame(Fault::Leak(why)))));
+        let is_last = this.body.is_end_stream();
+        let searched = this.search.as_mut().map_or(Ok(()), |search| {
+            search.push(&data)?;
+            if is_last { search.finish() } else { Ok(()) }
+        });
+        if let Err(held) = searched {
+            return Poll::Ready(Some(Err(this.tally.blame(held.into()))));
         }
         this.tally.sent.fetch_add(length, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(data))))

@@ -29,6 +29,8 @@ pub enum Flaw {
     HostMismatch,
     /// Neither TLS nor HTTP.
     NotHttp,
+    /// A body that is encoded in a way that can't be undone, where it must be searched.
+    PackedBody,
     /// The bytes aim at one of our own sockets or at a local address.
     PlantedSocket,
     /// The TLS server name is not where the connection goes.
@@ -49,6 +51,7 @@ impl Flaw {
             Self::BadTls => "bad-tls",
             Self::HostMismatch => "host-mismatch",
             Self::NotHttp => "not-http",
+            Self::PackedBody => "packed-body",
             Self::PlantedSocket => "planted-socket",
             Self::SniMismatch => "sni-mismatch",
             Self::UnassignedAddress => "unassigned-address",

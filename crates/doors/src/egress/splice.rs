@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, timeout};
 
 use super::{Config, Egress};
-use crate::leak::Carry;
+use crate::leak::Search;
 use crate::stream::Io;
 
 /// Bytes held of one direction, while there are any.
@@ -84,15 +84,15 @@ impl Watch for AtMost {
 /// Lets nothing pass that must not leave.
 pub(super) struct Guarded<W> {
     pub(super) inner: W,
-    pub(super) carry: Option<Carry>,
+    pub(super) search: Option<Search>,
 }
 
 impl<W: Watch> Watch for Guarded<W> {
     fn look(&mut self, bytes: &[u8]) -> Result<u64, Wrong> {
-        match self.carry.as_mut().and_then(|carry| carry.push(bytes)) {
-            Some(why) => Err(Wrong::refused(why)),
-            None => self.inner.look(bytes),
+        if let Some(search) = &mut self.search {
+            search.push(bytes).map_err(|held| Wrong::refused(held.into_why()))?;
         }
+        self.inner.look(bytes)
     }
 
     fn is_whole(&self) -> bool {

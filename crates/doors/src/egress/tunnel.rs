@@ -14,7 +14,7 @@ use super::config::{HANDSHAKE_LIMIT, MAX_BODY};
 use super::splice::{self, AtMost, Guarded, Splice, Standing};
 use super::{Egress, Flaw, enforce, hello, starttls};
 use crate::Error;
-use crate::leak::Carry;
+use crate::leak::Search;
 use crate::stream::{Io, Prefixed};
 use crate::upstream::{Place, Scheme};
 
@@ -85,7 +85,7 @@ async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: C
     };
     standing.deadline = deadline;
     let most = AtMost(max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY));
-    let up = Box::new(Guarded { inner: most, carry: door.leaks.clone().map(Carry::new) });
+    let up = Box::new(Guarded { inner: most, search: door.leaks.clone().map(Search::new) });
     let down = Box::new(AtMost(u64::MAX));
     splice::run(door, Splice { agent, upstream, up, down, farewell: None }, standing, receipt).await;
 }

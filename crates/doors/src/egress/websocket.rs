@@ -24,7 +24,7 @@ use super::serve::Switches;
 use super::splice::{self, Splice, Standing, Wrong};
 use super::{Egress, headers};
 use crate::Error;
-use crate::leak::Carry;
+use crate::leak::Search;
 use crate::stream::{self, Body, Io};
 use crate::upstream::Scheme;
 use deflate::Deflate;
@@ -134,11 +134,11 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let answer = to_agent(response.headers(), &opening, agreed);
     (standing.deadline, standing.status) = (deadline, Some(101));
     let door = Arc::clone(door);
-    let carry = door.leaks.clone().map(Carry::new);
+    let search = door.leaks.clone().map(Search::new);
     switches.take_over(Box::pin(async move {
         match on.await {
             Ok(agent) => {
-                let (splice, counts) = joined(Box::new(TokioIo::new(agent)), upstream, (max, carry), agreed);
+                let (splice, counts) = joined(Box::new(TokioIo::new(agent)), upstream, (max, search), agreed);
                 splice::run(&door, splice, standing, receipt).await;
                 let [sent, received] = counts.map(|count| count.load(Ordering::Relaxed));
                 tracing::debug!(record = %record, sent, received, "messages of a WebSocket");
@@ -152,12 +152,12 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
 fn joined(
     agent: Box<dyn Io>,
     upstream: Box<dyn Io>,
-    (max, carry): (u64, Option<Carry>),
+    (max, search): (u64, Option<Search>),
     agreed: Option<Deflate>,
 ) -> (Splice, [Arc<AtomicU64>; 2]) {
     let counts = [Arc::<AtomicU64>::default(), Arc::default()];
     let [sent, received] = counts.clone().map(Counted);
-    let up = Messages::new(Sender::Client, agreed.is_some(), max, Searched { counted: sent, carry });
+    let up = Messages::new(Sender::Client, agreed.is_some(), max, Searched { counted: sent, search });
     let down = Messages::new(Sender::Server, agreed.is_some(), u64::MAX, received);
     (Splice { agent, upstream, up: Box::new(up), down: Box::new(down), farewell: Some(farewell) }, counts)
 }

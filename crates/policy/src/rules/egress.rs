@@ -39,6 +39,7 @@ mod deny_websocket;
 mod host_mismatch;
 mod not_approved;
 mod not_http;
+mod packed_body;
 mod planted_socket;
 mod sni_mismatch;
 mod unassigned_address;
@@ -61,6 +62,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &not_http::RULE,
         &bad_request::RULE,
         &bad_body::RULE,
+        &packed_body::RULE,
         &bad_tls::RULE,
         &unassigned_address::RULE,
         &planted_socket::RULE,

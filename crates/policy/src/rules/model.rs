@@ -25,6 +25,7 @@ mod default_deny;
 mod deny_closed_range;
 mod deny_tool;
 mod deny_unresolved;
+mod known_value;
 mod server_tool;
 mod stored_state;
 mod too_large;
@@ -49,6 +50,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &bad_arguments::RULE,
         &bad_request::RULE,
         &call_too_large::RULE,
+        &known_value::RULE,
         &server_tool::RULE,
         &stored_state::RULE,
         &too_large::RULE,

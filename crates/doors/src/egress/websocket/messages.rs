@@ -7,7 +7,7 @@ use super::Wrong;
 use super::deflate::Inflater;
 use super::frames::{Frames, Head, Part, Sender};
 use crate::egress::splice::Watch;
-use crate::leak::Carry;
+use crate::leak::Search;
 
 /// Unmasked bytes at a time.
 const PIECE: usize = 8 * 1024;
@@ -172,15 +172,16 @@ impl Hear for Counted {
 #[derive(Debug)]
 pub(in super::super) struct Searched {
     pub(in super::super) counted: Counted,
-    pub(in super::super) carry: Option<Carry>,
+    pub(in super::super) search: Option<Search>,
 }
 
 impl Hear for Searched {
     fn hear(&mut self, piece: Piece<'_>) -> Result<(), Wrong> {
-        match self.carry.as_mut().and_then(|carry| carry.push(piece.bytes)) {
-            Some(why) => Err(Wrong::refused(why)),
-            None => self.counted.hear(piece),
+        if let Some(search) = &mut self.search {
+            let searched = search.push(piece.bytes).and_then(|()| if piece.last { search.finish() } else { Ok(()) });
+            searched.map_err(|held| Wrong::refused(held.into_why()))?;
         }
+        self.counted.hear(piece)
     }
 }
 
