@@ -87,6 +87,17 @@ impl Nest {
         crate::private_file::write(path, &serde_json::to_vec(self)?)
     }
 
+    /// The files that are laid, each once.
+    pub(crate) fn decoys(&self) -> Vec<String> {
+        let mut paths: Vec<String> = Vec::new();
+        for place in self.0.iter().map(|canary| &canary.place).filter(|place| place.starts_with('/')) {
+            if !paths.contains(place) {
+                paths.push(place.clone());
+            }
+        }
+        paths
+    }
+
     /// The variables to lay.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let variable = |canary: &Canary| Some((canary.place.strip_prefix('$')?.to_owned(), canary.value.clone()));

@@ -5,6 +5,7 @@
 //! command line, the warden and the guard read it.
 
 mod alerts;
+mod canaries;
 mod check;
 mod choose;
 mod credential;
@@ -39,6 +40,7 @@ use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
+pub use self::canaries::{Canaries, Taken};
 pub use self::exports::{Export, ExportTo};
 pub use self::kept::SnapshotRules;
 pub use self::live::Live;
@@ -75,6 +77,7 @@ pub struct Config {
     restart: Restart,
     files: FileRules,
     snapshots: SnapshotRules,
+    canaries: Canaries,
     memory: Memory,
     alerts: Vec<Alert>,
     exports: Vec<Export>,
@@ -329,6 +332,12 @@ impl Config {
     #[must_use]
     pub fn snapshots(&self) -> &SnapshotRules {
         &self.snapshots
+    }
+
+    /// What becomes of an agent that takes bait.
+    #[must_use]
+    pub fn canaries(&self) -> Canaries {
+        self.canaries
     }
 
     /// How what the agent remembers is looked through.

@@ -183,7 +183,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let snapshots = snapshots::Snapshots::open(setup, config.snapshots())
         .map_err(|error| format!("the snapshots of the workspace can't be read: {error}"))?;
     let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
-    let (watch, trips) = lookout(judge, secrets.known(), setup, &alerts)?;
+    let (watch, trips) = lookout(judge, secrets.known(), setup, config.canaries(), &alerts)?;
     let acts = open_acts::OpenActs::new(Arc::new(withheld::Withheld { ledger, watch: Arc::clone(&watch) }));
     let guard = Guard::new(
         watch.clone(),
@@ -270,10 +270,11 @@ fn lookout(
     judge: Arc<dyn creel_guard::Judge>,
     known: creel_scan::secrets::Known,
     setup: &GuardSetup,
+    taken: crate::config::Canaries,
     alerts: &Arc<alerts::Alerts>,
 ) -> Result<(Arc<watch::Watch>, tokio::sync::mpsc::Receiver<watch::Trip>), String> {
     let told = (Arc::clone(alerts), setup.held.clone());
-    watch::Watch::open(judge, known, &setup.canaries, &setup.home, told)
+    watch::Watch::open(judge, known, &setup.canaries, &setup.home, taken, told)
         .map_err(|error| format!("the quarantine can't be read: {error}"))
 }
 

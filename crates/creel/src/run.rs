@@ -240,7 +240,7 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
         }
     };
     let mut layers = launched.layers;
-    match sentry.post(&launched.jail, protected).await {
+    match sentry.post(&launched.jail, protected, kit.setup.canaries.decoys()).await {
         Ok(blind) => layers.push(watched(blind, &plan)?),
         Err(error) => {
             let _ = launched.jail.kill();

@@ -4,6 +4,7 @@
 //! is names and protected files, each bounded. It never decides and writes nothing. What has no answer of the guard's is told
 //! again. `run` starts one a jail; when it dies the jail is ended, for nobody would see what is done there.
 
+pub(crate) mod bait;
 mod bursts;
 mod outbox;
 pub(crate) mod places;
@@ -23,17 +24,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::monotonic as now;
 use crate::pace::Pace;
+use bait::Bait;
 use bursts::{Bursts, Deed, Who};
 use outbox::{Item, Outbox};
 use places::{Places, text};
 use protected::Protected;
 
 /// The first message to the sentry. Descriptors: the link to the guards, the jail's first process, the
-/// workspace, the state, the homes.
+/// workspace, the state, the folders with bait, the homes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Post {
     /// Patterns of protected files, as paths of the jail.
     pub(crate) protected: Vec<String>,
+    /// Files with bait.
+    pub(crate) bait: Vec<String>,
 }
 
 /// Its answer, once everything was looked at and is on record.
@@ -80,6 +84,7 @@ const READS: usize = 64;
 struct Watched {
     group: Group,
     places: Places,
+    bait: Bait,
 }
 
 struct Sentry {
@@ -107,26 +112,31 @@ impl Sentry {
     fn begin() -> io::Result<Self> {
         let warden = Seq::from_fd(creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD)?)?;
         let (order, fds) = warden.recv()?;
-        let Post { protected } = serde_json::from_slice(&order)?;
+        let Post { protected, bait } = serde_json::from_slice(&order)?;
         let globs =
             protected.iter().map(|text| PathGlob::parse(text)).collect::<Result<_, _>>().map_err(io::Error::other)?;
         let mut fds = fds.into_iter();
         let mut next = || fds.next().ok_or_else(|| io::Error::other("a descriptor is missing"));
         let (guard, first, workspace, state) = (Seq::from_fd(next()?)?, next()?, next()?, next()?);
+        let traps = bait::by_folder(&bait).iter().map(|_| next()).collect::<io::Result<Vec<_>>>()?;
         guard.set_nonblocking(true)?;
         let places = Places::new(workspace, state, fds.collect());
         // What it is told must not wait longer than the queue lasts; a plain user can't, and sees nothing anyway.
         let _ = rustix::process::setpriority_process(None, -10);
-        let watching = Group::new().and_then(|group| group.watch_file_system(places.any()).map(|()| group));
+        let watching = Group::new().and_then(|group| {
+            group.watch_file_system(places.any())?;
+            let bait = Bait::watch(&group, &bait, traps);
+            Ok((group, bait.map_err(|error| io::Error::other(format!("files with bait: {error}")))?))
+        });
         creel_jail::confine_sentry().map_err(io::Error::other)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for (fd, token) in [(warden.as_fd(), WARDEN), (guard.as_fd(), GUARD), (first.as_fd(), FIRST)] {
             epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))?;
         }
         let (post, blind) = match watching {
-            Ok(group) => {
+            Ok((group, bait)) => {
                 epoll.add(group.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, FILES))?;
-                (Some(Watched { group, places }), None)
+                (Some(Watched { group, places, bait }), None)
             }
             Err(error) => (None, Some(format!("fanotify: {error}"))),
         };
@@ -220,6 +230,9 @@ impl Sentry {
         if let (Some(from), Some(to)) = (event.from, event.to) {
             return self.renamed(event, from, to);
         }
+        if event.opened() && self.tempted(event) {
+            return;
+        }
         let Some(path) = event.place.and_then(|place| self.path(place)) else { return };
         if event.is_folder() {
             self.folder_changed(&path);
@@ -233,6 +246,16 @@ impl Sentry {
             opened: one(event.opened()),
         };
         self.count(Deed { path, counts, writing: event.written(), from: String::new() }, event);
+    }
+
+    /// Whether a file with bait was opened; it is told within a moment.
+    fn tempted(&mut self, event: &Event<'_>) -> bool {
+        let path = self.post.as_ref().zip(event.place).and_then(|(post, place)| post.bait.path(place));
+        let Some(path) = path else { return false };
+        let counts = Counts { opened: 1, ..Counts::default() };
+        let deed = Deed { path, counts, ..Deed::default() };
+        self.bursts.count_bait(deed, event.pid, now(), || Who { pid: event.pid, parent: parent_of(event.pid) });
+        true
     }
 
     fn renamed(&mut self, event: &Event<'_>, from: Place<'_>, to: Place<'_>) {

@@ -59,7 +59,12 @@ impl SentryChild {
     ///
     /// # Errors
     /// When it does not say so in time.
-    pub(crate) async fn post(&mut self, jail: &Jail, protected: Vec<String>) -> io::Result<Option<String>> {
+    pub(crate) async fn post(
+        &mut self,
+        jail: &Jail,
+        protected: Vec<String>,
+        bait: Vec<String>,
+    ) -> io::Result<Option<String>> {
         let theirs = self.theirs.take().ok_or_else(|| io::Error::other("it stands already"))?;
         let open = |pid: i32, place: &str| {
             // a mount of the jail's, which was made for it: no name of the agent's is on the way
@@ -67,14 +72,15 @@ impl SentryChild {
             rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         };
         let mut places = Vec::new();
-        for place in [WORKSPACE, STATE, HOME] {
-            places.push(open(jail.pid(), place)?);
+        let traps = crate::sentry::bait::by_folder(&bait).into_keys();
+        for place in [WORKSPACE, STATE].into_iter().map(str::to_owned).chain(traps).chain([HOME.to_owned()]) {
+            places.push(open(jail.pid(), &place)?);
         }
         if let Some(wall) = jail.wall_pid() {
             places.push(open(wall, HOME)?);
         }
         let fds: Vec<_> = [theirs.as_fd(), jail.pidfd()].into_iter().chain(places.iter().map(AsFd::as_fd)).collect();
-        self.link.send(&Post { protected }, &fds).await?;
+        self.link.send(&Post { protected, bait }, &fds).await?;
         let ended = pidfd::open(i32::try_from(self.child.id()).map_err(io::Error::other)?)?;
         let first = jail.pidfd().try_clone_to_owned()?;
         std::thread::spawn(move || bind_lives(&ended, &first));

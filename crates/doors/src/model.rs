@@ -15,6 +15,7 @@ pub(crate) mod fuzzing;
 mod headers;
 mod items;
 mod lookout;
+pub mod mask;
 pub mod origin;
 mod parts;
 mod refuse;
@@ -31,6 +32,7 @@ mod whole;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use creel_guard::{Deed, Facts, Guard, Send as SendDeed, Target, Tenant};
@@ -47,6 +49,7 @@ use tokio::time::timeout;
 
 pub use config::{Config, Format, Judging, KeyHeader, Provider};
 pub use flaw::FlawKind;
+pub use mask::Masks;
 pub use origin::{Base, HttpOrigin, Origin};
 pub use said::Said;
 
@@ -58,11 +61,13 @@ use config::{BODY_BUDGET_MIB, BODY_LIMIT, HEAD_LIMIT, MAX_BODY_BYTES, MAX_CONNEC
 use context::Ground;
 use enforce::Admitted;
 use flaw::Flaw;
-use see::{Aim, Endpoint};
+use see::{Aim, Endpoint, Rework};
 use separate::Separation;
 
 /// Hyper's buffer for a request's head (and a piece of its body).
 const BUFFER: usize = 64 * 1024;
+/// How long a prompt is held while an alarm keeps the doors shut; the agent stands still meanwhile.
+const HELD: Duration = Duration::from_secs(3600);
 /// Lines of a request's head: OpenClaw sends some twenty.
 const HEAD_LINES: usize = 100;
 /// How much of an unknown path is recorded.
@@ -81,6 +86,8 @@ pub struct Model {
     pub judging: watch::Receiver<Arc<Judging>>,
     /// Fills the key's header.
     pub broker: Arc<dyn Broker>,
+    /// Knows what no provider may see; none where nothing is known.
+    pub masks: Option<Arc<dyn Masks>>,
 }
 
 /// Serves `listeners` until `shutdown`.
@@ -226,19 +233,19 @@ impl Open {
             Ok(bytes) => match self.see(aim, &provider.name, bytes).await {
                 Some(seen) => seen,
                 None => {
-                    return self
-                        .refuse(format, Deed::Prompt(prompt), FlawKind::BadRequest.at("reading it failed"))
-                        .await;
+                    let flaw = FlawKind::BadRequest.at("reading it failed");
+                    return self.refuse(format, Deed::Prompt(prompt), flaw).await;
                 }
             },
             Err(Unread::TooLong) => return self.refuse(format, Deed::Prompt(prompt), too_long()).await,
             Err(Unread::Broken) => return broken(),
         };
-        drop(share);
         let mut reading = match seen.reading {
             Ok(reading) => reading,
             Err(flaw) => return self.refuse(format, Deed::Prompt(seen.prompt), flaw).await,
         };
+        self.calm().await;
+        drop(share);
         let addresses = provider.origin.locate().await.unwrap_or_else(|error| {
             tracing::warn!(%error, provider = provider.name, "a model provider can't be located");
             Vec::new()
@@ -265,12 +272,21 @@ impl Open {
         }
     }
 
+    /// While an alarm keeps the doors shut a prompt is held; one that waits for longer is refused.
+    async fn calm(&self) {
+        if let Some(masks) = &self.door.masks {
+            let _calm = timeout(HELD, masks.calm()).await;
+        }
+    }
+
     /// Reads a body and keeps data apart in it, beside the connections: a long one takes a while.
     async fn see(&self, aim: Aim, provider: &str, bytes: Bytes) -> Option<Looked> {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
         let judging = Arc::clone(&self.door.judging.borrow());
+        let masks = self.door.masks.clone();
         let work = move || {
-            let mut seen = see::body(&aim, &provider, &bytes, Some(&fence));
+            let rework = Rework { masks: masks.as_deref(), fence: Some(&fence) };
+            let mut seen = see::body(&aim, &provider, &bytes, rework);
             let heard = seen.reading.as_mut().ok().map(|reading| std::mem::take(&mut reading.heard));
             let ground = heard.map(|heard| Arc::new(Mutex::new(Ground::of(&judging, heard))));
             (seen, ground)

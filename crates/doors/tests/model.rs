@@ -45,6 +45,38 @@ async fn a_prompt_goes_out_with_our_key_and_nothing_of_the_agents() {
 }
 
 #[tokio::test]
+async fn a_known_value_in_a_prompt_gets_its_name_and_one_in_pieces_goes_no_further() {
+    for (format, path) in [
+        (Format::OpenAi, OPENAI),
+        (Format::Anthropic, ANTHROPIC),
+        (Format::Responses, RESPONSES),
+        (Format::Gemini, GEMINI),
+    ] {
+        let world = World::new(Reply::json(&world::text_answer(format))).await;
+        let said = |text: &str| {
+            let ask = ask(path, false, &["exec"]).to_string().replace("\"hi\"", &json!(text).to_string());
+            serde_json::from_str::<Value>(&ask).unwrap()
+        };
+        let text = format!("my key is {0}, really {0}", world::WORD);
+        let answers = [world.post(path, &said(&text)).await, world.post(path, &said(&text)).await];
+        assert!(answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{answers:?}");
+        let got = world.provider.got();
+        assert_eq!(got[0].body(), got[1].body(), "{format:?}: what a provider caches stays good");
+        let body = String::from_utf8(got[0].body().to_vec()).unwrap();
+        assert!(body.contains("my key is [secret WORD], really [secret WORD]"), "{format:?}: {body}");
+        assert!(!body.contains(world::WORD));
+    }
+    let world = World::new(Reply::json(&world::text_answer(Format::OpenAi))).await;
+    let (front, back) = world::WORD.split_at(7);
+    let mut spread = ask(OPENAI, false, &["exec"]);
+    spread["messages"][0]["content"] = json!([{ "type": "text", "text": front }, { "type": "text", "text": back }]);
+    let answer = world.post(OPENAI, &spread).await;
+    assert!(answer.starts_with("HTTP/1.1 403") && !answer.contains(back), "{answer}");
+    assert!(world.provider.got().is_empty());
+    assert!(world.book.rows().last().unwrap().rule.ends_with("/known-value"), "{:?}", world.book.story());
+}
+
+#[tokio::test]
 async fn a_key_in_a_path_of_geminis_goes_no_further() {
     let world = World::new(sse(&gemini_call(&[]))).await;
     let answer = world.post(&format!("{GEMINI_STREAM}&key=attacker"), &ask(GEMINI_STREAM, true, &[])).await;

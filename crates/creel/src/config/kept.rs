@@ -20,3 +20,21 @@ pub struct SnapshotRules {
     /// So many bytes.
     pub room: u64,
 }
+
+/// What deletes, cuts or writes over files when somebody slips. It is no list of all that can: a program of the agent's own does so
+/// unseen, and then there is what was taken on schedule.
+pub(super) const DESTROYS: [&str; 13] = [
+    "rm",
+    "shred",
+    "truncate",
+    "dd",
+    "find -delete",
+    "rsync --delete*",
+    "git checkout",
+    "git clean",
+    "git rebase",
+    "git reset",
+    "git restore",
+    "git rm",
+    "git stash",
+];

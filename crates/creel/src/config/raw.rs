@@ -3,6 +3,8 @@
 //! Owns `RawConfig`. It knows names and types; whether the values make sense together is `check`'s business.
 //! A new setting is one line here and nothing else: docs, sample, schema and range check follow.
 
+use super::canaries::RawCanaries;
+use super::kept::DESTROYS;
 use super::settings::{Legal, section};
 use super::size::{Placed, Size};
 
@@ -46,6 +48,8 @@ section! {
         files: RawFiles = RawFiles::default(), Legal::Table(&RawFiles::SECTION), why "";
         /// How much of the workspace is kept, and when.
         snapshots: RawSnapshots = RawSnapshots::default(), Legal::Table(&RawSnapshots::SECTION), why "";
+        /// What becomes of an agent that takes bait.
+        canaries: RawCanaries = RawCanaries::default(), Legal::Table(&RawCanaries::SECTION), why "";
         /// How what the agent remembers is looked through.
         memory: RawMemory = RawMemory::default(), Legal::Table(&RawMemory::SECTION), why "";
         /// Who is told at once when something happens.
@@ -478,24 +482,6 @@ section! {
             why "some weeks of an agent's own notes; all files together take at most 256 MiB";
     }
 }
-
-/// What deletes, cuts or writes over files when somebody slips. It is no list of all that can: a program of the agent's own does so
-/// unseen, and then there is what was taken on schedule.
-const DESTROYS: [&str; 13] = [
-    "rm",
-    "shred",
-    "truncate",
-    "dd",
-    "find -delete",
-    "rsync --delete*",
-    "git checkout",
-    "git clean",
-    "git rebase",
-    "git reset",
-    "git restore",
-    "git rm",
-    "git stash",
-];
 
 section! {
     /// How much of the workspace is kept outside the jail, and when (`creel snapshot`). One that a person gave a name stays until

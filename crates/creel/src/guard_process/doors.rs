@@ -37,7 +37,7 @@ pub(super) fn build(
     broker: Arc<dyn creel_secrets::Broker>,
     ca: Ca,
     guard: &Guard,
-    leaks: Arc<dyn Leaks>,
+    watch: Arc<super::watch::Watch>,
 ) -> Result<Doors, String> {
     let names = Arc::new(address_book(&setup.home, &setup.life)?);
     let trust = Trust::from_bundle(Path::new(crate::trust::BUNDLE)).map_err(|error| error.to_string())?;
@@ -54,9 +54,9 @@ pub(super) fn build(
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
         broker: Arc::clone(&broker),
-        leaks: Some(leaks),
+        leaks: Some(Arc::clone(&watch) as Arc<dyn Leaks>),
     };
-    let model = super::model::door(config, setup, broker, guard, client, resolver, live.judging())?;
+    let model = super::model::door(config, setup, broker, guard, client, resolver, (live.judging(), watch))?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
 }
 

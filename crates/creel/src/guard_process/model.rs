@@ -29,11 +29,11 @@ pub(super) fn door(
     guard: &Guard,
     client: Client,
     resolver: Arc<dyn Resolve>,
-    judging: watch::Receiver<Arc<model::Judging>>,
+    (judging, masks): (watch::Receiver<Arc<model::Judging>>, Arc<dyn model::Masks>),
 ) -> Result<model::Model, String> {
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
-    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker })
+    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker, masks: Some(masks) })
 }
 
 /// One provider a wire format: the scripted model speaks them all.

@@ -4,24 +4,29 @@
 //! canaries know, in whatever form, is refused. A canary closes every door to the agent until a person opens them again
 //! (`creel canary release`); that outlives the guard. Doors lend it the bodies that they stream.
 
+#[cfg(test)]
+mod matrix;
+mod prompts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use creel_doors::leak::Leaks;
 use creel_guard::{
     Action, Actor, Attempt, BreakerState, Breakers, Deed, Door, Facts, Guard, Judge, Judgement, Needs, Refusal, RuleId,
-    Tenant, Verdict,
+    Tenant, Touch, Verdict,
 };
-use creel_scan::secrets::{Known, Scanner};
+use creel_scan::secrets::{Finding, Known, Scanner};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use super::alerts::Alerts;
 use crate::canary::Nest;
 use crate::clock::wall_ms;
-use crate::config::Event;
+use crate::config::{Canaries, Event, Taken};
+use prompts::Told;
 
 /// Longer texts are not decoded, only searched.
 const MOST_DECODED: usize = 64 * 1024;
@@ -55,6 +60,16 @@ pub(crate) struct Quarantine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trip {
     pub(crate) what: String,
+    /// The door that it turned up at.
+    pub(crate) door: Door,
+}
+
+/// A known value in a text.
+struct Found {
+    name: String,
+    form: &'static str,
+    start: usize,
+    end: usize,
 }
 
 /// Looks for known values in what the agent does.
@@ -62,12 +77,16 @@ pub(crate) struct Watch {
     inner: Arc<dyn Judge>,
     scanner: RwLock<Arc<Scanner>>,
     canaries: BTreeSet<String>,
+    /// The files with bait, each with the canary in it.
+    decoys: BTreeMap<String, String>,
+    taken: Canaries,
     /// What each canary is: worth nothing to whoever reads it here.
     values: BTreeMap<String, String>,
     quarantine: watch::Sender<Option<Quarantine>>,
     file: PathBuf,
     trips: mpsc::Sender<Trip>,
     alerts: Arc<Alerts>,
+    told: Mutex<Told>,
 }
 
 impl Watch {
@@ -80,6 +99,7 @@ impl Watch {
         known: Known,
         nest: &Nest,
         home: &Path,
+        taken: Canaries,
         (alerts, held): (Arc<Alerts>, Option<Quarantine>),
     ) -> io::Result<(Arc<Self>, mpsc::Receiver<Trip>)> {
         let file = home.join("quarantine.json");
@@ -95,11 +115,14 @@ impl Watch {
             inner,
             scanner: RwLock::new(Arc::new(Scanner::known_only(known))),
             canaries: values.keys().cloned().collect(),
+            decoys: nest.0.iter().rev().map(|canary| (canary.place.clone(), canary.name.clone())).collect(),
+            taken,
             values,
             quarantine: watch::channel(quarantine).0,
             file,
             trips,
             alerts,
+            told: Mutex::new(Told::open(home)?),
         };
         Ok((Arc::new(watch), out))
     }
@@ -162,19 +185,39 @@ impl Watch {
     /// The first known value in a text, by name, with the form that it has there. Placeholders count where bytes leave: the
     /// agent's own programs and tools may have them.
     fn look(&self, text: &[u8], leaves: bool) -> Option<(String, &'static str)> {
+        self.all(text, leaves).into_iter().next().map(|found| (found.name, found.form))
+    }
+
+    /// All known values in a text, in order. A long text is not decoded.
+    fn all(&self, text: &[u8], leaves: bool) -> Vec<Found> {
         let scanner = self.scanner();
         let known = scanner.known();
         if known.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let counts = |value: &usize| leaves || !known.id(*value).starts_with(STAND_IN);
-        if text.len() > MOST_DECODED {
-            let hit = known.find(text).into_iter().find(|hit| hit.confidence >= 1.0 && counts(&hit.value))?;
-            return Some((known.id(hit.value).to_owned(), hit.form));
+        let findings = if text.len() > MOST_DECODED { scanner.find_known(text) } else { scanner.scan(text) };
+        let found = |finding: Finding| {
+            let (value, form) = finding.known.filter(|_| finding.confidence >= 1.0)?;
+            let name = Some(known.id(value)).filter(|name| leaves || !name.starts_with(STAND_IN))?.to_owned();
+            Some(Found { name, form, start: finding.start, end: finding.end })
+        };
+        findings.into_iter().filter_map(found).collect()
+    }
+
+    /// Known values that are whole in none of these texts, read one behind the other.
+    fn spread(&self, texts: &[&str]) -> Vec<Found> {
+        let scanner = self.scanner();
+        let known = scanner.known();
+        if known.is_empty() {
+            return Vec::new();
         }
-        let found = scanner.scan(text).into_iter().filter(|found| found.confidence >= 1.0);
-        let (value, form) = found.filter_map(|found| found.known).find(|(value, _)| counts(value))?;
-        Some((known.id(value).to_owned(), form))
+        let (mut stream, mut hits) = (known.stream(), Vec::new());
+        texts.iter().for_each(|text| stream.push(text.as_bytes(), &mut hits));
+        let found = |hit: creel_scan::secrets::Hit| {
+            let name = Some(known.id(hit.value)).filter(|name| !name.starts_with(STAND_IN))?.to_owned();
+            (hit.confidence >= 1.0).then_some(Found { name, form: hit.form, start: 0, end: 0 })
+        };
+        hits.into_iter().filter_map(found).collect()
     }
 
     /// The name of a secret or canary that an act holds; placeholders are nobody's secret.
@@ -184,20 +227,14 @@ impl Watch {
 
     /// A text with the names of secrets and canaries in the place of their values.
     pub(super) fn without(&self, text: &str) -> String {
-        let scanner = self.scanner();
-        let known = scanner.known();
-        if known.is_empty() {
-            return text.to_owned();
-        }
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-        for found in scanner.scan(text.as_bytes()) {
-            let Some((value, _)) = found.known.filter(|_| found.confidence >= 1.0) else { continue };
-            let (start, end) = (text.floor_char_boundary(found.start), text.ceil_char_boundary(found.end));
-            if start < at || known.id(value).starts_with(STAND_IN) {
+        for Found { name, start, end, .. } in self.all(text.as_bytes(), false) {
+            let (start, end) = (text.floor_char_boundary(start), text.ceil_char_boundary(end));
+            if start < at {
                 continue;
             }
             out.push_str(text.get(at..start).unwrap_or_default());
-            out.push_str(&format!("[secret {}]", known.id(value)));
+            out.push_str(&format!("[secret {name}]"));
             at = end;
         }
         out.push_str(text.get(at..).unwrap_or_default());
@@ -205,31 +242,50 @@ impl Watch {
     }
 
     /// Sounds the alarm. A canary closes the doors before anything else happens.
-    fn sound(&self, name: &str, form: &str, at: &str) -> String {
+    fn sound(&self, name: &str, form: &str, at: &str, door: Door) -> String {
         let is_canary = self.canaries.contains(name);
         let kind = if is_canary { "canary" } else { "secret" };
         let what = match name.strip_prefix(STAND_IN) {
             Some(name) => format!("the placeholder of `{name}` turned up in {at}, outside of its slot ({form})"),
             None => format!("the {kind} `{name}` turned up in {at} ({form})"),
         };
-        if is_canary {
-            let fresh = Quarantine { canary: name.to_owned(), at: at.to_owned(), since_ms: wall_ms() };
-            self.quarantine.send_if_modified(|state| {
-                if state.is_some() {
-                    return false;
-                }
-                // Closed in memory whatever becomes of the file.
-                if let Err(error) = keep(&self.file, &fresh) {
-                    tracing::error!(%error, "the quarantine can't be written down; the warden knows of it");
-                }
-                *state = Some(fresh);
-                true
-            });
+        if is_canary && (at != prompts::PROMPT || self.taken.prompts == Taken::Quarantine) {
+            self.close(name, at);
         }
-        tracing::error!(what, "a known value turned up");
-        self.alerts.raise(if is_canary { Event::Canary } else { Event::Leak }, what.clone(), None);
-        let _ = self.trips.try_send(Trip { what: what.clone() });
+        self.shout(if is_canary { Event::Canary } else { Event::Leak }, &what, door);
         what
+    }
+
+    /// Somebody opened a file with bait.
+    fn tempted(&self, name: &str, touch: &Touch) {
+        let Touch { path, program, pid, .. } = touch;
+        let who = if program.is_empty() { format!("process {pid}") } else { format!("`{program}`") };
+        if self.taken.reading == Taken::Quarantine {
+            self.close(name, &format!("the file {path}, which was opened"));
+        }
+        self.shout(Event::Canary, &format!("{who} opened {path}, where the canary `{name}` lies"), Door::Files);
+    }
+
+    /// Closes every door to the agent.
+    fn close(&self, canary: &str, at: &str) {
+        let fresh = Quarantine { canary: canary.to_owned(), at: at.to_owned(), since_ms: wall_ms() };
+        self.quarantine.send_if_modified(|state| {
+            if state.is_some() {
+                return false;
+            }
+            // Closed in memory whatever becomes of the file.
+            if let Err(error) = keep(&self.file, &fresh) {
+                tracing::error!(%error, "the quarantine can't be written down; the warden knows of it");
+            }
+            *state = Some(fresh);
+            true
+        });
+    }
+
+    fn shout(&self, event: Event, what: &str, door: Door) {
+        tracing::error!(what, "a known value turned up");
+        self.alerts.raise(event, what.to_owned(), None);
+        let _ = self.trips.try_send(Trip { what: what.to_owned(), door });
     }
 }
 
@@ -242,12 +298,17 @@ fn keep(file: &Path, quarantine: &Quarantine) -> io::Result<()> {
 impl Judge for Watch {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         let leaves = matches!(action.deed, Deed::Send(_) | Deed::Resolve(_));
+        if let (Actor::Agent, Deed::Touch(touch)) = (&action.actor, &action.deed)
+            && let Some(name) = self.decoys.get(&touch.path)
+        {
+            self.tempted(name, touch);
+        }
         // What has happened already, or was tried, is told and not refused.
         if action.actor == Actor::Agent
             && !matches!(action.deed, Deed::Touch(_) | Deed::Attempt(_))
             && let Some((name, form)) = self.look(&text_of(&action.deed), leaves)
         {
-            let why = self.sound(&name, form, &format!("an act at the {} door", action.door.name()));
+            let why = self.sound(&name, form, &format!("an act at the {} door", action.door.name()), action.door);
             let rule = RuleId::new(if name.starts_with(STAND_IN) { RULE_STAND_IN } else { RULE });
             let to_agent = format!("it holds what must not leave (`{RULE}`)");
             let refusal = Refusal::new(rule.clone(), to_agent, format!("{why}; nothing allows it"));
@@ -280,15 +341,20 @@ impl Leaks for Watch {
         let scanner = self.scanner();
         let known = scanner.known();
         let hit = known.find(bytes).into_iter().find(|hit| hit.confidence >= 1.0)?;
-        Some(self.sound(known.id(hit.value), hit.form, "the body of a request"))
+        Some(self.sound(known.id(hit.value), hit.form, "the body of a request", Door::Egress))
+    }
+
+    fn find_within(&self, beginning: &[u8]) -> Option<String> {
+        let (name, form) = self.look(beginning, true)?;
+        Some(self.sound(&name, form, "the body of a request", Door::Egress))
     }
 }
 
 /// Writes each alarm down, as what the agent tried: a body is judged before it streams, so its own record says Yes.
 pub(crate) async fn record(mut trips: mpsc::Receiver<Trip>, guard: Guard, tenant: Tenant) {
-    while let Some(Trip { what }) = trips.recv().await {
+    while let Some(Trip { what, door }) = trips.recv().await {
         let deed = Deed::Attempt(Attempt { what });
-        let action = Action { tenant: tenant.clone(), actor: Actor::Agent, door: Door::Egress, deed };
+        let action = Action { tenant: tenant.clone(), actor: Actor::Agent, door, deed };
         // It is never admitted: the refusal is what the record says.
         let _recorded = guard.admit(action, Facts::default()).await;
     }
@@ -305,15 +371,17 @@ fn text_of(deed: &Deed) -> Vec<u8> {
         Deed::Send(send) => {
             add(&send.to.to_string());
             add(&send.path);
-            send.headers.iter().for_each(|(name, value)| {
-                add(name);
-                add(value);
-            });
+            // As they stand in a request: what is cut over their values is put together again.
+            send.headers.iter().for_each(|(name, value)| add(&format!("{name}: {value}")));
             if let Some(content) = &send.content {
                 add(&content.text);
             }
         }
-        Deed::Resolve(resolve) => add(&resolve.name),
+        Deed::Resolve(resolve) => {
+            add(&resolve.name);
+            // What was cut into labels.
+            add(&resolve.name.replace('.', ""));
+        }
         Deed::Run(run) => run.argv.iter().for_each(|word| add(word)),
         Deed::Call(call) => add(&call.arguments),
         Deed::Touch(touch) => add(&touch.path),
@@ -332,9 +400,9 @@ pub(super) mod tests {
     use creel_guard::Resolve;
 
     pub(in crate::guard_process) const SECRET: &str = "sk-live-0123456789abcdefABCDEF";
-    const BAIT: &str = "AKIAQ7X2MNB4TTRWZP5C";
+    pub(super) const BAIT: &str = "AKIAQ7X2MNB4TTRWZP5C";
 
-    struct Yes;
+    pub(super) struct Yes;
     impl Judge for Yes {
         fn judge(&self, _action: &Action, _facts: &Facts) -> Judgement {
             let verdict = Verdict::Allow(creel_guard::Obligations::default());
@@ -343,9 +411,20 @@ pub(super) mod tests {
     }
 
     pub(in crate::guard_process) fn watch(home: &Path) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
+        watch_that(home, Canaries::default())
+    }
+
+    pub(super) fn watch_that(home: &Path, taken: Canaries) -> (Arc<Watch>, mpsc::Receiver<Trip>) {
         let known = Known::new([("KEY", SECRET.as_bytes()), ("bait", BAIT.as_bytes())]);
-        let bait = Canary { name: "bait".to_owned(), place: "$X".to_owned(), value: BAIT.to_owned() };
-        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, (Alerts::new(&[]), None)).unwrap()
+        let bait = Canary { name: "bait".to_owned(), place: "/srv/bait".to_owned(), value: BAIT.to_owned() };
+        Watch::open(Arc::new(Yes), known, &Nest(vec![bait]), home, taken, (Alerts::new(&[]), None)).unwrap()
+    }
+
+    /// Looks for this one value.
+    pub(super) fn watch_for(home: &Path, value: &str) -> Arc<Watch> {
+        let known = Known::new([("KEY", value.as_bytes())]);
+        let told = (Alerts::new(&[]), None);
+        Watch::open(Arc::new(Yes), known, &Nest::default(), home, Canaries::default(), told).unwrap().0
     }
 
     fn act(actor: Actor, deed: Deed) -> Action {
@@ -356,7 +435,7 @@ pub(super) mod tests {
         Deed::Resolve(Resolve { name: name.to_owned(), host: None, kind: "A".to_owned() })
     }
 
-    fn is_allowed(watch: &Watch, action: &Action) -> bool {
+    pub(super) fn is_allowed(watch: &Watch, action: &Action) -> bool {
         let open = matches!(Breakers::state(watch, action), BreakerState::Closed);
         open && matches!(watch.judge(action, &Facts::default()).verdict, Verdict::Allow(_))
     }
@@ -385,7 +464,8 @@ pub(super) mod tests {
         let one = creel_secrets::Placeholder { secret, skill: Some("crm".to_owned()), value: value.clone() };
         let known = Known::new([("KEY", SECRET.as_bytes()), (stand_in(&one).as_str(), value.as_bytes())]);
         let (watch, mut trips) =
-            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, (Alerts::new(&[]), None)).unwrap();
+            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, Canaries::default(), (Alerts::new(&[]), None))
+                .unwrap();
         let run = |words: &[&str]| {
             let argv = words.iter().map(|word| (*word).to_owned()).collect();
             Deed::Run(creel_guard::Run { argv, ..creel_guard::Run::default() })
@@ -430,13 +510,38 @@ pub(super) mod tests {
         let held = Quarantine { canary: "bait".to_owned(), at: "a request".to_owned(), since_ms: 7 };
         let open = |held| {
             let known = Known::new([("bait", BAIT.as_bytes())]);
-            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, (Alerts::new(&[]), held)).unwrap().0
+            Watch::open(Arc::new(Yes), known, &Nest::default(), &home.0, Canaries::default(), (Alerts::new(&[]), held))
+                .unwrap()
+                .0
         };
         let watch = open(Some(held.clone()));
         assert!(!is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))));
         assert_eq!(watch.quarantine(), Some(held));
         assert!(watch.release().unwrap(), "there is no file to remove");
         assert!(is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))) && open(None).quarantine().is_none());
+    }
+
+    #[test]
+    fn who_opens_bait_is_told_of_and_stopped_unless_people_want_to_watch() {
+        let home = Scratch::new();
+        let open = |path: &str| {
+            let program = "cat".to_owned();
+            Deed::Touch(Touch { how: "open".to_owned(), path: path.to_owned(), program, ..Touch::default() })
+        };
+        let touched = |actor: Actor, path: &str| Action { door: Door::Files, ..act(actor, open(path)) };
+        let alert = Canaries { reading: Taken::Alert, ..Canaries::default() };
+        for (taken, closed) in [(alert, false), (Canaries::default(), true)] {
+            let (watch, mut trips) = watch_that(&home.0, taken);
+            assert!(is_allowed(&watch, &touched(Actor::Agent, "/workspace/bait")));
+            assert!(is_allowed(&watch, &touched(Actor::Person { name: "a".to_owned() }, "/srv/bait")));
+            assert!(trips.try_recv().is_err() && watch.quarantine().is_none());
+            assert!(is_allowed(&watch, &touched(Actor::Agent, "/srv/bait")), "it has happened");
+            let told = trips.try_recv().unwrap();
+            assert_eq!(told.what, "`cat` opened /srv/bait, where the canary `bait` lies");
+            assert_eq!(told.door, Door::Files);
+            assert_eq!(watch.quarantine().map(|one| one.canary), closed.then(|| "bait".to_owned()));
+            assert_eq!(is_allowed(&watch, &act(Actor::Agent, resolve("plain.test"))), !closed);
+        }
     }
 
     #[test]

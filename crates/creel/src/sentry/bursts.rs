@@ -17,6 +17,8 @@ const OWN_FOLDERS: Duration = Duration::from_secs(10);
 const FILES: Duration = Duration::from_millis(250);
 /// The same for one that was opened and not changed.
 const OPENS: Duration = Duration::from_secs(5);
+/// The same for one with bait: whoever opened it is to be stopped.
+const BAIT: Duration = Duration::from_millis(50);
 /// Folders that are counted apart; of more only their place is known.
 const MOST_FOLDERS: usize = 1024;
 /// Protected files that are told apart.
@@ -56,6 +58,7 @@ pub(super) struct Bursts {
     folders: HashMap<String, Burst>,
     files: HashMap<String, Burst>,
     opens: HashMap<String, Burst>,
+    bait: HashMap<String, Burst>,
 }
 
 impl Bursts {
@@ -85,9 +88,15 @@ impl Bursts {
         true
     }
 
-    /// Protected files that are due, at most `room`.
+    /// Counts the opening of a file with bait: there are a handful of these.
+    pub(super) fn count_bait(&mut self, deed: Deed, pid: i32, now: Duration, who: impl FnOnce() -> Who) {
+        add(&mut self.bait, deed.path.clone(), deed, pid, now, who);
+    }
+
+    /// Files with bait and protected files that are due, at most `room`.
     pub(super) fn protected(&mut self, now: Duration, room: usize) -> Vec<Touched> {
-        let mut told = due(&mut self.files, |_| FILES, now, room);
+        let mut told = due(&mut self.bait, |_| BAIT, now, room);
+        told.extend(due(&mut self.files, |_| FILES, now, room - told.len()));
         told.extend(due(&mut self.opens, |_| OPENS, now, room - told.len()));
         told
     }
@@ -107,7 +116,8 @@ impl Bursts {
         let folders = self.folders.iter().map(|(key, burst)| burst.since + folder_kept(key));
         let files = self.files.values().map(|burst| burst.since + FILES);
         let opens = self.opens.values().map(|burst| burst.since + OPENS);
-        folders.chain(files).chain(opens).min().map(|due| due.saturating_sub(now))
+        let bait = self.bait.values().map(|burst| burst.since + BAIT);
+        folders.chain(files).chain(opens).chain(bait).min().map(|due| due.saturating_sub(now))
     }
 }
 

@@ -24,6 +24,8 @@ pub enum FlawKind {
     CallAsText,
     /// A call whose arguments are longer than a record holds.
     CallTooLarge,
+    /// It holds a value that must not leave, where it can't be taken out.
+    KnownValue,
     /// The provider would run something for the request: search, fetch, code, remote MCP.
     ServerTool,
     /// The provider would keep or look up something: stored answers, files, containers.
@@ -44,11 +46,12 @@ pub enum FlawKind {
 
 impl FlawKind {
     /// Every flaw there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadArguments,
         Self::BadRequest,
         Self::CallAsText,
         Self::CallTooLarge,
+        Self::KnownValue,
         Self::ServerTool,
         Self::StoredState,
         Self::TooLarge,
@@ -67,6 +70,7 @@ impl FlawKind {
             Self::BadRequest => "bad-request",
             Self::CallAsText => "call-as-text",
             Self::CallTooLarge => "call-too-large",
+            Self::KnownValue => "known-value",
             Self::ServerTool => "server-tool",
             Self::StoredState => "stored-state",
             Self::TooLarge => "too-large",
@@ -84,6 +88,7 @@ impl FlawKind {
             Self::TooLarge | Self::CallTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownEndpoint => StatusCode::NOT_FOUND,
             Self::CallAsText
+            | Self::KnownValue
             | Self::ServerTool
             | Self::StoredState
             | Self::UnknownContent

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS};
+use super::see::Rework;
 use super::separate::Separation;
 use super::sse::{Event, Splitter};
 use super::stream::{Machine, Step};
@@ -115,14 +116,14 @@ fn request(format: Format, bytes: &[u8]) {
     if format == Format::Gemini {
         (aim.model, aim.stream) = (Some("m".to_owned()), Some(true));
     }
-    let seen = see::body(&aim, "fuzz", bytes, None);
+    let seen = see::body(&aim, "fuzz", bytes, Rework::default());
     let Ok(reading) = seen.reading else { return };
-    let again = see::body(&aim, "fuzz", &reading.body, None);
+    let again = see::body(&aim, "fuzz", &reading.body, Rework::default());
     assert_eq!(again.reading.as_ref(), Ok(&reading), "what is sent reads as what was judged");
     assert_eq!(again.prompt, seen.prompt, "and is recorded as such");
     let Ok(fence) = Separation::new() else { return };
-    let fenced = see::body(&aim, "fuzz", bytes, Some(&fence));
-    let still = |reading: see::Reading| see::body(&aim, "fuzz", &reading.body, None).reading.is_ok();
+    let fenced = see::body(&aim, "fuzz", bytes, Rework { fence: Some(&fence), masks: None });
+    let still = |reading: see::Reading| see::body(&aim, "fuzz", &reading.body, Rework::default()).reading.is_ok();
     assert!(fenced.reading.is_ok_and(still), "what is fenced is a request still");
 }
 

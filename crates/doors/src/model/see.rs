@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::config::Format;
 use super::context::Heard;
 use super::flaw::{Flaw, FlawKind, quoted};
+use super::mask::{self, Masks};
 use super::separate::{Found, Separation};
 use super::strict;
 
@@ -121,8 +122,17 @@ pub(super) fn guess(uri: &Uri, headers: &HeaderMap) -> Format {
     }
 }
 
-/// Reads a generating request's body. `provider` is who would answer it; `fence` keeps data apart in what is sent.
-pub(super) fn body(aim: &Aim, provider: &str, bytes: &[u8], fence: Option<&Separation>) -> Seen {
+/// What becomes of a request before it is sent.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Rework<'a> {
+    /// Takes known values out.
+    pub(super) masks: Option<&'a dyn Masks>,
+    /// Keeps data apart.
+    pub(super) fence: Option<&'a Separation>,
+}
+
+/// Reads a generating request's body. `provider` is who would answer it.
+pub(super) fn body(aim: &Aim, provider: &str, bytes: &[u8], rework: Rework<'_>) -> Seen {
     let mut prompt = prompt(aim, provider, bytes);
     let reading = strict::parse_object(bytes)
         .map_err(|why| FlawKind::BadRequest.at(format!("the body can't be read: {why}")))
@@ -131,7 +141,7 @@ pub(super) fn body(aim: &Aim, provider: &str, bytes: &[u8], fence: Option<&Separ
             if let (None, Some(Value::String(model))) = (&aim.model, map.get("model")) {
                 prompt.model = model.chars().take(256).collect();
             }
-            let reading = read(aim, map, fence)?;
+            let reading = read(aim, map, rework)?;
             prompt.bytes = reading.body.len() as u64;
             prompt.digest = digest(&reading.body);
             Ok(reading)
@@ -154,7 +164,7 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(aim: &Aim, mut map: Map<String, Value>, fence: Option<&Separation>) -> Result<Reading, Flaw> {
+fn read(aim: &Aim, mut map: Map<String, Value>, rework: Rework<'_>) -> Result<Reading, Flaw> {
     let format = aim.format;
     for (key, value) in &map {
         match format {
@@ -189,7 +199,9 @@ fn read(aim: &Aim, mut map: Map<String, Value>, fence: Option<&Separation>) -> R
         responses::prepare(&mut map);
     }
     let heard = Heard::of(format, &map);
-    let found = fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
+    // Behind what was heard: a user's words are known by their digest.
+    rework.masks.map_or(Ok(()), |masks| mask::apply(masks, &mut map))?;
+    let found = rework.fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;
     Ok(Reading { path: aim.path(), body: body.into(), stream, offered, heard, found })
 }

@@ -52,6 +52,22 @@ impl Judge for Rules {
     }
 }
 
+/// What [`Word`] knows.
+pub(crate) const WORD: &str = "v3ry-s3cr3t-w0rd";
+
+/// Knows one word.
+struct Word;
+
+impl model::Masks for Word {
+    fn masked(&self, text: &str) -> Option<String> {
+        text.contains(WORD).then(|| text.replace(WORD, "[secret WORD]"))
+    }
+
+    fn is_spread(&self, texts: &[&str]) -> bool {
+        texts.concat().contains(WORD)
+    }
+}
+
 struct Calm;
 
 impl Breakers for Calm {
@@ -215,7 +231,7 @@ impl World {
         let (_judging, judging) = watch::channel(Arc::default());
         let broker = Arc::new(MemoryBroker::new(handed).unwrap());
         tokio::spawn(model::serve(
-            Model { guard, tenant: tenant(), config, judging, broker },
+            Model { guard, tenant: tenant(), config, judging, broker, masks: Some(Arc::new(Word)) },
             vec![listener],
             shutdown,
         ));

@@ -32,7 +32,7 @@ fn with(mut base: Value, extra: Value) -> Value {
 }
 
 fn check(format: Format, value: &Value, expected: Option<FlawKind>) {
-    let seen = body(&aim(format), "p", value.to_string().as_bytes(), None);
+    let seen = body(&aim(format), "p", value.to_string().as_bytes(), Rework::default());
     assert_eq!(seen.reading.as_ref().err().map(|flaw| flaw.kind), expected, "{value}");
     assert_eq!(seen.prompt.digest.len(), 64);
 }
@@ -148,7 +148,12 @@ fn responses_takes_what_openclaw_sends() {
         None,
     );
     let tool = json!({ "type": "custom", "name": "sql", "description": "d", "format": { "type": "text" } });
-    let seen = body(&aim(Format::Responses), "p", responses(json!({ "tools": [tool] })).to_string().as_bytes(), None);
+    let seen = body(
+        &aim(Format::Responses),
+        "p",
+        responses(json!({ "tools": [tool] })).to_string().as_bytes(),
+        Rework::default(),
+    );
     let reading = seen.reading.unwrap();
     assert!(reading.offered.contains("sql"));
     let sent: Value = serde_json::from_slice(&reading.body).unwrap();
@@ -239,7 +244,7 @@ fn geminis_path_names_the_model_and_a_key_in_it_is_left_out() {
     ] {
         let Ok(Endpoint::Generate(aim)) = endpoint(uri) else { panic!("{uri}") };
         assert_eq!(aim, made(stream), "{uri}");
-        let seen = body(&aim, "p", gemini(json!({})).to_string().as_bytes(), None);
+        let seen = body(&aim, "p", gemini(json!({})).to_string().as_bytes(), Rework::default());
         let reading = seen.reading.unwrap();
         let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         assert_eq!((reading.path, reading.stream), (format!("/v1beta/models/gemini-3.1:{method}"), stream));
@@ -280,7 +285,7 @@ fn gemini_takes_what_openclaw_sends() {
                 "parts": [{ "inlineData": { "mimeType": "image/png", "data": "AA" } }] } }] },
         ] });
     check(Format::Gemini, &gemini(turn.clone()), None);
-    let seen = body(&aim(Format::Gemini), "p", gemini(turn.clone()).to_string().as_bytes(), None);
+    let seen = body(&aim(Format::Gemini), "p", gemini(turn.clone()).to_string().as_bytes(), Rework::default());
     let reading = seen.reading.unwrap();
     assert!(reading.offered.contains("exec"));
     let sent: Value = serde_json::from_slice(&reading.body).unwrap();
@@ -350,7 +355,7 @@ fn shapeless_bodies_are_refused() {
         br#"{"model":"m","messages":[],"n":2}"#,
         br#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"a b"}}]}"#,
     ] {
-        let seen = body(&aim(Format::OpenAi), "p", bad, None);
+        let seen = body(&aim(Format::OpenAi), "p", bad, Rework::default());
         assert_eq!(seen.reading.unwrap_err().kind, FlawKind::BadRequest, "{}", String::from_utf8_lossy(bad));
     }
 }
@@ -387,7 +392,8 @@ fn endpoints() {
 
 #[test]
 fn the_body_that_is_sent_is_written_anew() {
-    let seen = body(&aim(Format::OpenAi), "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n", None);
+    let seen =
+        body(&aim(Format::OpenAi), "p", b" {\"model\" : \"m\",\n\"messages\":[], \"seed\": 7}\n", Rework::default());
     assert_eq!(&seen.reading.unwrap().body[..], br#"{"model":"m","messages":[],"seed":7}"#);
     assert_eq!(seen.prompt.bytes, 36);
 }
@@ -395,9 +401,9 @@ fn the_body_that_is_sent_is_written_anew() {
 proptest::proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _seen = body(&aim(Format::OpenAi), "p", &bytes, None);
-        let _seen = body(&aim(Format::Anthropic), "p", &bytes, None);
-        let _seen = body(&aim(Format::Responses), "p", &bytes, None);
-        let _seen = body(&aim(Format::Gemini), "p", &bytes, None);
+        let _seen = body(&aim(Format::OpenAi), "p", &bytes, Rework::default());
+        let _seen = body(&aim(Format::Anthropic), "p", &bytes, Rework::default());
+        let _seen = body(&aim(Format::Responses), "p", &bytes, Rework::default());
+        let _seen = body(&aim(Format::Gemini), "p", &bytes, Rework::default());
     }
 }
