@@ -26,7 +26,7 @@ use super::alerts::Alerts;
 use crate::canary::Nest;
 use crate::clock::wall_ms;
 use crate::config::{Canaries, Event, Taken};
-use prompts::Told;
+use prompts::{Clean, Told};
 
 /// Longer texts are not decoded, only searched.
 const MOST_DECODED: usize = 64 * 1024;
@@ -87,6 +87,7 @@ pub(crate) struct Watch {
     trips: mpsc::Sender<Trip>,
     alerts: Arc<Alerts>,
     told: Mutex<Told>,
+    clean: Mutex<Clean>,
 }
 
 impl Watch {
@@ -123,6 +124,7 @@ impl Watch {
             trips,
             alerts,
             told: Mutex::new(Told::open(home)?),
+            clean: Mutex::default(),
         };
         Ok((Arc::new(watch), out))
     }
@@ -130,6 +132,7 @@ impl Watch {
     /// Looks for these values from now on.
     pub(super) fn look_for(&self, known: Known) {
         *self.scanner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Scanner::known_only(known));
+        self.clean.lock().unwrap_or_else(PoisonError::into_inner).forget();
     }
 
     fn scanner(&self) -> Arc<Scanner> {

@@ -22,8 +22,45 @@ const FILE: &str = "told.json";
 /// Texts that are remembered: a conversation has some hundred.
 const REMEMBERED: usize = 4096;
 
+/// A shorter text is looked through as soon as it is known again.
+const WORTH_IT: usize = 128;
+
 /// The beginning of a text's SHA-256.
 type Mark = [u8; 16];
+
+/// Texts that hold nothing, which each prompt of a conversation repeats. Two generations: what was not asked for during a whole
+/// one is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Clean {
+    /// Counts the sets of values that were looked for.
+    generation: u64,
+    young: HashSet<Mark>,
+    old: HashSet<Mark>,
+}
+
+impl Clean {
+    /// Other values are looked for from now on.
+    pub(super) fn forget(&mut self) {
+        *self = Self { generation: self.generation + 1, ..Self::default() };
+    }
+
+    fn knows(&mut self, mark: Mark) -> bool {
+        self.young.contains(&mark) || self.old.contains(&mark) && self.add(mark)
+    }
+
+    fn add(&mut self, mark: Mark) -> bool {
+        if self.young.len() >= REMEMBERED {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(mark)
+    }
+}
+
+fn mark(text: &str) -> Mark {
+    let mut mark = [0; 16];
+    mark.iter_mut().zip(Sha256::digest(text)).for_each(|(mark, byte)| *mark = byte);
+    mark
+}
 
 /// Texts of which people were told.
 #[derive(Debug)]
@@ -49,8 +86,7 @@ impl Told {
 
     /// Whether this text is new; it is not from now on.
     fn is_new(&mut self, text: &str) -> bool {
-        let mut mark = [0; 16];
-        mark.iter_mut().zip(Sha256::digest(text)).for_each(|(mark, byte)| *mark = byte);
+        let mark = mark(text);
         if !self.known.insert(mark) {
             return false;
         }
@@ -81,8 +117,21 @@ impl Watch {
 
 impl Masks for Watch {
     fn masked(&self, text: &str) -> Option<String> {
+        let mark = (text.len() >= WORTH_IT).then(|| mark(text));
+        let clean = || self.clean.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = clean().generation;
+        if mark.is_some_and(|mark| clean().knows(mark)) {
+            return None;
+        }
         let found = self.all(text.as_bytes(), false);
-        let first = found.first()?;
+        let Some(first) = found.first() else {
+            // Unless it was looked through for values of before.
+            let mut clean = clean();
+            if let Some(mark) = mark.filter(|_| clean.generation == generation) {
+                clean.add(mark);
+            }
+            return None;
+        };
         self.tell(text, &found);
         let masked = self.without(text);
         // What is left of it in another reading goes as well.
@@ -114,6 +163,7 @@ mod tests {
     use super::*;
     use crate::canary::scratch::Scratch;
     use crate::config::{Canaries, Taken};
+    use creel_scan::secrets::Known;
 
     #[test]
     fn a_secret_in_a_prompt_gets_its_name_and_is_told_once() {
@@ -129,7 +179,13 @@ mod tests {
             assert!(told.what.contains("secret `KEY` turned up in a prompt") && told.door == Door::Model, "{told:?}");
             assert!(trips.try_recv().is_err(), "told once");
         }
-        assert_eq!(first.masked("nothing of the kind"), None);
+        let clean = "nothing of the kind, many times over; ".repeat(9);
+        assert_eq!((first.masked(&clean), first.masked(&clean), first.masked("nothing")), (None, None, None));
+        let other = Known::new([("PHRASE", &b"kind, many times over; nothing of the"[..])]);
+        first.look_for(other);
+        assert!(first.masked(&clean).is_some(), "a value that is new is looked for in what was clean before");
+        first.look_for(Known::new([("KEY", SECRET.as_bytes())]));
+        assert!(trips.try_recv().is_ok());
         assert_eq!(first.quarantine(), None);
         let (front, back) = SECRET.split_at(14);
         assert!(first.is_spread(&["x", front, back]) && !first.is_spread(&["x", front, "y", "z"]));
