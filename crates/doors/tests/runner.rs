@@ -12,6 +12,7 @@
 mod dns;
 mod egress;
 mod fakes;
+mod faults;
 mod leaks;
 mod model;
 mod resolver;

@@ -174,7 +174,8 @@ pub(crate) struct World {
     pub(crate) config: watch::Sender<Arc<Config>>,
     pub(crate) ca: Arc<Ca>,
     destination: Arc<Mutex<SocketAddr>>,
-    door: SocketAddr,
+    /// Where what was turned round arrives.
+    pub(crate) door: SocketAddr,
     /// The explicit proxy.
     pub(crate) proxy: SocketAddr,
     folder: PathBuf,
