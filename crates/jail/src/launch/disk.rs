@@ -24,7 +24,12 @@ pub(super) struct AttachedDisk {
     sequence: Option<String>,
     /// Until the jail has the mount: afterwards that alone keeps the device, so that it goes with the jail.
     held: Option<Held>,
+    /// It outlives the jail.
+    kept: bool,
 }
+
+/// How long what is unwritten may take to reach a disk that outlives its jail. The kernel goes on writing whoever waits.
+const UNWRITTEN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Held {
@@ -42,18 +47,18 @@ impl AttachedDisk {
                 if !volume.exists()? {
                     volume.create()?;
                 }
-                Self::mount(volume.attach()?).map(Some)
+                Self::mount(volume.attach()?, true).map(Some)
             }
-            Disk::Scratch { dir, bytes } => Self::mount(volume::scratch(dir, *bytes)?).map(Some),
+            Disk::Scratch { dir, bytes } => Self::mount(volume::scratch(dir, *bytes)?, false).map(Some),
         }
     }
 
-    fn mount(device: LoopDevice) -> Result<Self, Error> {
-        let mounted = volume::mount(&device)?;
+    fn mount(device: LoopDevice, kept: bool) -> Result<Self, Error> {
+        let mounted = volume::mount(&device, kept)?;
         let name = device.path().file_name().ok_or_else(|| Error::bug("a device without a name"))?;
         let folder = Path::new("/sys/block").join(name);
         let sequence = sequence(&folder);
-        Ok(Self { device: folder, sequence, held: Some(Held { mounted, _device: device }) })
+        Ok(Self { device: folder, sequence, held: Some(Held { mounted, _device: device }), kept })
     }
 
     /// The mount, in no place yet.
@@ -66,12 +71,13 @@ impl AttachedDisk {
         self.held = None;
     }
 
-    /// Waits until the device is free: it is once the jail's last mount is gone.
+    /// Waits until the device is free: it is once the jail's last mount is gone and what was written there is on disk, which takes a
+    /// disk that outlives the jail longer than `patience`.
     pub(super) fn release(mut self, patience: Duration) -> Result<(), Error> {
         /// Between two looks.
         const PAUSE: Duration = Duration::from_millis(5);
         self.let_go();
-        let mut left = patience;
+        let mut left = if self.kept { patience.max(UNWRITTEN) } else { patience };
         while self.is_ours() {
             if left.is_zero() {
                 let device = self.device.display();

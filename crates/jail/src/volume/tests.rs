@@ -64,7 +64,7 @@ fn the_limit_holds_and_the_image_stays_allocated() {
     let volume = place.volume(48);
     volume.create().unwrap();
     let device = volume.attach().unwrap();
-    let root = reopened(&mount(&device).unwrap());
+    let root = reopened(&mount(&device, true).unwrap());
     drop(device);
     let dir = inside(&root);
     // Allocated ahead and written in the middle: what could make ext4 zero blocks on the device.
@@ -98,7 +98,7 @@ fn a_disk_is_mounted_once_and_let_go() {
     volume.create().unwrap();
     let device = volume.attach().unwrap();
     assert!(matches!(volume.attach(), Err(Error::Operator { .. })), "attached twice");
-    let mounted = mount(&device).unwrap();
+    let mounted = mount(&device, true).unwrap();
     drop(device);
     assert!(matches!(volume.attach(), Err(Error::Operator { .. })), "attached while mounted");
     drop(mounted);
@@ -170,7 +170,7 @@ fn a_scratch_image_never_has_a_name() {
         });
         let device = scratch(dir, 32 << 20).unwrap();
         drop(done);
-        mount(&device).unwrap();
+        mount(&device, true).unwrap();
         watcher.join().unwrap()
     });
     assert_eq!(seen, 0);
@@ -211,7 +211,7 @@ fn the_layout_keeps_what_lasts_and_clears_what_does_not() {
     let volume = place.volume(32);
     volume.create().unwrap();
     let device = volume.attach().unwrap();
-    let mounted = mount(&device).unwrap();
+    let mounted = mount(&device, true).unwrap();
     lay_out(&mounted, AGENT, AGENT).unwrap();
     let root = reopened(&mounted);
     let dir = inside(&root);
@@ -263,7 +263,7 @@ fn a_mount_can_be_placed_and_is_nosuid_nodev() {
         )
         .unwrap();
         let device = volume.attach().unwrap();
-        super::place(mount(&device).unwrap(), &target).unwrap();
+        super::place(mount(&device, true).unwrap(), &target).unwrap();
         let mounts = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         let line = mounts.lines().find(|line| line.contains(target.to_str().unwrap())).unwrap();
         assert!(line.contains("nosuid") && line.contains("nodev") && line.contains("ext4"), "{line}");
