@@ -5,7 +5,7 @@
 //! it. Syncing is the thread's alone, which lays the pen down for it. The first error closes the ledger for good: after a failed
 //! fsync nobody knows what is on disk (fsync(2)).
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use creel_guard::{LedgerClosed, Outcome, RecordId};
@@ -27,6 +27,9 @@ const MOST_AROUND: u64 = 512;
 
 /// More bytes than an end takes: 1 KiB of a reason, each character of which may take six when it is escaped.
 const MOST_OF_AN_END: u64 = 8 * 1024;
+
+/// Looks at a pen that somebody has, which takes a few microseconds together: about as long as a record takes to be written.
+const TRIES: u32 = 256;
 
 /// Whoever holds it writes.
 #[derive(Debug)]
@@ -54,8 +57,7 @@ impl Desk {
         else {
             return;
         };
-        // Whoever has it has it for some microseconds: nobody syncs with it in hand but to begin a new segment.
-        let Ok(mut held) = self.0.lock() else { return };
+        let Some(mut held) = self.soon() else { return };
         // Room that has to be made is the thread's to make.
         let room = held.as_ref().map_or(0, |pen| pen.appender.ready_room());
         let Some(room) = room.checked_sub((body.len() + beside.len()) as u64 + MOST_AROUND) else { return };
@@ -65,6 +67,19 @@ impl Desk {
         settle(queue, &mut held, &mut batch);
         drop((held, closer));
         queue.wrote();
+    }
+
+    /// The pen's place, if whoever is there leaves at once, as all do but who begins a new segment or has a disk that hangs: nobody
+    /// waits for those here.
+    fn soon(&self) -> Option<MutexGuard<'_, Option<Pen>>> {
+        for _ in 0..TRIES {
+            match self.0.try_lock() {
+                Ok(held) => return Some(held),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::Poisoned(_)) => return None,
+            }
+        }
+        None
     }
 
     /// How long what is written may stay so.
@@ -231,5 +246,27 @@ impl Drop for CloseOnPanic<'_> {
         if std::thread::panicking() {
             self.0.close("the ledger's writer ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::queue::Slot;
+
+    #[test]
+    fn nobody_waits_for_a_pen_that_is_not_laid_down() {
+        let draft = Draft { passes: true, body: "{}".to_owned(), beside: Vec::new() };
+        let mut item = Some(Item { draft, durable: false, slot: Arc::new(Slot::default()) });
+        let (desk, queue) = (Desk(Mutex::new(None)), Queue::default());
+        let held = desk.0.lock().unwrap();
+        // Would it wait, this test would not end.
+        desk.write_now(&queue, &mut item);
+        assert!(item.is_some(), "it goes to the queue");
+        drop(held);
+        desk.write_now(&queue, &mut item);
+        assert!(item.is_some(), "where nothing may be written any more the queue says so");
     }
 }
