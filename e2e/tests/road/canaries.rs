@@ -124,12 +124,13 @@ fn is_told(hook: &Origin, creel: &Creel) {
 /// Where people want to see what it does next.
 const WATCHED: &str = "[canaries]\nreading = \"alert\"\nprompts = \"alert\"\n";
 
-/// As it is shipped, opening a file with bait is enough, and so is showing it to the model.
+/// As it is shipped, opening a file with bait is enough; showing it to the model is where that is asked for.
 #[test]
 fn who_reads_bait_is_stopped() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let creel = &fresh("bait").unwrap();
-    let config = creel.file("creel.toml", "[limits]\ndisk = \"1GiB\"\n").unwrap().display().to_string();
+    let text = "[limits]\ndisk = \"1GiB\"\n[canaries]\nprompts = \"quarantine\"\n";
+    let config = creel.file("creel.toml", text).unwrap().display().to_string();
     up(creel, &config);
     let said =
         creel.run(&["say", "RUN: grep -rs password $HOME /workspace | wc -l; ls -lR /srv /root; echo all is well"]);

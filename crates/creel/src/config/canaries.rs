@@ -15,8 +15,8 @@ section! {
             why "nothing that an agent is for needs to look there, and a search of workspace and home does not";
         /// Bait in a prompt to the model's provider, because the agent showed it to the model: the same choice. It does not reach the
         /// provider in either case. Listing the whole environment (`env`) shows three of them.
-        prompts: Placed<String> = Placed::unset("quarantine".to_owned()), Legal::OneOf(&["quarantine", "alert"]),
-            why "what an agent reads goes into its next prompt, whoever told it to look for keys; one that must list its environment needs `alert`";
+        prompts: Placed<String> = Placed::unset("alert".to_owned()), Legal::OneOf(&["quarantine", "alert"]),
+            why "an honest agent lists its environment when it looks for a fault, and the bait gets no further than to Creel";
     }
 }
 
