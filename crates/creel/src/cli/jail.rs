@@ -83,17 +83,10 @@ impl Jail {
         if !self.host.goes_without_nothing() {
             out::note(format_args!("\u{1b}[31mDEGRADED  {}\u{1b}[0m", accepted.join(" ")));
         }
-        let tenant = new_name().map_err(Failure::host)?;
         let binds = self.bind.iter().map(|text| parse_bind(text)).collect::<Result<Vec<_>, _>>()?;
         let (wishes, mut wish_list) = mpsc::unbounded_channel();
         let (news, newspaper) = mpsc::unbounded_channel();
-        let running = match self.start(&site, &tenant, &config, &binds, wishes).await {
-            Ok(running) => running,
-            Err(failure) => {
-                site.forget_jail(tenant.as_str());
-                return Err(failure);
-            }
-        };
+        let (tenant, running) = self.start(&site, &config, &binds, wishes).await?;
         let placeholders = Shelf::told(&running.kit.setup.placeholders).whole_environment(&config);
         let env = environment(placeholders);
         let ended = self.inside(&tenant, &running, env, news, (newspaper, &mut wish_list)).await;
@@ -107,23 +100,33 @@ impl Jail {
         Ok(code)
     }
 
-    /// Starts the jail; where others take the disk's room at the same moment, once more with less.
+    /// Starts the jail; where others take the disk's room at the same moment, once more with less. Each try has a name of
+    /// its own: the ledger of one that failed stays, and belongs to the users that it had.
     async fn start(
         &self,
         site: &Site,
-        tenant: &Tenant,
         config: &Config,
         binds: &[Bind],
         wishes: Wishes,
-    ) -> Result<Running, Failure> {
+    ) -> Result<(Tenant, Running), Failure> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let order = self.order(site, tenant, config, binds)?;
-            match run::start(order, 1, wishes.clone()).await {
-                Err(failure) if failure.may_pass && tries < 4 => tokio::time::sleep(TRY_AGAIN).await,
-                started => return started,
+            let tenant = new_name().map_err(Failure::host)?;
+            let started = match self.order(site, &tenant, config, binds) {
+                Ok(order) => run::start(order, 1, wishes.clone()).await,
+                Err(failure) => Err(failure),
+            };
+            match started {
+                Ok(running) => return Ok((tenant, running)),
+                Err(failure) => {
+                    site.forget_jail(tenant.as_str());
+                    if !failure.may_pass || tries == TRIES {
+                        return Err(failure);
+                    }
+                }
             }
+            tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 
@@ -317,7 +320,10 @@ fn scratch(site: &Site, config: &Config) -> Result<Disk, Failure> {
     Ok(Disk::Scratch { dir, bytes })
 }
 
-/// Between two tries to get room on the disk.
+/// How often a jail tries to get room on the disk.
+const TRIES: u32 = 4;
+
+/// Between two of those tries.
 const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Below this a jail's volume is of no use.
