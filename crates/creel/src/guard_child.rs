@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use creel_guard::{Action, Outcome, RecordId, Refusal, RuleId};
+use creel_jail::cgroup::Staff;
 use creel_jail_sys::process::spawn_with_link;
 use creel_jail_sys::seqpacket::Seq;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -97,6 +98,8 @@ pub(crate) struct GuardKit {
     pub(crate) planted: Vec<OwnedFd>,
     /// Who signs the ledger.
     pub(crate) bench: Bench,
+    /// The control group that guard and notaries are in.
+    pub(crate) staff: Staff,
     /// The certificate that the jail trusts, PEM.
     pub(crate) authority: String,
     /// The token of the gateway that runs, for the next guard.
@@ -128,6 +131,7 @@ pub(crate) struct Preparing {
     authority: oneshot::Receiver<io::Result<String>>,
     sealed: oneshot::Receiver<io::Result<()>>,
     exe: PathBuf,
+    group: Option<OwnedFd>,
     gate: std::sync::mpsc::Sender<Unsworn>,
 }
 
@@ -154,7 +158,9 @@ impl Preparing {
     /// When it can't be started.
     pub(crate) fn start(exe: &Path, kit: &GuardKit) -> io::Result<Self> {
         let (ours, theirs) = Seq::pair()?;
-        let guard = Processes { child: spawn_with_link(exe, "guard", &theirs)?, office: None };
+        let group = kit.staff.entrance()?;
+        let child = spawn_with_link(exe, "guard", &theirs, group.as_ref().map(AsFd::as_fd))?;
+        let guard = Processes { child, office: None };
         drop(theirs);
         set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
@@ -183,7 +189,7 @@ impl Preparing {
             drop(talk);
             let _ = tell_sealed.send(sealed);
         });
-        Ok(Self { guard, link, authority, sealed, exe: exe.to_owned(), gate })
+        Ok(Self { guard, link, authority, sealed, exe: exe.to_owned(), group, gate })
     }
 
     /// The tenant's authority, once the guard is confined.
@@ -199,7 +205,7 @@ impl Preparing {
     /// # Errors
     /// When one can't be started.
     pub(crate) fn unlock(&mut self) -> io::Result<()> {
-        let (office, unsworn) = Office::open(&self.exe)?;
+        let (office, unsworn) = Office::open(&self.exe, self.group.as_ref().map(AsFd::as_fd))?;
         self.guard.office = Some(office);
         self.gate.send(unsworn).map_err(|_| died())
     }

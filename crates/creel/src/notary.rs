@@ -5,7 +5,7 @@
 //! ([`Office`]) and hands it their links; they end when the guard does.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode};
 use std::time::Duration;
@@ -78,19 +78,19 @@ pub(crate) struct Unsworn {
 }
 
 impl Office {
-    /// Starts both, on a thread that lives as long as they.
+    /// Starts both in this control group, on a thread that lives as long as they.
     ///
     /// # Errors
     /// When one can't be started.
-    pub(crate) fn open(exe: &Path) -> io::Result<(Self, Unsworn)> {
+    pub(crate) fn open(exe: &Path, group: Option<BorrowedFd<'_>>) -> io::Result<(Self, Unsworn)> {
         let mut office = Self { children: Vec::new() };
-        let unsworn = Unsworn { signer: office.start(exe)?, witness: office.start(exe)? };
+        let unsworn = Unsworn { signer: office.start(exe, group)?, witness: office.start(exe, group)? };
         Ok((office, unsworn))
     }
 
-    fn start(&mut self, exe: &Path) -> io::Result<Seq> {
+    fn start(&mut self, exe: &Path, group: Option<BorrowedFd<'_>>) -> io::Result<Seq> {
         let (ours, theirs) = Seq::pair()?;
-        self.children.push(spawn_with_link(exe, "notary", &theirs)?);
+        self.children.push(spawn_with_link(exe, "notary", &theirs, group)?);
         // Also the guard's patience later: the descriptor carries it along.
         set_socket_timeout(ours.as_fd(), Timeout::Recv, Some(PATIENCE))?;
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
+use creel_jail::cgroup::Staff;
 use creel_jail_sys::process::spawn_with_link;
 use creel_jail_sys::seqpacket::Seq;
 
@@ -25,10 +26,15 @@ impl PorterChild {
     ///
     /// # Errors
     /// When it can't be started.
-    pub(crate) fn start(exe: &Path, listeners: &[OwnedFd], first: BorrowedFd<'_>) -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn start(
+        exe: &Path,
+        staff: &Staff,
+        listeners: &[OwnedFd],
+        first: BorrowedFd<'_>,
+    ) -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = Seq::pair()?;
         let (porters, guards) = Seq::pair()?;
-        let child = spawn_with_link(exe, "porter", &theirs)?;
+        let child = spawn_with_link(exe, "porter", &theirs, staff.entrance()?.as_ref().map(AsFd::as_fd))?;
         let mut fds = vec![porters.as_fd()];
         fds.extend(listeners.iter().map(AsFd::as_fd));
         let porter = Self { child, link: ours };

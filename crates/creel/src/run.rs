@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use creel_guard::Tenant;
+use creel_jail::cgroup::Staff;
 use creel_jail::{
     Begun, Bind, Disk, Engine, InitEvent, InitLink, InitRequest, InnerWall, Jail, Layer, LayerStatus, Limits, MadeFile,
     Plan,
@@ -158,12 +159,13 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
 /// A jail with its guard.
 pub(crate) struct Running {
     pub(crate) jail: Jail,
-    pub(crate) kit: GuardKit,
     pub(crate) guard: Option<GuardChild>,
     pub(crate) layers: Vec<Layer>,
     pub(crate) secrets: Option<OwnedFd>,
     porter: PorterChild,
     sentry: SentryChild,
+    /// After the processes that are in its control group.
+    pub(crate) kit: GuardKit,
     seat: Seat,
     alive: Held,
 }
@@ -218,19 +220,21 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     };
     let protected = if setup.fleeting { Vec::new() } else { order.config.files().protected.clone() };
     let (plan, hands) = order.plan(exe.clone())?;
+    let staff = Staff::create(&plan.name, plan.limits.cpus)?;
     let Hands { alive, secrets, control, seat } = hands;
     let mut kit =
-        GuardKit { setup, secrets, control, planted: Vec::new(), bench, authority: String::new(), token: None };
+        GuardKit { setup, secrets, control, planted: Vec::new(), bench, staff, authority: String::new(), token: None };
     // Side by side: the jail is built while the guard gets small, makes or reads the authority, for which the jail waits, and
     // opens the ledger.
     let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;
-    let mut sentry = SentryChild::start(&exe).map_err(Failure::host)?;
+    let mut sentry = SentryChild::start(&exe, &kit.staff).map_err(Failure::host)?;
     let begun = Begun::begin(&plan)?;
     preparing.unlock().map_err(Failure::host)?;
     let authority = preparing.authority().await.map_err(Failure::host)?;
     let launched = begun.finish(crate::trust::files(&authority)?)?;
     (kit.planted, kit.authority) = (launched.planted.into_fds(), authority);
-    let (porter, link) = PorterChild::start(&exe, &launched.listeners, launched.jail.pidfd()).map_err(Failure::host)?;
+    let porter = PorterChild::start(&exe, &kit.staff, &launched.listeners, launched.jail.pidfd());
+    let (porter, link) = porter.map_err(Failure::host)?;
     kit.planted.extend([link, sentry.take_guards_end().map_err(Failure::host)?]);
     let guard = match preparing.serve(&kit.planted, number, wishes).await {
         Ok(guard) => guard,
@@ -300,7 +304,7 @@ impl Running {
     /// # Errors
     /// When something of the jail is left; it names what.
     pub(crate) async fn end(self) -> Result<(), Failure> {
-        let Self { jail, guard, kit: _, layers: _, secrets: _, porter, sentry, seat, alive } = self;
+        let Self { jail, guard, kit, layers: _, secrets: _, porter, sentry, seat, alive } = self;
         let killed = jail.kill().map_err(Failure::from);
         porter.finish(LAST_RECORDS).await;
         sentry.finish(LAST_FILES).await;
@@ -310,6 +314,8 @@ impl Running {
         if let Some(guard) = guard {
             guard.finish(LAST_RECORDS).await;
         }
+        // Nobody is in their control group any more.
+        drop(kit);
         // Only now may the ids and the name be used again.
         drop(seat);
         alive.remove();

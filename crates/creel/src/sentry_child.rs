@@ -10,6 +10,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use creel_jail::Jail;
+use creel_jail::cgroup::Staff;
 use creel_jail_sys::pidfd;
 use creel_jail_sys::process::spawn_with_link;
 use creel_jail_sys::seqpacket::Seq;
@@ -39,10 +40,10 @@ impl SentryChild {
     ///
     /// # Errors
     /// When it can't be started.
-    pub(crate) fn start(exe: &Path) -> io::Result<Self> {
+    pub(crate) fn start(exe: &Path, staff: &Staff) -> io::Result<Self> {
         let (ours, theirs) = Seq::pair()?;
         let (sentrys, guards) = Seq::pair()?;
-        let child = spawn_with_link(exe, "sentry", &theirs)?;
+        let child = spawn_with_link(exe, "sentry", &theirs, staff.entrance()?.as_ref().map(AsFd::as_fd))?;
         Ok(Self { child, link: Link::new(ours)?, guards: Some(guards.into_fd()), theirs: Some(sentrys.into_fd()) })
     }
 

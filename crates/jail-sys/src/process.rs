@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -182,20 +182,30 @@ pub fn exit_now(code: i32) -> ! {
 }
 
 /// Starts `exe` with one argument and an empty environment, standard input and output at /dev/null, standard error
-/// shared, and `link` at [`LINK_FD`]. The child gets SIGKILL when the calling **thread** ends (`PR_SET_PDEATHSIG`).
+/// shared, and `link` at [`LINK_FD`]. The child gets SIGKILL when the calling **thread** ends (`PR_SET_PDEATHSIG`). With a
+/// `group`, the `cgroup.procs` of a control group, it is in that from its first instruction on.
 ///
 /// # Errors
 /// When the program can't be started.
 #[expect(clippy::disallowed_methods, reason = "this is the one place where the warden starts a stage")]
-pub fn spawn_with_link(exe: &Path, argument: impl AsRef<OsStr>, link: impl AsFd) -> io::Result<Child> {
-    let link = link.as_fd().as_raw_fd();
+pub fn spawn_with_link(
+    exe: &Path,
+    argument: impl AsRef<OsStr>,
+    link: impl AsFd,
+    group: Option<BorrowedFd<'_>>,
+) -> io::Result<Child> {
+    let (link, group) = (link.as_fd().as_raw_fd(), group.map(|group| group.as_raw_fd()));
     let mut command = Command::new(exe);
     command.arg(argument).env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
-    // SAFETY: between fork and exec the closure makes system calls only, no allocation and no lock. `link` stays open in
-    // the child: the parent's descriptor outlives this call.
+    // SAFETY: between fork and exec the closure makes system calls only, no allocation and no lock. `link` and `group` stay
+    // open in the child: the parent's descriptors outlive this call.
     unsafe {
         command.pre_exec(move || {
             if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            // by itself, for to be moved by another waits for every processor
+            if group.is_some_and(|group| libc::write(group, c"0".as_ptr().cast(), 1) != 1) {
                 return Err(io::Error::last_os_error());
             }
             if libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) == -1 {

@@ -8,6 +8,7 @@ mod detect;
 mod freeze;
 mod limits;
 mod remains;
+mod staff;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -21,6 +22,7 @@ use crate::Error;
 use detect::{Hierarchies, Place};
 
 pub use remains::sweep;
+pub use staff::Staff;
 
 /// What a jail may use.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

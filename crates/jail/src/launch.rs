@@ -162,7 +162,7 @@ impl<'a> Begun<'a> {
         // First of all, for it gets ready meanwhile.
         let (stage, theirs) = Seq::pair().map_err(told)?;
         let start = Error::host(format!("start `{}`", plan.exe.display()), "run Creel as root");
-        parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs).map_err(start)?);
+        parts.stage = Some(spawn_with_link(&plan.exe, "stage", &theirs, None).map_err(start)?);
         drop(theirs);
         let cgroup = Cgroup::create(&plan.name, &cgroup_limits(&plan.limits))?;
         let lacking = known_lacks(&cgroup, plan.users, plan.disk != Disk::Memory);

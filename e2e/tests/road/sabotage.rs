@@ -13,7 +13,7 @@ type Sabotage = (&'static str, &'static str, &'static str, &'static [&'static st
 
 /// The shell's words: `$init` is a pid as the host sees it, `$jail` its root folder, `$memory`, `$cpu` and `$pids` are folders of
 /// control groups, `within` enters the jail's mounts, `behind` those behind its inner wall, `net` its network, `intrude` starts
-/// a process in the jail that lacks one wall, `expel` ends it, `part` finds a process of Creel's own. In front of the inner wall every program is the launcher, so
+/// a process in the jail that lacks one wall, `expel` ends it, `part` finds a process of Creel's own, which `free` takes out of its control group. In front of the inner wall every program is the launcher, so
 /// `within` takes those of the other side.
 const PRELUDE: &str = r#"
 init=$1 here=$2 state=$3 wall=$4 warden=$5 jail=/proc/$1/root
@@ -35,6 +35,8 @@ part() {
         done
     done | head -n 1
 }
+free() { part $1 > ${cpu%/*}/cgroup.procs; }
+bind() { part $1 > $cpu.staff/cgroup.procs; }
 expel() { read -r pid < "$state/intruder"; kill -9 $pid; while [ -e /proc/$pid ]; do sleep 0.02; done; }
 cover() {
     within sh -ec "mount -t tmpfs tmpfs /mnt; printf '$2' > /mnt/file; chmod 444 /mnt/file; mount --bind /mnt/file $1;
@@ -179,14 +181,20 @@ const INTRUDERS: [Sabotage; 15] = [
 const WATCHERS: [Sabotage; 1] =
     [("nobody is told of files", "kill -STOP $(part sentry)", "kill -CONT $(part sentry)", &["files.watched"])];
 
-/// What Creel's own processes gave up no one gives back without `CAP_SYS_RESOURCE` (getrlimit(2)), which root need not have; the
-/// warden's soft limit of memory alone can be raised. The other items are shown to turn red in `cli/check/items/creel.rs`.
-const OWN: [Sabotage; 1] = [(
-    "a warden without a bound of memory",
-    "prlimit --pid $warden --data=unlimited",
-    "prlimit --pid $warden --data=536870912:unlimited",
-    &["warden.confined"],
-)];
+/// What else Creel's own processes gave up no one gives back without `CAP_SYS_RESOURCE` (getrlimit(2)), which root need not
+/// have; that it turns these items red is shown in `cli/check/items/creel.rs`.
+const OWN: [Sabotage; 5] = [
+    (
+        "a warden without a bound of memory",
+        "prlimit --pid $warden --data=unlimited",
+        "prlimit --pid $warden --data=536870912:unlimited",
+        &["warden.confined"],
+    ),
+    ("a guard with any processor time", "free guard", "bind guard", &["guard.confined"]),
+    ("a notary with any processor time", "free notary", "bind notary", &["notary.confined"]),
+    ("a porter with any processor time", "free porter", "bind porter", &["porter.confined"]),
+    ("a sentry with any processor time", "free sentry", "bind sentry", &["sentry.confined"]),
+];
 
 /// The chains come last: nothing here can bring them back.
 const NETWORK: [Sabotage; 7] = [

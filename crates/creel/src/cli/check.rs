@@ -76,7 +76,7 @@ impl Check {
                 item.status = "degraded";
             }
         }
-        items.extend(items::creel(&outside));
+        items.extend(items::creel(&outside, tenant.limits.cpus));
         items.extend(items::users(&outside));
         items.push(items::rotated(&tenant.secrets));
         let ok = items.iter().all(|item| item.status == "pass");

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::detect::Hierarchies;
-use super::{Cgroup, PAUSE, PREFIX, ROUNDS};
+use super::{Cgroup, PAUSE, PREFIX, ROUNDS, staff};
 use crate::Error;
 
 /// Kills and removes every jail whose name `is_dead` knows as left behind; returns their names. A jail of a live `creel` is
@@ -20,7 +20,8 @@ pub fn sweep(is_dead: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         // A hierarchy that can't be listed holds nothing that we made.
         for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            names.extend(name.to_str().and_then(|name| name.strip_prefix(PREFIX)).map(str::to_owned));
+            let name = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            names.extend(name.map(|name| staff::jail_of(name).unwrap_or(name).to_owned()));
         }
     }
     names.retain(|name| is_dead(name));
@@ -28,6 +29,7 @@ pub fn sweep(is_dead: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
         let group = Cgroup::in_hierarchies(&hierarchies, name);
         group.kill_all()?;
         group.remove()?;
+        staff::forget(&hierarchies, name);
     }
     Ok(names.into_iter().collect())
 }

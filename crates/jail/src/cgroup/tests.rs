@@ -200,3 +200,25 @@ fn without_version_2_nothing_claims_to_be_frozen() {
     group.unified = unified;
     group.remove().unwrap();
 }
+
+#[test]
+fn a_jails_staff_has_processor_time_of_its_own_and_is_swept_with_it() {
+    let name = name("staff");
+    let staff = Staff::create(&name, 1.5).unwrap();
+    let dir = staff.dir().expect("this host has the controller that the test needs").to_owned();
+    let mut shell = Shell::new("sleep 60");
+    let mut entrance = std::fs::File::from(staff.entrance().unwrap().unwrap());
+    entrance.write_all(shell.pid().to_string().as_bytes()).unwrap();
+    let (v1, v2) = (dir.join("cpu.cfs_quota_us"), dir.join("cpu.max"));
+    let quota = std::fs::read_to_string(v1).or_else(|_| std::fs::read_to_string(v2)).unwrap();
+    assert!(quota.starts_with("150000"), "{quota}");
+    shell.0.kill().unwrap();
+    shell.0.wait().unwrap();
+    drop(staff);
+    assert!(!dir.exists());
+    // what a killed warden leaves
+    std::mem::forget(Staff::create(&name, 1.5).unwrap());
+    assert!(dir.exists());
+    assert_eq!(sweep(|found| found == name).unwrap(), [name]);
+    assert!(!dir.exists());
+}

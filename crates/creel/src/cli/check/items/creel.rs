@@ -1,10 +1,12 @@
 //! The walls around Creel's own processes.
 //!
 //! Owns one item for each part that reads what the agent writes, or has rights of root's: a filter on its system calls, no
-//! privileges but those of its work, no dump, bounded memory. Landlock can't be seen from outside.
+//! privileges but those of its work, no dump, bounded memory, and for those who serve the jail bounded processor time.
+//! Landlock can't be seen from outside.
 
 use creel_jail::{GUARD_MEMORY, PORTER_MEMORY, SENTRY_MEMORY, WARDEN_MEMORY};
 
+use super::held::{cores, within_cpus};
 use super::{item, unknown};
 use crate::cli::check::Item;
 use crate::outside::Outside;
@@ -74,15 +76,15 @@ const PARTS: [Bounds; 5] = [
 ];
 
 /// Judges each part. A plain user's warden has no right but the user's and is not confined; his jail has no sentry.
-pub(in crate::cli::check) fn creel(outside: &Outside) -> Vec<Item> {
+pub(in crate::cli::check) fn creel(outside: &Outside, cpus: f64) -> Vec<Item> {
     let there = |part: &Bounds| {
         let shown = outside.own.iter().any(|own| own.part == part.part);
         !outside.own_user || (part.part != "warden" && (shown || part.part != "sentry"))
     };
-    PARTS.iter().filter(|part| there(part)).map(|part| judge(part, outside)).collect()
+    PARTS.iter().filter(|part| there(part)).map(|part| judge(part, outside, cpus)).collect()
 }
 
-fn judge(part: &Bounds, outside: &Outside) -> Item {
+fn judge(part: &Bounds, outside: &Outside, cpus: f64) -> Item {
     if outside.own.is_empty() {
         return unknown(part.id, LAYER, "the warden's processes could not be seen");
     }
@@ -90,9 +92,16 @@ fn judge(part: &Bounds, outside: &Outside) -> Item {
     if found.is_empty() {
         return item(part.id, LAYER, false, format!("no {} runs", part.part));
     }
+    // Where the jail's own time can't be bounded theirs can't be either, and `limit.cpu` says so.
+    let bounded = part.part != "warden" && outside.processes.first().is_some_and(|first| cores(first).is_some());
     let mut wrong = Vec::new();
     for own in &found {
-        let faults = faults(part, own, outside.own_user);
+        let mut faults = faults(part, own, outside.own_user);
+        let used = cores(&own.process);
+        if bounded && !used.is_some_and(|cores| within_cpus(cores, cpus)) {
+            let much = used.map_or_else(|| "any".to_owned(), |cores| format!("{cores} processors' worth of"));
+            faults.push(format!("it may use {much} processor time"));
+        }
         wrong.extend(faults.into_iter().map(|fault| format!("process {}: {fault}", own.process.pid)));
     }
     let evidence = if wrong.is_empty() {
@@ -157,7 +166,7 @@ mod tests {
 
     fn judged(own: Vec<Own>, own_user: bool) -> Vec<(&'static str, &'static str)> {
         let outside = Outside { own, own_user, ..Outside::default() };
-        creel(&outside).into_iter().map(|item| (item.id, item.status)).collect()
+        creel(&outside, 2.0).into_iter().map(|item| (item.id, item.status)).collect()
     }
 
     /// All parts, the first of one of which was changed.

@@ -126,6 +126,19 @@ fn users_processes(outside: &Outside, most: u64) -> Item {
     of_processes(outside, judge("limit.pids", "process", true, &strays(outside, within), &seen))
 }
 
+/// How many processors' worth of time its control group grants a process; none without a limit.
+pub(super) fn cores(process: &Process) -> Option<f64> {
+    let mut words = process.cpu.as_deref().unwrap_or_default().split_whitespace();
+    let quota = words.next()?.parse::<f64>().ok().filter(|quota| *quota > 0.0)?;
+    let period = words.next().or(process.cpu_period.as_deref())?.parse::<f64>().ok()?;
+    Some(quota / period)
+}
+
+/// Whether that is what was promised: the kernel takes a quota of 1 ms at least and whole microseconds.
+pub(super) fn within_cpus(cores: f64, promised: f64) -> bool {
+    cores <= promised.max(0.01) + 0.000_1
+}
+
 /// What the kernel grants each process, compared with what was promised.
 pub(super) fn limits(found: &Findings, outside: &Outside, promised: &LimitStatus) -> Vec<Item> {
     let number = |text: &str| text.parse::<u64>().ok();
@@ -138,14 +151,7 @@ pub(super) fn limits(found: &Findings, outside: &Outside, promised: &LimitStatus
             let first = outside.processes.first().and_then(seen).unwrap_or_else(|| "nothing".to_owned());
             judge(id, "cgroup", true, &strays(outside, holds), &format!("promised {most}, the kernel says {first}"))
         };
-    let cores = |process: &Process| {
-        let mut words = process.cpu.as_deref().unwrap_or_default().split_whitespace();
-        let quota = words.next()?.parse::<f64>().ok().filter(|quota| *quota > 0.0)?;
-        let period = words.next().or(process.cpu_period.as_deref())?.parse::<f64>().ok()?;
-        Some(quota / period)
-    };
-    // The kernel takes a quota of 1 ms at least and whole microseconds.
-    let cpu = |process: &Process| cores(process).is_some_and(|cores| cores <= promised.cpus.max(0.01) + 0.000_1);
+    let cpu = |process: &Process| cores(process).is_some_and(|cores| within_cpus(cores, promised.cpus));
     let files = found.limits.get("Max open files").cloned().unwrap_or_default();
     let core = found.limits.get("Max core file size").cloned().unwrap_or_default();
     let within = |text: &str| number(text).is_some_and(|files| files <= promised.open_files);
