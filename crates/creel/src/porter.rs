@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use creel_doors::exec::{Answer, Saw, Sight};
-use creel_jail::{EXECUTES, SETS_UP, refused_call};
+use creel_jail::{EXECUTES, OPENS_NETLINK, SETS_UP, refused_call};
 use creel_jail_sys::notify::{Listener, Notice};
 use creel_jail_sys::seqpacket::Seq;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -54,6 +54,9 @@ const AGAIN: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(330);
 /// Questions that the guard has not answered yet; more are kept back, with their processes.
 const MOST_ASKED: usize = 1024;
+/// Netlink sockets of a jail, give or take those that its threads ask for at the same moment. Each may hold some 200 KiB of the
+/// kernel's memory, which is counted nowhere. A program opens one to list addresses, and closes it.
+const MOST_NETLINK: u64 = 256;
 /// Programs at once, for a build starts some thousand within seconds; and a second from then on.
 const BURST: f64 = 4000.0;
 const A_SECOND: f64 = 1000.0;
@@ -180,11 +183,22 @@ impl Porter {
             self.executes(place, &notice);
         } else if notice.call == SETS_UP.0 {
             self.sets_up(place, &notice);
+        } else if notice.call == OPENS_NETLINK.0 {
+            if look::netlink_sockets(notice.thread).is_some_and(|open| open < MOST_NETLINK) {
+                self.go_on(place, notice.id);
+            } else {
+                self.not_done(place, &notice, libc::EMFILE, "socket");
+            }
         } else {
-            self.refuse(place, notice.id, libc::EPERM);
-            let saw = self.tally.tried(notice.thread, refused_call(notice.call).unwrap_or("?"), look::now());
-            saw.iter().for_each(|saw| self.tell(saw));
+            self.not_done(place, &notice, libc::EPERM, refused_call(notice.call).unwrap_or("?"));
         }
+    }
+
+    /// Refuses a call, and has that recorded.
+    fn not_done(&mut self, place: usize, notice: &Notice, errno: i32, call: &'static str) {
+        self.refuse(place, notice.id, errno);
+        let saw = self.tally.tried(notice.thread, call, look::now());
+        saw.iter().for_each(|saw| self.tell(saw));
     }
 
     /// A process asks the kernel to execute something.

@@ -34,7 +34,7 @@ pub use init::init_main;
 pub use init::protocol::{InitEvent, InitLink, InitRequest, resize_tty};
 pub use launch::{Begun, Jail, LAYERS, Launched, Layer, LayerStatus, lacking};
 pub use plan::{Bind, Disk, Engine, InnerWall, Limits, MadeFile, OciRuntime, Owner, Plan, Users};
-pub use seccomp::notice::{EXECUTES, SETS_UP, refused_call};
+pub use seccomp::notice::{EXECUTES, OPENS_NETLINK, SETS_UP, refused_call};
 pub use seccomp::table::allowed_calls;
 pub use spec::spec;
 pub use stage::{LISTENER_FD, Owner as ListenerOwner, stage_main};

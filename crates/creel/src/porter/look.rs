@@ -79,6 +79,14 @@ pub(super) fn at_exec(notice: &Notice, processes: &Processes) -> Looked {
     Looked::Seen { sight, image }
 }
 
+/// How many netlink sockets there are in the network namespace of a thread, bound or not; none when nobody can tell.
+/// `/proc/net/protocols`: a line for each protocol, its name, the size of a socket, how many there are.
+pub(super) fn netlink_sockets(thread: i32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{thread}/net/protocols")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("NETLINK "))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The process that a thread belongs to.
 pub(super) fn leader(thread: i32) -> Option<i32> {
     status(thread).map(|(pid, _)| pid)

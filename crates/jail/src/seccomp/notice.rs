@@ -1,8 +1,8 @@
 //! The calls that are looked at from outside before they are done, or while they are refused.
 //!
 //! Owns what is put in front of the allow-list: each `execve` waits for the porter, so does the first call by which the C
-//! library of a new program sets itself up, and calls by which one would break out are refused by the porter, which
-//! records that. It never allows a call that the list does not. [`super::Filters`] installs it.
+//! library of a new program sets itself up, each netlink socket is counted, and calls by which one would break out are
+//! refused by the porter, which records that. It never allows a call that the list does not. [`super::Filters`] installs it.
 
 use std::os::fd::OwnedFd;
 
@@ -23,6 +23,10 @@ pub const SETS_UP: (i64, Option<u32>) = (libc::SYS_arch_prctl, Some(0x1002));
 /// See there.
 #[cfg(target_arch = "aarch64")]
 pub const SETS_UP: (i64, Option<u32>) = (libc::SYS_set_tid_address, None);
+
+/// What opens a netlink socket, with its first argument `AF_NETLINK`. What lies in such a socket's queue counts for no memory
+/// limit, so that there may be few of them.
+pub const OPENS_NETLINK: (i64, u32) = (libc::SYS_socket, libc::AF_NETLINK.unsigned_abs());
 
 macro_rules! group {
     ($($name:ident),* $(,)?) => { Group { calls: &[$((stringify!($name), libc::$name)),*], needed_by: &[] } };
@@ -91,15 +95,21 @@ fn prefix() -> Result<Vec<Instruction>, Error> {
     for call in EXECUTES.into_iter().chain(refused().map(|(_, call)| *call)) {
         program.extend([step(JUMP_IF_EQUAL, 0, 1, number(call)?), notify]);
     }
-    match SETS_UP {
-        (call, None) => program.extend([step(JUMP_IF_EQUAL, 0, 1, number(call)?), notify]),
-        (call, Some(first)) => program.extend([
-            step(JUMP_IF_EQUAL, 0, 3, number(call)?),
+    let with_first = |call: i64, first: u32| -> Result<_, Error> {
+        // what follows looks at the number again
+        Ok([
+            step(JUMP_IF_EQUAL, 0, 4, number(call)?),
             step(LOAD_WORD, 0, 0, FIRST_ARGUMENT),
             step(JUMP_IF_EQUAL, 0, 1, first),
             notify,
-        ]),
+            step(LOAD_WORD, 0, 0, NUMBER),
+        ])
+    };
+    match SETS_UP {
+        (call, None) => program.extend([step(JUMP_IF_EQUAL, 0, 1, number(call)?), notify]),
+        (call, Some(first)) => program.extend(with_first(call, first)?),
     }
+    program.extend(with_first(OPENS_NETLINK.0, OPENS_NETLINK.1)?);
     Ok(program)
 }
 
@@ -147,5 +157,7 @@ mod tests {
         assert_eq!(run(libc::SYS_clone, 0), None);
         #[cfg(target_arch = "x86_64")]
         assert_eq!(run(SETS_UP.0, 0x1003), None);
+        assert_eq!(run(OPENS_NETLINK.0, OPENS_NETLINK.1), waits);
+        assert_eq!(run(OPENS_NETLINK.0, libc::AF_UNIX.unsigned_abs()), None);
     }
 }

@@ -120,6 +120,10 @@ report("open files", *files())
 pty = lambda _: os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
 report("pseudo-terminals", *in_children(2, pty, 1024))
 report("inotify instances", *in_children(2, lambda _: call(libc.inotify_init1, 0), 4096))
+def netlink(_):
+    made.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
+made = []
+report("netlink sockets", *in_children(2, netlink, 4096))
 report("timers", *timers())
 report("shared memory", *shared_memory())
 report("message bytes", *messages())
