@@ -38,3 +38,5 @@ mod targets;
 mod upstream;
 #[path = "egress/way.rs"]
 mod way;
+#[path = "egress/websockets.rs"]
+mod websockets;

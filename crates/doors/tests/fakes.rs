@@ -159,7 +159,11 @@ impl Judge for Rules {
         let id = |text: String| RuleId::new(Box::leak(text.into_boxed_str()));
         match self.rule(action, facts) {
             Ok(()) => Judgement {
-                verdict: Verdict::Allow(self.owes.clone()),
+                // Placeholders are worth their secret where secrets go.
+                verdict: Verdict::Allow(Obligations {
+                    swaps: if self.owes.scrub { facts.placeholders.clone() } else { self.owes.swaps.clone() },
+                    ..self.owes.clone()
+                }),
                 rule: id(format!("{}/allow", action.door)),
                 why: String::new(),
                 generation: 1,

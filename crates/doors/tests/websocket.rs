@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::fakes::{Row, Rules};
-use crate::world::{World, approving, certificate, exchange, settings};
+use crate::world::{STAND_IN, TOKEN, World, approving, certificate, exchange, settings};
 
 /// What a server got: each frame's first byte and its payload, unmasked.
 type Frames = Arc<Mutex<Vec<(u8, Vec<u8>)>>>;
@@ -93,6 +93,8 @@ async fn answer(
         let mut length = usize::from(second & 0x7f);
         if length == 126 {
             length = usize::from(io.read_u16().await?);
+        } else if length == 127 {
+            length = usize::try_from(io.read_u64().await?).unwrap();
         }
         let mut mask = [0; 4];
         io.read_exact(&mut mask).await?;
@@ -109,9 +111,13 @@ async fn answer(
 }
 
 fn server_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(payload.len()).unwrap();
-    let head = if length < 126 { vec![kind, length as u8] } else { vec![kind, 126, (length >> 8) as u8, length as u8] };
-    [head, payload.to_vec()].concat()
+    let length = payload.len();
+    let (short, rest) = match u16::try_from(length) {
+        Ok(short @ ..126) => (short as u8, vec![]),
+        Ok(long) => (126, long.to_be_bytes().to_vec()),
+        Err(_) => (127, (length as u64).to_be_bytes().to_vec()),
+    };
+    [&[kind, short], &rest[..], payload].concat()
 }
 
 fn client_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -383,4 +389,117 @@ async fn budgets_deadlines_and_new_rules_reach_an_open_one() {
     assert_eq!(read(&mut stream, 4).await, [0x88, 2, 3, 0xF0], "1008");
     let rows = world.book.until("settled", settled).await;
     assert!(failure(&rows[0]).contains("the rules changed"), "{rows:?}");
+}
+
+/// What a server says next: a frame's first byte, and its payload.
+async fn heard(stream: &mut (impl Io + ?Sized)) -> (u8, String) {
+    let head = read(stream, 2).await;
+    let length = match head[1] {
+        126 => usize::from(u16::from_be_bytes(read(stream, 2).await.try_into().unwrap())),
+        short => usize::from(short),
+    };
+    (head[0], String::from_utf8(read(stream, length).await).unwrap())
+}
+
+/// A block without compression (RFC 7692, section 7.2.3.3).
+fn packed(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), text.as_bytes(), &[0]].concat()
+}
+
+#[tokio::test]
+async fn a_placeholder_in_a_message_becomes_its_secret_and_none_comes_back() {
+    let echo = Echo::new(true, "sec-websocket-extensions: permessage-deflate\r\n", b"").await;
+    let rules = Rules { owes: Obligations { scrub: true, ..Obligations::default() }, ..approving("origin.test") };
+    let world = World::new(rules, vec![echo.settings.clone()]).await;
+    let stream = world.tls("origin.test", echo.port, "origin.test").await.unwrap();
+    let (mut stream, _) = open(stream, echo.port, "sec-websocket-extensions: permessage-deflate\r\n").await;
+    let signs_in = format!(r#"{{"op": 2, "d": {{"token": "{STAND_IN}"}}}}"#);
+    let (start, end) = signs_in.split_at(30);
+    let mut parts = client_frame(0x01, start.as_bytes());
+    parts.extend([client_frame(0x89, b"between"), client_frame(0x80, end.as_bytes())].concat());
+    let filled = format!(r#"{{"op":2,"d":{{"token":"{TOKEN}"}}}}"#);
+    let clean = r#"{"op":2,"d":{"token":"[scrubbed by creel]"}}"#;
+    let ping = (0x89, "between".to_owned());
+    for (sent, arrived) in [
+        (client_frame(0x81, signs_in.as_bytes()), vec![]),
+        (parts, vec![ping]),
+        (client_frame(0xC1, &packed(&signs_in)), vec![]),
+    ] {
+        let before = echo.frames().len();
+        // However it is cut.
+        for piece in sent.chunks(7) {
+            stream.write_all(piece).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        for (kind, text) in &arrived {
+            assert_eq!(heard(&mut stream).await, (*kind, text.clone()));
+        }
+        assert_eq!(heard(&mut stream).await, (0x81, clean.to_owned()));
+        let got: Vec<(u8, String)> = echo.frames()[before..]
+            .iter()
+            .map(|(kind, payload)| (*kind, String::from_utf8(payload.clone()).unwrap()))
+            .collect();
+        assert_eq!(got, [arrived, vec![(0x81, filled.clone())]].concat());
+    }
+    // What is no text in JSON is worth nothing, and what a server says otherwise holds no secret either.
+    for (kind, text) in [(0x82, signs_in.as_str()), (0x81, STAND_IN), (0x89, STAND_IN)] {
+        stream.write_all(&client_frame(kind, text.as_bytes())).await.unwrap();
+        assert_eq!(heard(&mut stream).await, (kind, text.to_owned()));
+    }
+    for (kind, clean) in [(0x82, "a[scrubbed by creel]b"), (0x89, "")] {
+        stream.write_all(&client_frame(kind, format!("a{TOKEN}b").as_bytes())).await.unwrap();
+        assert_eq!(heard(&mut stream).await, (kind, clean.to_owned()));
+    }
+    drop(stream);
+    let rows = world.book.until("settled", settled).await;
+    let uses: Vec<String> = rows[1..].iter().map(|row| row.facts.placeholders[0].to_string()).collect();
+    assert_eq!(uses, vec!["`token` of the skill `crm` in message /d/token"; 3]);
+    assert!(matches!(rows[1].outcome, Some(Outcome::Done { sent: 55.., .. })), "{rows:?}");
+    let shown = format!("{rows:?}");
+    assert!(!shown.contains(TOKEN) && !shown.contains(STAND_IN), "{shown}");
+}
+
+#[tokio::test]
+async fn long_messages_pass_in_parts_and_who_signs_in_too_often_is_cut_off() {
+    let echo = Echo::new(true, "", b"").await;
+    let rules = Rules { owes: Obligations { scrub: true, ..Obligations::default() }, ..approving("origin.test") };
+    let world = World::new(rules, vec![echo.settings.clone()]).await;
+    let stream = world.tls("origin.test", echo.port, "origin.test").await.unwrap();
+    let request = format!("wss://origin.test:{}/chat", echo.port).into_client_request().unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+    let long = format!("{}{TOKEN}{}", "x".repeat(60_000), "y".repeat(60_000));
+    for message in [Message::text(long.clone()), Message::binary(vec![7_u8; 50_000])] {
+        let clean = match &message {
+            Message::Text(text) => Message::text(text.replace(TOKEN, "[scrubbed by creel]")),
+            other => other.clone(),
+        };
+        let bytes = message.into_data();
+        let is_text = matches!(clean, Message::Text(_));
+        for (index, piece) in bytes.chunks(30_000).enumerate() {
+            use tokio_tungstenite::tungstenite::protocol::frame::{
+                Frame,
+                coding::{Data, OpCode},
+            };
+            let kind = match (index, is_text) {
+                (0, true) => Data::Text,
+                (0, false) => Data::Binary,
+                _ => Data::Continue,
+            };
+            let last = (index + 1) * 30_000 >= bytes.len();
+            let frame = Frame::message(piece.to_vec(), OpCode::Data(kind), last);
+            socket.send(Message::Frame(frame)).await.unwrap();
+        }
+        assert_eq!(socket.next().await.unwrap().unwrap(), clean);
+    }
+    let sent: Vec<u8> =
+        echo.frames().into_iter().filter(|(kind, _)| kind & 2 == 0).flat_map(|(_, bytes)| bytes).collect();
+    assert_eq!(String::from_utf8(sent).unwrap(), long);
+    for count in 0..9 {
+        socket.send(Message::text(format!(r#"{{"token":"{STAND_IN}"}}"#))).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap();
+        assert_eq!(matches!(answer, Message::Close(_)), count == 8, "{count}: {answer:?}");
+    }
+    let rows = world.book.until("settled", settled).await;
+    assert!(failure(&rows[0]).contains("signed in too often"), "{rows:?}");
 }

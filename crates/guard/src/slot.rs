@@ -54,6 +54,8 @@ pub enum Slot {
     Json(String),
     /// The value of this field of a URL-encoded body.
     Form(String),
+    /// The text at this JSON Pointer of a text message that the agent sends over a WebSocket.
+    Message(String),
 }
 
 impl Slot {
@@ -89,12 +91,14 @@ impl Slot {
             }
             Some(("query", name)) if named(name) => Ok(Self::Query(name.to_owned())),
             Some(("form", name)) if named(name) => Ok(Self::Form(name.to_owned())),
-            Some(("json", pointer)) if pointer.starts_with('/') && named(pointer) => {
-                let escapes = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-                if escapes { Ok(Self::Json(pointer.to_owned())) } else { Err("a `~` in a JSON Pointer is `~0`") }
+            Some((kind @ ("json" | "message"), pointer)) if pointer.starts_with('/') && named(pointer) => {
+                if !pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1'])) {
+                    return Err("a `~` in a JSON Pointer is `~0`");
+                }
+                Ok(if kind == "json" { Self::Json } else { Self::Message }(pointer.to_owned()))
             }
             _ => Err(
-                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER` and `form NAME`",
+                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER`, `form NAME` and `message /MEMBER`",
             ),
         }
     }
@@ -105,7 +109,7 @@ impl Slot {
         match self {
             Self::Bearer | Self::Basic(_) => Some("authorization"),
             Self::Header(name) => Some(name),
-            Self::Path(_) | Self::Query(_) | Self::Json(_) | Self::Form(_) => None,
+            Self::Path(_) | Self::Query(_) | Self::Json(_) | Self::Form(_) | Self::Message(_) => None,
         }
     }
 
@@ -135,6 +139,7 @@ impl fmt::Display for Slot {
             Self::Query(name) => write!(f, "query {name}"),
             Self::Json(pointer) => write!(f, "json {pointer}"),
             Self::Form(name) => write!(f, "form {name}"),
+            Self::Message(pointer) => write!(f, "message {pointer}"),
         }
     }
 }
@@ -155,6 +160,7 @@ mod tests {
             "json /auth/token",
             "json /a~1b/0",
             "form client_secret",
+            "message /d/token",
         ] {
             assert_eq!(Slot::parse(text).unwrap().to_string(), text);
         }
@@ -176,6 +182,8 @@ mod tests {
             "json ",
             "json /a~2",
             "form ",
+            "message a",
+            "message /a~",
             "cookie a",
         ] {
             assert!(Slot::parse(text).is_err(), "{text}");

@@ -134,13 +134,14 @@ impl SecretPlace {
         matches!(&send.to, Target::Host(host) if *host == self.host) && self.ports.contains(&send.port)
     }
 
-    /// Whether the request is one that may carry the secret: over TLS that Creel looks into, by method and path.
+    /// Whether the request is one that may carry the secret: over TLS that Creel looks into, by method and path. Messages are
+    /// a WebSocket's.
     #[must_use]
     pub fn takes(&self, send: &Send) -> bool {
         let path = send.path.split('?').next().unwrap_or_default();
         let method = |methods: &Vec<String>| send.method.as_ref().is_some_and(|method| methods.contains(method));
         self.is_at(send)
-            && send.scheme == "https"
+            && (send.scheme == "wss" || send.scheme == "https" && !matches!(self.slot, Slot::Message(_)))
             && self.methods.as_ref().is_none_or(method)
             && self.paths.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.covers(path)))
     }

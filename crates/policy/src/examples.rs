@@ -139,6 +139,10 @@ host = "people.test"
 [[egress.allow]]
 host = "bot.test"
 
+[[egress.allow]]
+host = "gateway.test"
+websocket = true
+
 [[secret]]
 name = "CRM_TOKEN"
 skill = "crm"
@@ -150,6 +154,11 @@ paths = ["/v1/**"]
 name = "BOT_TOKEN"
 host = "bot.test"
 slot = "path bot*"
+
+[[secret]]
+name = "GATEWAY_TOKEN"
+host = "gateway.test"
+slot = "message /d/token"
 
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
@@ -223,6 +232,7 @@ pub fn policy() -> Result<Policy, String> {
             EgressAllow { mode: Mode::Smtp, ..entry("mail.test", &[587])? },
             entry("people.test", &[443])?,
             entry("bot.test", &[443])?,
+            EgressAllow { websocket: true, ..entry("gateway.test", &[443])? },
         ],
         secrets: secrets()?,
         model: ModelRules {
@@ -260,7 +270,11 @@ fn secrets() -> Result<Vec<SecretPlace>, String> {
         paths: Some(vec![PathGlob::parse("/v1/**")?]),
         ..place("CRM_TOKEN", "people.test", Slot::Bearer)?
     };
-    Ok(vec![crm, place("BOT_TOKEN", "bot.test", Slot::Path("bot*".to_owned()))?])
+    Ok(vec![
+        crm,
+        place("BOT_TOKEN", "bot.test", Slot::Path("bot*".to_owned()))?,
+        place("GATEWAY_TOKEN", "gateway.test", Slot::Message("/d/token".to_owned()))?,
+    ])
 }
 
 /// Reads `NAME@SKILL in SLOT`, joined by `and`.

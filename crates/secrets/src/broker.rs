@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use creel_guard::{BoxFuture, Inject, RecordId};
+use creel_guard::{BoxFuture, Content, Inject, RecordId};
 use creel_scan::secrets::Known;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -63,6 +63,12 @@ impl Filled {
 pub trait Broker: Send + Sync {
     /// Takes the placeholders out of the slots of a request, and says where each stood.
     fn take(&self, send: &mut creel_guard::Send) -> Vec<Inject>;
+
+    /// Whether a placeholder stands anywhere in these bytes, as it is.
+    fn stand_in(&self, bytes: &[u8]) -> bool;
+
+    /// Takes the placeholders out of a message in JSON, and says where each stood.
+    fn take_message(&self, message: &mut Content) -> Vec<Inject>;
 
     /// Fills one slot.
     ///
@@ -200,6 +206,14 @@ fn basic(inject: &Inject, secret: &Secret) -> Zeroizing<Vec<u8>> {
 impl Broker for MemoryBroker {
     fn take(&self, send: &mut creel_guard::Send) -> Vec<Inject> {
         self.placeholders.take(send)
+    }
+
+    fn stand_in(&self, bytes: &[u8]) -> bool {
+        self.placeholders.stand_in(bytes)
+    }
+
+    fn take_message(&self, message: &mut Content) -> Vec<Inject> {
+        self.placeholders.take_message(message)
     }
 
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {

@@ -33,6 +33,18 @@ impl Placeholders {
         stood
     }
 
+    /// Whether a placeholder stands anywhere in these bytes, as it is.
+    pub fn stand_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|one| memchr::memmem::find(bytes, one.value.as_bytes()).is_some())
+    }
+
+    /// Takes the placeholders out of a message in JSON, and says where each stood.
+    pub fn take_message(&self, message: &mut Content) -> Vec<Inject> {
+        let mut stood = Vec::new();
+        self.exchange(message, &|at| Slot::Message(at.to_owned()), &mut stood);
+        stood
+    }
+
     /// Whose placeholder `text` is, with its place.
     fn known(&self, text: &str, slot: impl FnOnce() -> Slot) -> Option<Inject> {
         let found = self.0.iter().find(|one| same(one.value.as_bytes(), text.as_bytes()))?;
@@ -116,29 +128,38 @@ impl Placeholders {
         if !escapes && !self.0.iter().any(|one| content.text.contains(&one.value)) {
             return;
         }
+        match content.form {
+            Form::Urlencoded => {
+                let name = |at: &str| at.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
+                self.exchange(content, &|at| Slot::Form(name(at)), out);
+            }
+            Form::Json | Form::Graphql | Form::JsonRpc => {
+                self.exchange(content, &|at| Slot::Json(at.to_owned()), out);
+            }
+        }
+    }
+
+    /// Puts marks in the place of placeholders; `slot` makes a place of a JSON Pointer.
+    fn exchange(&self, content: &mut Content, slot: &dyn Fn(&str) -> Slot, out: &mut Vec<Inject>) {
         let mut value = (*content.value).clone();
         let before = out.len();
-        self.value(&mut value, content.form, &mut String::new(), out);
+        self.value(&mut value, slot, &mut String::new(), out);
         if out.len() > before {
             *content = Content::new(content.form, value, String::new());
         }
     }
 
-    fn value(&self, value: &mut Value, form: Form, at: &mut String, out: &mut Vec<Inject>) {
+    fn value(&self, value: &mut Value, slot: &dyn Fn(&str) -> Slot, at: &mut String, out: &mut Vec<Inject>) {
         let deeper = |this: &Self, key: &str, inner: &mut Value, at: &mut String, out: &mut Vec<Inject>| {
             let length = at.len();
             at.push('/');
             at.push_str(&key.replace('~', "~0").replace('/', "~1"));
-            this.value(inner, form, at, out);
+            this.value(inner, slot, at, out);
             at.truncate(length);
         };
         match value {
             Value::String(text) => {
-                let slot = || match form {
-                    Form::Urlencoded => Slot::Form(at.trim_start_matches('/').replace("~1", "/").replace("~0", "~")),
-                    Form::Json | Form::Graphql | Form::JsonRpc => Slot::Json(at.clone()),
-                };
-                if let Some(stood) = self.known(text, slot) {
+                if let Some(stood) = self.known(text, || slot(at)) {
                     *text = stood.mark();
                     out.push(stood);
                 }

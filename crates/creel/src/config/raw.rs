@@ -233,7 +233,8 @@ section! {
             why "the host's entries say what may be done there", example "[\"/v1/**\"]";
         /// The one place in a request: `bearer` (in `Authorization`), `basic USER` (likewise, the secret is the password),
         /// `header NAME` (its whole value), `path *` (a segment, with letters around it: `path bot*`), `query NAME`,
-        /// `json /MEMBER/MEMBER` (a text of a JSON body) or `form NAME` (a field of a URL-encoded one).
+        /// `json /MEMBER/MEMBER` (a text of a JSON body), `form NAME` (a field of a URL-encoded one) or `message /MEMBER/MEMBER` (a
+        /// text of a JSON message over a WebSocket that the agent opened to this host, up to 64 KiB).
         slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
             why "what most interfaces take";
         /// The file that holds the value, for root alone to read. Without this, `command` and `store`: the environment of `creel

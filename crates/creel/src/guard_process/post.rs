@@ -131,7 +131,9 @@ impl Post {
             Slot::Bearer => creel_secrets::Slot::Bearer,
             Slot::Basic(_) => creel_secrets::Slot::Basic,
             Slot::Header(_) => creel_secrets::Slot::Header,
-            Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) => return Err(Slot::IN_HEADERS.to_owned()),
+            Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_) => {
+                return Err(Slot::IN_HEADERS.to_owned());
+            }
         };
         let filled = self.fill(inject, form, record).await?;
         let fault = |_| format!("the secret `{}` fits no header", inject.secret);

@@ -68,13 +68,7 @@ pub(super) async fn carry_out(
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
         }
-        Ok(mut response) if scrub => match secret::clean(broker, &mut response).await {
-            Ok(()) => {
-                let relayed = relay(response, receipt, tally, deadline, false);
-                relayed.map(|body| Scrubbed::new(body, broker.scrubber()).boxed_unsync())
-            }
-            Err(error) => give_up(receipt, record, &error),
-        },
+        Ok(response) if scrub => relay_clean(broker, response, receipt, tally, deadline).await,
         Ok(response) => relay(response, receipt, tally, deadline, trailers),
         Err(error) => give_up(receipt, record, &tally.fault().map_or(error, Fault::into_error)),
     }
@@ -179,6 +173,22 @@ pub(super) fn relay(
     parts.version = Version::HTTP_11;
     let body = Relayed::new(body, receipt, tally, parts.status.as_u16(), deadline, trailers);
     Response::from_parts(parts, body.boxed_unsync())
+}
+
+/// The same, and no secret comes back in it.
+pub(super) async fn relay_clean(
+    broker: &dyn Broker,
+    mut response: Response<Streamed>,
+    receipt: Receipt,
+    tally: Arc<Tally>,
+    deadline: Option<Pin<Box<Sleep>>>,
+) -> Response<Body> {
+    if let Err(error) = secret::clean(broker, &mut response).await {
+        let record = receipt.record();
+        return give_up(receipt, record, &error);
+    }
+    let relayed = relay(response, receipt, tally, deadline, false);
+    relayed.map(|body| Scrubbed::new(body, broker.scrubber()).boxed_unsync())
 }
 
 /// The deadline that was owed.

@@ -14,7 +14,7 @@ use super::chunks::Chunks;
 use super::gate::{Gate, Ruling, Rulings};
 use super::head::{Switch, Wrong};
 use super::see::request;
-use super::websocket::{Sender, heard};
+use super::websocket::{Sender, again, heard};
 use crate::fuzzing::pieces;
 use crate::upstream::Scheme;
 
@@ -109,16 +109,26 @@ pub(crate) fn client_hello(bytes: &[u8]) {
     }
 }
 
-/// However a WebSocket's bytes are cut, they hold the same messages.
+/// However a WebSocket's bytes are cut, they hold the same messages, and so do those written anew.
 pub(crate) fn frames(bytes: &[u8]) {
     let whole = bytes.get(1..).unwrap_or_default();
     for from in [Sender::Client, Sender::Server] {
         for deflate in [false, true] {
             let (cut, total) = heard::all(from, deflate, pieces(bytes));
             let (at_once, same) = heard::all(from, deflate, std::iter::once(whole));
-            assert_eq!(total.is_ok(), same.is_ok(), "whether they are frames does not depend on how they arrive");
+            let same_is_ok = same.is_ok();
+            assert_eq!(total.is_ok(), same_is_ok, "whether they are frames does not depend on how they arrive");
             if total.is_ok() {
-                assert_eq!((cut, total), (at_once, same), "nor does what they say");
+                assert_eq!((&cut, total), (&at_once, same), "nor does what they say");
+            }
+            let anew = again::all(from, deflate, pieces(bytes));
+            assert_eq!(anew.is_ok(), same_is_ok, "what is no frame is not written anew");
+            if let Ok(anew) = anew {
+                assert_eq!(
+                    heard::all(from, false, std::iter::once(anew.as_slice())).0,
+                    cut,
+                    "what is written says the same"
+                );
             }
         }
     }

@@ -47,7 +47,7 @@ impl Filler<'_> {
             Some(Slot::Bearer) => creel_secrets::Slot::Bearer,
             Some(Slot::Basic(_)) => creel_secrets::Slot::Basic,
             Some(Slot::Header(_)) => creel_secrets::Slot::Header,
-            Some(Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_)) => return Ok(()),
+            Some(Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_)) => return Ok(()),
         };
         let fault = || Error::Operator(format!("the secret `{}` fits no header", inject.secret));
         let name = inject.slot.as_ref().and_then(Slot::header).ok_or_else(fault)?;
@@ -68,7 +68,7 @@ impl Filler<'_> {
         path: &mut String,
         body: &mut Bodily,
     ) -> Result<(), Error> {
-        let gone = || Error::Bug(format!("the mark of the secret `{}` is gone", inject.secret));
+        let gone = || gone(inject);
         match &inject.slot {
             Some(Slot::Path(segment)) => {
                 let filled = self.filled(inject, creel_secrets::Slot::Escaped).await?;
@@ -90,24 +90,34 @@ impl Filler<'_> {
                 *path = format!("{own}?{}", replaced(query, '&', marked, &pair).ok_or_else(gone)?);
             }
             Some(Slot::Json(_) | Slot::Form(_)) => {
-                let filled = self.filled(inject, creel_secrets::Slot::Text).await?;
                 let Bodily::Judged(content) = body else { return Err(gone()) };
-                let mut value = (*content.value).clone();
-                let place = match &inject.slot {
-                    Some(Slot::Form(name)) => value.get_mut(name),
-                    Some(Slot::Json(pointer)) => value.pointer_mut(pointer),
-                    _ => None,
-                };
-                match place {
-                    Some(Value::String(own)) if *own == inject.mark() => text(&filled)?.clone_into(own),
-                    _ => return Err(gone()),
-                }
-                *content = Content::new(content.form, value, String::new());
+                self.content(inject, content).await?;
             }
-            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_)) | None => {}
+            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_) | Slot::Message(_)) | None => {}
         }
         Ok(())
     }
+
+    /// Puts the secret where its mark stands in a body or a message that was read.
+    pub(super) async fn content(&self, inject: &Inject, content: &mut Content) -> Result<(), Error> {
+        let filled = self.filled(inject, creel_secrets::Slot::Text).await?;
+        let mut value = (*content.value).clone();
+        let place = match &inject.slot {
+            Some(Slot::Form(name)) => value.get_mut(name),
+            Some(Slot::Json(pointer) | Slot::Message(pointer)) => value.pointer_mut(pointer),
+            _ => None,
+        };
+        match place {
+            Some(Value::String(own)) if *own == inject.mark() => text(&filled)?.clone_into(own),
+            _ => return Err(gone(inject)),
+        }
+        *content = Content::new(content.form, value, String::new());
+        Ok(())
+    }
+}
+
+fn gone(inject: &Inject) -> Error {
+    Error::Bug(format!("the mark of the secret `{}` is gone", inject.secret))
 }
 
 fn text(filled: &Filled) -> Result<&str, Error> {

@@ -1,7 +1,7 @@
 //! Two byte streams joined, each direction looked at and counted.
 //!
 //! Owns what WebSockets and tunnels have in common: back-pressure, half-closes passed on, the end at a deadline, and a
-//! new judgement when the rules change. Never reads what it passes: a [`Watch`] of the caller's does.
+//! new judgement when the rules change. Never reads what it passes: a [`Watch`] or a [`Rewrite`] of the caller's does.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use creel_guard::{Action, Facts, Obligations, Outcome, Receipt};
+use creel_guard::{Action, BoxFuture, Facts, Obligations, Outcome, Receipt};
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Sleep, timeout};
@@ -51,7 +51,7 @@ impl Wrong {
     }
 
     /// A side went away, or time is over.
-    fn broke(why: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn broke(why: impl Into<Cow<'static, str>>) -> Self {
         Self { code: 1011, why: why.into() }
     }
 }
@@ -63,6 +63,37 @@ pub(super) trait Watch: Send {
 
     /// Whether something of our own could stand behind what was looked at.
     fn is_whole(&self) -> bool;
+}
+
+/// Reads the bytes of one direction, and says what passes instead.
+pub(super) trait Rewrite: Send {
+    /// Puts what passes into the place of `bytes`: how much of it counts, or why nothing more may pass. What is not whole yet is
+    /// held.
+    fn rewrite<'a>(&'a mut self, bytes: &'a mut Vec<u8>) -> BoxFuture<'a, Result<u64, Wrong>>;
+}
+
+/// What is done with the bytes of one direction before they pass.
+pub(super) enum Way {
+    /// They are looked at, and pass as they are.
+    Watched(Box<dyn Watch>),
+    /// They are written anew. What passes is whole, so that something of our own can stand behind it.
+    Rewritten(Box<dyn Rewrite>),
+}
+
+impl Way {
+    async fn through(&mut self, bytes: &mut Vec<u8>) -> Result<u64, Wrong> {
+        match self {
+            Self::Watched(watch) => watch.look(bytes),
+            Self::Rewritten(rewrite) => rewrite.rewrite(bytes).await,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Watched(watch) => watch.is_whole(),
+            Self::Rewritten(_) => true,
+        }
+    }
 }
 
 /// Lets at most so many bytes pass.
@@ -107,8 +138,8 @@ pub(super) type Farewell = fn(u16) -> (Vec<u8>, Vec<u8>);
 pub(super) struct Splice {
     pub(super) agent: Box<dyn Io>,
     pub(super) upstream: Box<dyn Io>,
-    pub(super) up: Box<dyn Watch>,
-    pub(super) down: Box<dyn Watch>,
+    pub(super) up: Way,
+    pub(super) down: Way,
     /// What the agent and the upstream are told when it ends before they end it; `None` when there are no words for it. With
     /// words there are no half-closed connections.
     pub(super) farewell: Option<Farewell>,
@@ -125,6 +156,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// What was judged.
+    pub(super) fn judged(&self) -> (Action, Facts) {
+        (self.action.clone(), self.facts.clone())
+    }
+
     /// To be made before it is judged, so that no change in between is missed.
     pub(super) fn new(door: &Egress, action: &Action, facts: &Facts) -> Self {
         let mut config = door.config.clone();
@@ -136,7 +172,7 @@ impl Standing {
 /// One direction on its way.
 struct Lane {
     who: &'static str,
-    watch: Box<dyn Watch>,
+    way: Way,
     /// What counted so far.
     count: AtomicU64,
     /// Nothing is half written, by us or by who sends.
@@ -144,8 +180,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(who: &'static str, watch: Box<dyn Watch>) -> Self {
-        Self { who, watch, count: AtomicU64::new(0), clean: AtomicBool::new(true) }
+    fn new(who: &'static str, way: Way) -> Self {
+        Self { who, way, count: AtomicU64::new(0), clean: AtomicBool::new(true) }
     }
 }
 
@@ -158,8 +194,8 @@ pub(super) async fn run(door: &Egress, splice: Splice, standing: Standing, recei
     let (mut up, mut down) = (Lane::new("agent", up), Lane::new("upstream", down));
     let ended = {
         let (sent, received) = (&up.count, &down.count);
-        let up = pass(&mut from_agent, &mut to_upstream, &mut up.watch, Marks::of(up.who, sent, &up.clean));
-        let down = pass(&mut from_upstream, &mut to_agent, &mut down.watch, Marks::of(down.who, received, &down.clean));
+        let up = pass(&mut from_agent, &mut to_upstream, &mut up.way, Marks::of(up.who, sent, &up.clean));
+        let down = pass(&mut from_upstream, &mut to_agent, &mut down.way, Marks::of(down.who, received, &down.clean));
         tokio::select! {
             ended = both(up, sent, down, received, farewell.is_none()) => ended,
             why = revoked(door, config, &action, &facts) => Err(Wrong::refused(why)),
@@ -231,7 +267,7 @@ impl<'a> Marks<'a> {
 async fn pass(
     from: &mut ReadHalf<Box<dyn Io>>,
     to: &mut WriteHalf<Box<dyn Io>>,
-    watch: &mut Box<dyn Watch>,
+    way: &mut Way,
     marks: Marks<'_>,
 ) -> Result<(), Wrong> {
     let Marks { who, count, clean } = marks;
@@ -245,13 +281,13 @@ async fn pass(
             let _ = to.shutdown().await;
             return Ok(());
         }
-        let counted =
-            watch.look(&held).map_err(|wrong| Wrong { why: format!("{who}: {}", wrong.why).into(), ..wrong })?;
+        let through = way.through(&mut held).await;
+        let counted = through.map_err(|wrong| Wrong { why: format!("{who}: {}", wrong.why).into(), ..wrong })?;
         count.fetch_add(counted, Ordering::Relaxed);
         clean.store(false, Ordering::Relaxed);
         to.write_all(&held).await.map_err(stuck)?;
         to.flush().await.map_err(stuck)?;
-        clean.store(watch.is_whole(), Ordering::Relaxed);
+        clean.store(way.is_whole(), Ordering::Relaxed);
         // Bulk keeps its buffer; whoever is about to be silent holds none.
         if held.len() < BUFFER {
             held = Vec::new();

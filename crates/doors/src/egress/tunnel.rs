@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::aim::Aim;
 use super::config::{HANDSHAKE_LIMIT, MAX_BODY};
-use super::splice::{self, AtMost, Guarded, Splice, Standing};
+use super::splice::{self, AtMost, Guarded, Splice, Standing, Way};
 use super::{Egress, Flaw, enforce, hello, starttls};
 use crate::Error;
 use crate::leak::Search;
@@ -85,8 +85,8 @@ async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: C
     };
     standing.deadline = deadline;
     let most = AtMost(max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY));
-    let up = Box::new(Guarded { inner: most, search: door.leaks.clone().map(Search::new) });
-    let down = Box::new(AtMost(u64::MAX));
+    let up = Way::Watched(Box::new(Guarded { inner: most, search: door.leaks.clone().map(Search::new) }));
+    let down = Way::Watched(Box::new(AtMost(u64::MAX)));
     splice::run(door, Splice { agent, upstream, up, down, farewell: None }, standing, receipt).await;
 }
 

@@ -1,11 +1,14 @@
 //! WebSockets: a handshake of our own on each side, and frames that are read in between.
 //!
 //! Owns the opening (RFC 6455, section 4; RFC 8441 over HTTP/2) and what passes afterwards. Of the extensions that the
-//! agent offers `permessage-deflate` alone is passed on, which Creel can read. Called by [`super::Egress::request`].
+//! agent offers `permessage-deflate` alone is passed on, which Creel can read. Where secrets go, messages are written anew.
+//! Called by [`super::Egress::request`].
 
 mod deflate;
 mod frames;
 mod messages;
+mod rewrite;
+mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,18 +24,22 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::enforce::{self, Admitted, Prepared};
 use super::serve::Switches;
-use super::splice::{self, Splice, Standing, Wrong};
-use super::{Egress, headers};
+use super::splice::{self, Splice, Standing, Way, Wrong};
+use super::{Egress, headers, secret};
 use crate::Error;
 use crate::leak::Search;
-use crate::stream::{self, Body, Io};
+use crate::stream::{self, Body};
 use crate::upstream::Scheme;
 use deflate::Deflate;
 pub(super) use frames::Sender;
 use messages::{Counted, Messages, Searched};
+use rewrite::Rewritten;
+use turn::{Scrubs, SignsIn};
 
 #[cfg(any(test, fuzzing))]
 pub(super) use messages::heard;
+#[cfg(any(test, fuzzing))]
+pub(super) use rewrite::again;
 
 /// Headers of the opening that are made anew on each side.
 const OWN: [header::HeaderName; 4] = [
@@ -102,14 +109,10 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let record = receipt.record();
     let Asked { on, admitted, mut standing } = asked;
     let opening = Opening::of(&admitted.parts.method, &admitted.parts.headers);
-    // What comes back over a WebSocket is not scrubbed: no secret goes there.
-    let prepared = if obligations.carries_secret() || obligations.scrub {
-        Err(Error::Operator("no WebSocket goes where secrets go".to_owned()))
-    } else {
-        enforce::prepare(door.broker.as_ref(), record, obligations, admitted).await
-    };
+    let broker = Arc::clone(&door.broker);
+    let prepared = enforce::prepare(broker.as_ref(), record, obligations, admitted).await;
     let prepared = prepared.and_then(|prepared| Ok((prepared, new_key()?)));
-    let (Prepared { mut request, place, tally, trailers, mut deadline, max, scrub: _ }, key) = match prepared {
+    let (Prepared { mut request, place, tally, trailers, mut deadline, max, scrub }, key) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
@@ -121,12 +124,18 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
         answer = door.client.switch(&place, request) => answer,
         () = enforce::ring(&mut deadline) => Err(Error::UpstreamSlow("it was not over by its deadline".to_owned())),
     };
-    let (response, upstream) = match answer {
+    let (mut response, upstream) = match answer {
         Ok((response, Some(upstream))) => (response, upstream),
         // Another answer than a WebSocket is the upstream's to give.
+        Ok((response, None)) if scrub => {
+            return enforce::relay_clean(broker.as_ref(), response, receipt, tally, deadline).await;
+        }
         Ok((response, None)) => return enforce::relay(response, receipt, tally, deadline, trailers),
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
+    if scrub && let Err(error) = secret::clean(broker.as_ref(), &mut response).await {
+        return enforce::give_up(receipt, record, &error);
+    }
     let agreed = match is_agreed_to(response.headers(), &key, &opening) {
         Ok(agreed) => agreed,
         Err(why) => return enforce::give_up(receipt, record, &Error::Upstream(why)),
@@ -135,11 +144,16 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     (standing.deadline, standing.status) = (deadline, Some(101));
     let door = Arc::clone(door);
     let search = door.leaks.clone().map(Search::new);
+    let signs_in = scrub.then(|| SignsIn::new(&door, &standing, place));
     switches.take_over(Box::pin(async move {
         match on.await {
             Ok(agent) => {
-                let (splice, counts) = joined(Box::new(TokioIo::new(agent)), upstream, (max, search), agreed);
-                splice::run(&door, splice, standing, receipt).await;
+                let counts = [Arc::<AtomicU64>::default(), Arc::default()];
+                let [sent, received] = counts.clone().map(Counted);
+                let (up, down) = ways(agreed, max, signs_in, Searched { counted: sent, search }, received);
+                let agent = Box::new(TokioIo::new(agent));
+                splice::run(&door, Splice { agent, upstream, up, down, farewell: Some(farewell) }, standing, receipt)
+                    .await;
                 let [sent, received] = counts.map(|count| count.load(Ordering::Relaxed));
                 tracing::debug!(record = %record, sent, received, "messages of a WebSocket");
             }
@@ -149,17 +163,25 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     answer
 }
 
-fn joined(
-    agent: Box<dyn Io>,
-    upstream: Box<dyn Io>,
-    (max, search): (u64, Option<Search>),
+/// Messages pass as they are, and are read on their way; or are written anew, so that secrets go into what the agent says and
+/// out of what it hears.
+fn ways(
     agreed: Option<Deflate>,
-) -> (Splice, [Arc<AtomicU64>; 2]) {
-    let counts = [Arc::<AtomicU64>::default(), Arc::default()];
-    let [sent, received] = counts.clone().map(Counted);
-    let up = Messages::new(Sender::Client, agreed.is_some(), max, Searched { counted: sent, search });
-    let down = Messages::new(Sender::Server, agreed.is_some(), u64::MAX, received);
-    (Splice { agent, upstream, up: Box::new(up), down: Box::new(down), farewell: Some(farewell) }, counts)
+    max: u64,
+    signs_in: Option<SignsIn>,
+    searched: Searched,
+    received: Counted,
+) -> (Way, Way) {
+    let deflate = agreed.is_some();
+    let Some(signs_in) = signs_in else {
+        let up = Messages::new(Sender::Client, deflate, max, searched);
+        let down = Messages::new(Sender::Server, deflate, u64::MAX, received);
+        return (Way::Watched(Box::new(up)), Way::Watched(Box::new(down)));
+    };
+    let scrubs = Scrubs::new(signs_in.broker(), received);
+    let up = Rewritten::new(Sender::Client, deflate, max, signs_in.after(searched));
+    let down = Rewritten::new(Sender::Server, deflate, u64::MAX, scrubs);
+    (Way::Rewritten(Box::new(up)), Way::Rewritten(Box::new(down)))
 }
 
 /// Closing frames with this code, for the agent and for the upstream; the latter masked by nothing: it holds no secret

@@ -76,16 +76,20 @@ impl Checker<'_> {
             let warning = format!("no `[[egress.allow]]` entry lets `{}` reach `{}`", place.secret, place.host);
             self.warnings.push(warning);
         }
+        let (mut any, mut websocket) = (false, false);
         for allow in there {
-            let wrong = if allow.mode != Mode::Http {
-                Some(format!("`mode` `{}`", allow.mode.word()))
-            } else {
-                allow.websocket.then(|| "a WebSocket".to_owned())
-            };
-            if let Some(what) = wrong {
+            (any, websocket) = (true, websocket || allow.websocket);
+            if allow.mode != Mode::Http {
+                let what =
+                    format!("no secret goes to `{}`, which is open for `mode` `{}`", place.host, allow.mode.word());
                 let help = "nothing of what comes back there is looked into: give it a host of its own";
-                self.fault(span.clone(), format!("no secret goes to `{}`, which is open for {what}", place.host), help);
+                self.fault(span.clone(), what, help);
             }
+        }
+        if matches!(place.slot, Slot::Message(_)) && any && !websocket {
+            let what =
+                format!("`{}` goes into messages, and no entry opens a WebSocket to `{}`", place.secret, place.host);
+            self.fault(span, what, "add `websocket = true` to the host's entry");
         }
     }
 
@@ -335,16 +339,20 @@ mod tests {
             (&format!("{own}{own}skill = \"x\"\n"), "the one variable `T`"),
             (&format!("{own}{own}slot = \"query q\"\nvariable = \"U\"\n"), "in two variables"),
             (&format!("{own}file = \"/t\"\n{own}slot = \"query q\"\nfile = \"/u\"\n"), "in different ways"),
-            (
-                "[[egress.allow]]\nhost = \"w.test\"\nwebsocket = true\n[[secret]]\nname = \"T\"\nhost = \"w.test\"\n",
-                "open for a WebSocket",
-            ),
+            (&format!("{own}slot = \"message /d/token\"\n"), "no entry opens a WebSocket to `a.test`"),
+            (&format!("{own}slot = \"message token\"\n"), "`slot` can't be"),
             (
                 "[[egress.allow]]\nhost = \"w.test\"\nmode = \"tunnel\"\n[[secret]]\nname = \"T\"\nhost = \"w.test\"\n",
                 "open for `mode` `tunnel`",
             ),
         ] {
             check(text, wanted);
+        }
+        let websocket =
+            "[[egress.allow]]\nhost = \"w.test\"\nwebsocket = true\n[[secret]]\nname = \"T\"\nhost = \"w.test\"\n";
+        for slot in ["message /d/token", "bearer"] {
+            let text = format!("{websocket}slot = \"{slot}\"\n");
+            assert_eq!(Config::again("c".as_ref(), &text, &[]).unwrap().warnings().len(), 0);
         }
         let nowhere = "[[secret]]\nname = \"T\"\nhost = \"b.test\"\n";
         assert_eq!(Config::again("c".as_ref(), nowhere, &[]).unwrap().warnings().len(), 1);

@@ -26,6 +26,9 @@ pub(in super::super) struct Piece<'a> {
 pub(in super::super) trait Hear: Send {
     /// A piece; the error ends the connection, and the piece never passes.
     fn hear(&mut self, piece: Piece<'_>) -> Result<(), Wrong>;
+
+    /// A control frame, which may stand between the pieces of a message: its kind, and all that it says.
+    fn control(&mut self, _kind: u8, _says: &[u8]) {}
 }
 
 /// One direction.
@@ -42,8 +45,8 @@ struct Reading<H> {
     is_text: bool,
     compressed: bool,
     inflater: Option<Inflater>,
-    /// The payload of a closing frame, which says why.
-    close: Vec<u8>,
+    /// The payload of a control frame so far.
+    control: Vec<u8>,
     hear: H,
 }
 
@@ -51,8 +54,13 @@ impl<H: Hear> Messages<H> {
     /// `deflate` says that compression was agreed on.
     pub(super) fn new(from: Sender, deflate: bool, max: u64, hear: H) -> Self {
         let reading =
-            Reading { head: None, is_text: false, compressed: false, inflater: None, close: Vec::new(), hear };
+            Reading { head: None, is_text: false, compressed: false, inflater: None, control: Vec::new(), hear };
         Self { frames: Frames::new(from, deflate), reading, left: max }
+    }
+
+    /// Who listens.
+    pub(super) fn hear(&mut self) -> &mut H {
+        &mut self.reading.hear
     }
 }
 
@@ -103,9 +111,7 @@ impl<H: Hear> Reading<H> {
 
     fn payload(&mut self, head: Head, plain: &[u8]) -> Result<(), Wrong> {
         if head.is_control() {
-            if head.kind == 8 {
-                self.close.extend_from_slice(plain);
-            }
+            self.control.extend_from_slice(plain);
             return Ok(());
         }
         let Self { is_text, compressed, inflater, hear, .. } = self;
@@ -115,10 +121,15 @@ impl<H: Hear> Reading<H> {
 
     fn end(&mut self) -> Result<(), Wrong> {
         let Some(head) = self.head.take() else { return Ok(()) };
-        if head.kind == 8 {
-            return closing(&self.close);
+        if head.is_control() {
+            let says = std::mem::take(&mut self.control);
+            if head.kind == 8 {
+                closing(&says)?;
+            }
+            self.hear.control(head.kind, &says);
+            return Ok(());
         }
-        if head.is_control() || !head.fin {
+        if !head.fin {
             return Ok(());
         }
         let Self { is_text, compressed, inflater, hear, .. } = self;
