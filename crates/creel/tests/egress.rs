@@ -22,6 +22,8 @@ mod accounts;
 mod complete;
 #[path = "egress/framing.rs"]
 mod framing;
+#[path = "egress/mail.rs"]
+mod mail;
 #[path = "egress/names.rs"]
 mod names;
 #[path = "egress/refusals.rs"]

@@ -18,6 +18,7 @@ mod head;
 mod headers;
 mod hello;
 mod http2;
+mod mail;
 mod meter;
 mod refuse;
 mod relay;
@@ -29,6 +30,7 @@ mod starttls;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod uses;
 mod websocket;
 
 use std::io;

@@ -15,6 +15,7 @@ pub const TARGETS: &[Driven] = &[
     ("http-chunks", egress::fuzzing::chunks),
     ("http-requests", egress::fuzzing::requests),
     ("websocket-frames", egress::fuzzing::frames),
+    ("mail-sign-in", egress::fuzzing::sign_in),
     ("tls-client-hello", egress::fuzzing::client_hello),
     ("model-call", model::fuzzing::call),
     ("model-events", model::fuzzing::events),

@@ -56,6 +56,8 @@ pub enum Slot {
     Form(String),
     /// The text at this JSON Pointer of a text message that the agent sends over a WebSocket.
     Message(String),
+    /// The password or token of this user, where he signs in to SMTP or IMAP.
+    Login(String),
 }
 
 impl Slot {
@@ -68,6 +70,7 @@ impl Slot {
     /// Says what is wrong, in a few words.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let visible = |b: u8| matches!(b, 0x21..=0x7e) && b != b'"' && b != b'\\';
         let named = |name: &str| !name.is_empty() && name.len() <= 128 && !name.chars().any(char::is_control);
         match text.split_once(' ') {
             None if text == "bearer" => Ok(Self::Bearer),
@@ -82,6 +85,10 @@ impl Slot {
                 }
                 Ok(Self::Header(name))
             }
+            Some(("login", user)) if (1..=128).contains(&user.len()) && user.bytes().all(visible) => {
+                Ok(Self::Login(user.to_owned()))
+            }
+            Some(("login", _)) => Err("a user has no blank, no quote and no character outside of ASCII"),
             Some(("path", segment)) => {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~*".contains(&b);
                 if segment.matches('*').count() != 1 || !segment.bytes().all(plain) {
@@ -98,7 +105,7 @@ impl Slot {
                 Ok(if kind == "json" { Self::Json } else { Self::Message }(pointer.to_owned()))
             }
             _ => Err(
-                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER`, `form NAME` and `message /MEMBER`",
+                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER`, `form NAME`, `message /MEMBER` and `login USER`",
             ),
         }
     }
@@ -109,7 +116,7 @@ impl Slot {
         match self {
             Self::Bearer | Self::Basic(_) => Some("authorization"),
             Self::Header(name) => Some(name),
-            Self::Path(_) | Self::Query(_) | Self::Json(_) | Self::Form(_) | Self::Message(_) => None,
+            Self::Path(_) | Self::Query(_) | Self::Json(_) | Self::Form(_) | Self::Message(_) | Self::Login(_) => None,
         }
     }
 
@@ -140,6 +147,7 @@ impl fmt::Display for Slot {
             Self::Json(pointer) => write!(f, "json {pointer}"),
             Self::Form(name) => write!(f, "form {name}"),
             Self::Message(pointer) => write!(f, "message {pointer}"),
+            Self::Login(user) => write!(f, "login {user}"),
         }
     }
 }
@@ -161,6 +169,7 @@ mod tests {
             "json /a~1b/0",
             "form client_secret",
             "message /d/token",
+            "login me@example.com",
         ] {
             assert_eq!(Slot::parse(text).unwrap().to_string(), text);
         }
@@ -183,6 +192,9 @@ mod tests {
             "json /a~2",
             "form ",
             "message a",
+            "login ",
+            "login a b",
+            "login \"a",
             "message /a~",
             "cookie a",
         ] {

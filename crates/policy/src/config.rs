@@ -135,13 +135,17 @@ impl SecretPlace {
     }
 
     /// Whether the request is one that may carry the secret: over TLS that Creel looks into, by method and path. Messages are
-    /// a WebSocket's.
+    /// a WebSocket's, sign-ins those of mail.
     #[must_use]
     pub fn takes(&self, send: &Send) -> bool {
         let path = send.path.split('?').next().unwrap_or_default();
         let method = |methods: &Vec<String>| send.method.as_ref().is_some_and(|method| methods.contains(method));
         self.is_at(send)
-            && (send.scheme == "wss" || send.scheme == "https" && !matches!(self.slot, Slot::Message(_)))
+            && match self.slot {
+                Slot::Message(_) => send.scheme == "wss",
+                Slot::Login(_) => matches!(send.scheme.as_str(), "smtp" | "imap"),
+                _ => matches!(send.scheme.as_str(), "https" | "wss"),
+            }
             && self.methods.as_ref().is_none_or(method)
             && self.paths.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.covers(path)))
     }

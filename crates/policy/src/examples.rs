@@ -160,6 +160,12 @@ name = "GATEWAY_TOKEN"
 host = "gateway.test"
 slot = "message /d/token"
 
+[[secret]]
+name = "MAIL_PASSWORD"
+host = "mail.test"
+ports = [587]
+slot = "login me@mail.test"
+
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
 
@@ -274,6 +280,10 @@ fn secrets() -> Result<Vec<SecretPlace>, String> {
         crm,
         place("BOT_TOKEN", "bot.test", Slot::Path("bot*".to_owned()))?,
         place("GATEWAY_TOKEN", "gateway.test", Slot::Message("/d/token".to_owned()))?,
+        SecretPlace {
+            ports: vec![587],
+            ..place("MAIL_PASSWORD", "mail.test", Slot::Login("me@mail.test".to_owned()))?
+        },
     ])
 }
 

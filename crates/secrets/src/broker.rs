@@ -70,6 +70,9 @@ pub trait Broker: Send + Sync {
     /// Takes the placeholders out of a message in JSON, and says where each stood.
     fn take_message(&self, message: &mut Content) -> Vec<Inject>;
 
+    /// Whose placeholder `user` signs in with; `None` when it is none.
+    fn take_login(&self, user: &str, password: &str) -> Option<Inject>;
+
     /// Fills one slot.
     ///
     /// # Errors
@@ -214,6 +217,10 @@ impl Broker for MemoryBroker {
 
     fn take_message(&self, message: &mut Content) -> Vec<Inject> {
         self.placeholders.take_message(message)
+    }
+
+    fn take_login(&self, user: &str, password: &str) -> Option<Inject> {
+        self.placeholders.take_login(user, password)
     }
 
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {

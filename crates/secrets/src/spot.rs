@@ -45,6 +45,11 @@ impl Placeholders {
         stood
     }
 
+    /// Whose placeholder `user` signs in with, if it is one.
+    pub fn take_login(&self, user: &str, password: &str) -> Option<Inject> {
+        self.known(password, || Slot::Login(user.to_owned()))
+    }
+
     /// Whose placeholder `text` is, with its place.
     fn known(&self, text: &str, slot: impl FnOnce() -> Slot) -> Option<Inject> {
         let found = self.0.iter().find(|one| same(one.value.as_bytes(), text.as_bytes()))?;

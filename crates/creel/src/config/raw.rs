@@ -233,8 +233,10 @@ section! {
             why "the host's entries say what may be done there", example "[\"/v1/**\"]";
         /// The one place in a request: `bearer` (in `Authorization`), `basic USER` (likewise, the secret is the password),
         /// `header NAME` (its whole value), `path *` (a segment, with letters around it: `path bot*`), `query NAME`,
-        /// `json /MEMBER/MEMBER` (a text of a JSON body), `form NAME` (a field of a URL-encoded one) or `message /MEMBER/MEMBER` (a
-        /// text of a JSON message over a WebSocket that the agent opened to this host, up to 64 KiB).
+        /// `json /MEMBER/MEMBER` (a text of a JSON body), `form NAME` (a field of a URL-encoded one), `message /MEMBER/MEMBER` (a
+        /// text of a JSON message over a WebSocket that the agent opened to this host, up to 64 KiB) or `login USER` (the password
+        /// or OAuth token of this user at a host of `mode` `smtp` or `imap`: PLAIN, LOGIN, XOAUTH2, OAUTHBEARER; nobody else signs in
+        /// there).
         slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
             why "what most interfaces take";
         /// The file that holds the value, for root alone to read. Without this, `command` and `store`: the environment of `creel

@@ -13,6 +13,7 @@ use super::aim::Aim;
 use super::chunks::Chunks;
 use super::gate::{Gate, Ruling, Rulings};
 use super::head::{Switch, Wrong};
+use super::mail;
 use super::see::request;
 use super::websocket::{Sender, again, heard};
 use crate::fuzzing::pieces;
@@ -131,6 +132,17 @@ pub(crate) fn frames(bytes: &[u8]) {
                 );
             }
         }
+    }
+}
+
+/// However the lines of a sign-in to mail are cut, they say the same, and what is written anew signs the same user in.
+pub(crate) fn sign_in(bytes: &[u8]) {
+    let whole = bytes.get(1..).unwrap_or_default();
+    for imap in [false, true] {
+        let (cut, good) = mail::fuzzing::lines(imap, pieces(bytes));
+        let (at_once, same) = mail::fuzzing::lines(imap, std::iter::once(whole));
+        // A line without an end is too long as soon as so much of it is there.
+        assert!(cut == at_once || !good || !same, "what lines say does not depend on how they arrive");
     }
 }
 

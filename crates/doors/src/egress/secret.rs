@@ -47,7 +47,11 @@ impl Filler<'_> {
             Some(Slot::Bearer) => creel_secrets::Slot::Bearer,
             Some(Slot::Basic(_)) => creel_secrets::Slot::Basic,
             Some(Slot::Header(_)) => creel_secrets::Slot::Header,
-            Some(Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_)) => return Ok(()),
+            Some(
+                Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_) | Slot::Login(_),
+            ) => {
+                return Ok(());
+            }
         };
         let fault = || Error::Operator(format!("the secret `{}` fits no header", inject.secret));
         let name = inject.slot.as_ref().and_then(Slot::header).ok_or_else(fault)?;
@@ -93,14 +97,19 @@ impl Filler<'_> {
                 let Bodily::Judged(content) = body else { return Err(gone()) };
                 self.content(inject, content).await?;
             }
-            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_) | Slot::Message(_)) | None => {}
+            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_) | Slot::Message(_) | Slot::Login(_)) | None => {}
         }
         Ok(())
     }
 
+    /// The secret as a text, for whoever writes it into its place.
+    pub(super) async fn text(&self, inject: &Inject) -> Result<Filled, Error> {
+        self.filled(inject, creel_secrets::Slot::Text).await
+    }
+
     /// Puts the secret where its mark stands in a body or a message that was read.
     pub(super) async fn content(&self, inject: &Inject, content: &mut Content) -> Result<(), Error> {
-        let filled = self.filled(inject, creel_secrets::Slot::Text).await?;
+        let filled = self.text(inject).await?;
         let mut value = (*content.value).clone();
         let place = match &inject.slot {
             Some(Slot::Form(name)) => value.get_mut(name),

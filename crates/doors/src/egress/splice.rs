@@ -70,6 +70,11 @@ pub(super) trait Rewrite: Send {
     /// Puts what passes into the place of `bytes`: how much of it counts, or why nothing more may pass. What is not whole yet is
     /// held.
     fn rewrite<'a>(&'a mut self, bytes: &'a mut Vec<u8>) -> BoxFuture<'a, Result<u64, Wrong>>;
+
+    /// What is held and passes when nothing more comes.
+    fn rest(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What is done with the bytes of one direction before they pass.
@@ -85,6 +90,13 @@ impl Way {
         match self {
             Self::Watched(watch) => watch.look(bytes),
             Self::Rewritten(rewrite) => rewrite.rewrite(bytes).await,
+        }
+    }
+
+    fn rest(&mut self) -> Vec<u8> {
+        match self {
+            Self::Watched(_) => Vec::new(),
+            Self::Rewritten(rewrite) => rewrite.rest(),
         }
     }
 
@@ -278,6 +290,7 @@ async fn pass(
         read.map_err(|error| Wrong::broke(format!("the {who}'s connection broke: {error}")))?;
         if held.is_empty() {
             // The other side may be gone already.
+            let _ = to.write_all(&way.rest()).await;
             let _ = to.shutdown().await;
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Connections that are no HTTP: tunnels, any TCP, and protocols that turn to TLS on their way.
 //!
 //! Owns the way from such a connection to a splice. It is judged once, by host and port, before anything is connected to;
-//! bytes and duration are on record. Never looks into a tunnel but for the name in its first message. Called by
+//! bytes and duration are on record. Never looks into a tunnel but for the name in its first message. Where secrets go, mail is
+//! read until somebody has signed in. Called by
 //! [`super::serve`].
 
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use tokio::time::timeout;
 use super::aim::Aim;
 use super::config::{HANDSHAKE_LIMIT, MAX_BODY};
 use super::splice::{self, AtMost, Guarded, Splice, Standing, Way};
-use super::{Egress, Flaw, enforce, hello, starttls};
+use super::uses::Uses;
+use super::{Egress, Flaw, enforce, hello, mail, starttls};
 use crate::Error;
 use crate::leak::Search;
 use crate::stream::{Io, Prefixed};
@@ -67,12 +69,16 @@ struct Carried {
     place: Place,
 }
 
-async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: Carried) {
+async fn carry(door: &Arc<Egress>, permit: Permit, mut standing: Standing, carried: Carried) {
     let (obligations, receipt) = permit.redeem();
-    let Obligations { inject, swaps, scrub: _, max_bytes, deadline_ms } = obligations;
+    let Obligations { inject, swaps, scrub, max_bytes, deadline_ms } = obligations;
     let Carried { aim, mode, agent, place } = carried;
     if let Some(inject) = swaps.into_iter().chain(inject).next() {
         return receipt.settle(Outcome::failed(format!("`{}` has no place in this connection", inject.secret)));
+    }
+    let mail = matches!(mode, Mode::Smtp | Mode::Imap);
+    if scrub && !mail {
+        return receipt.settle(Outcome::failed("no secret can be taken out of what comes back there"));
     }
     let mut deadline = enforce::alarm(deadline_ms);
     let ready = tokio::select! {
@@ -84,9 +90,17 @@ async fn carry(door: &Egress, permit: Permit, mut standing: Standing, carried: C
         Err(error) => return receipt.settle(Outcome::failed(error.to_string())),
     };
     standing.deadline = deadline;
-    let most = AtMost(max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY));
-    let up = Way::Watched(Box::new(Guarded { inner: most, search: door.leaks.clone().map(Search::new) }));
-    let down = Way::Watched(Box::new(AtMost(u64::MAX)));
+    let most = max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY);
+    let search = door.leaks.clone().map(Search::new);
+    let (up, down) = if scrub {
+        // TLS stands on both sides now.
+        let place = Place { scheme: Scheme::Https, ..place };
+        let (agent, server) = mail::both(mode == Mode::Imap, Uses::new(door, &standing, place), most, search);
+        (Way::Rewritten(Box::new(agent)), Way::Rewritten(Box::new(server)))
+    } else {
+        let up = Guarded { inner: AtMost(most), search };
+        (Way::Watched(Box::new(up)), Way::Watched(Box::new(AtMost(u64::MAX))))
+    };
     splice::run(door, Splice { agent, upstream, up, down, farewell: None }, standing, receipt).await;
 }
 

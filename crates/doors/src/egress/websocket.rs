@@ -25,6 +25,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::enforce::{self, Admitted, Prepared};
 use super::serve::Switches;
 use super::splice::{self, Splice, Standing, Way, Wrong};
+use super::uses::Uses;
 use super::{Egress, headers, secret};
 use crate::Error;
 use crate::leak::Search;
@@ -34,7 +35,7 @@ use deflate::Deflate;
 pub(super) use frames::Sender;
 use messages::{Counted, Messages, Searched};
 use rewrite::Rewritten;
-use turn::{Scrubs, SignsIn};
+use turn::{Said, Scrubs};
 
 #[cfg(any(test, fuzzing))]
 pub(super) use messages::heard;
@@ -144,13 +145,13 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     (standing.deadline, standing.status) = (deadline, Some(101));
     let door = Arc::clone(door);
     let search = door.leaks.clone().map(Search::new);
-    let signs_in = scrub.then(|| SignsIn::new(&door, &standing, place));
+    let uses = scrub.then(|| Uses::new(&door, &standing, place));
     switches.take_over(Box::pin(async move {
         match on.await {
             Ok(agent) => {
                 let counts = [Arc::<AtomicU64>::default(), Arc::default()];
                 let [sent, received] = counts.clone().map(Counted);
-                let (up, down) = ways(agreed, max, signs_in, Searched { counted: sent, search }, received);
+                let (up, down) = ways(agreed, max, uses, Searched { counted: sent, search }, received);
                 let agent = Box::new(TokioIo::new(agent));
                 splice::run(&door, Splice { agent, upstream, up, down, farewell: Some(farewell) }, standing, receipt)
                     .await;
@@ -165,21 +166,15 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
 
 /// Messages pass as they are, and are read on their way; or are written anew, so that secrets go into what the agent says and
 /// out of what it hears.
-fn ways(
-    agreed: Option<Deflate>,
-    max: u64,
-    signs_in: Option<SignsIn>,
-    searched: Searched,
-    received: Counted,
-) -> (Way, Way) {
+fn ways(agreed: Option<Deflate>, max: u64, uses: Option<Uses>, searched: Searched, received: Counted) -> (Way, Way) {
     let deflate = agreed.is_some();
-    let Some(signs_in) = signs_in else {
+    let Some(uses) = uses else {
         let up = Messages::new(Sender::Client, deflate, max, searched);
         let down = Messages::new(Sender::Server, deflate, u64::MAX, received);
         return (Way::Watched(Box::new(up)), Way::Watched(Box::new(down)));
     };
-    let scrubs = Scrubs::new(signs_in.broker(), received);
-    let up = Rewritten::new(Sender::Client, deflate, max, signs_in.after(searched));
+    let scrubs = Scrubs::new(uses.broker(), received);
+    let up = Rewritten::new(Sender::Client, deflate, max, Said::new(uses, searched));
     let down = Rewritten::new(Sender::Server, deflate, u64::MAX, scrubs);
     (Way::Rewritten(Box::new(up)), Way::Rewritten(Box::new(down)))
 }

@@ -79,12 +79,18 @@ impl Checker<'_> {
         let (mut any, mut websocket) = (false, false);
         for allow in there {
             (any, websocket) = (true, websocket || allow.websocket);
-            if allow.mode != Mode::Http {
-                let what =
-                    format!("no secret goes to `{}`, which is open for `mode` `{}`", place.host, allow.mode.word());
-                let help = "nothing of what comes back there is looked into: give it a host of its own";
-                self.fault(span.clone(), what, help);
-            }
+            let signs_in = matches!(place.slot, Slot::Login(_));
+            let help = match allow.mode {
+                Mode::Http if !signs_in => continue,
+                Mode::Smtp | Mode::Imap if signs_in => continue,
+                Mode::Http => "a `login` is one of mail: add `mode = \"smtp\"` or `\"imap\"` to the host's entry",
+                Mode::Smtp | Mode::Imap => "there it goes into a sign-in: `slot = \"login USER\"`",
+                Mode::Tunnel | Mode::Tcp | Mode::Postgres => {
+                    "nothing of what comes back there is looked into: give it a host of its own"
+                }
+            };
+            let what = format!("no secret goes to `{}`, which is open for `mode` `{}`", place.host, allow.mode.word());
+            self.fault(span.clone(), what, help);
         }
         if matches!(place.slot, Slot::Message(_)) && any && !websocket {
             let what =
@@ -116,7 +122,8 @@ impl Checker<'_> {
         let ports = self.ports(&ports.value);
         let methods = methods.map(|methods| self.methods(&methods));
         let paths = paths.map(|paths| self.paths(&paths, creel_guard::Oddities::default()));
-        let slot = self.slot(&slot, paths.as_deref());
+        let narrowed = methods.is_some() || paths.is_some();
+        let slot = self.slot(&slot, paths.as_deref(), narrowed);
         if let Some(skill) = skill.as_ref().filter(|skill| !is_plain(&skill.value, 64)) {
             let help = "OpenClaw's name of it: 1 to 64 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`";
             self.fault(skill.span.clone(), "`skill` is no skill's name", help);
@@ -147,11 +154,15 @@ impl Checker<'_> {
         Some(Secret { place, variable, source: source?, rotation })
     }
 
-    fn slot(&mut self, slot: &Placed<String>, paths: Option<&[PathGlob]>) -> Option<Slot> {
+    fn slot(&mut self, slot: &Placed<String>, paths: Option<&[PathGlob]>, narrowed: bool) -> Option<Slot> {
         match Slot::parse(&slot.value) {
             Ok(Slot::Json(_) | Slot::Form(_)) if paths.is_none() && !self.incomplete => {
                 let help = "name the `paths` whose bodies hold it: all of them are read, and must be of that form";
                 self.fault(slot.span.clone(), "a secret in a body needs `paths`", help);
+                None
+            }
+            Ok(Slot::Login(_)) if narrowed => {
+                self.fault(slot.span.clone(), "a sign-in to mail has no `methods` and no `paths`", "take them out");
                 None
             }
             Ok(slot) => Some(slot),
@@ -341,6 +352,12 @@ mod tests {
             (&format!("{own}file = \"/t\"\n{own}slot = \"query q\"\nfile = \"/u\"\n"), "in different ways"),
             (&format!("{own}slot = \"message /d/token\"\n"), "no entry opens a WebSocket to `a.test`"),
             (&format!("{own}slot = \"message token\"\n"), "`slot` can't be"),
+            (&format!("{own}slot = \"login me\"\n"), "open for `mode` `http`"),
+            (&format!("{own}slot = \"login me\"\npaths = [\"/\"]\n"), "no `methods` and no `paths`"),
+            (
+                "[[egress.allow]]\nhost = \"m.test\"\nmode = \"imap\"\n[[secret]]\nname = \"T\"\nhost = \"m.test\"\n",
+                "open for `mode` `imap`",
+            ),
             (
                 "[[egress.allow]]\nhost = \"w.test\"\nmode = \"tunnel\"\n[[secret]]\nname = \"T\"\nhost = \"w.test\"\n",
                 "open for `mode` `tunnel`",
@@ -354,6 +371,9 @@ mod tests {
             let text = format!("{websocket}slot = \"{slot}\"\n");
             assert_eq!(Config::again("c".as_ref(), &text, &[]).unwrap().warnings().len(), 0);
         }
+        let mail = "[[egress.allow]]\nhost = \"m.test\"\nports = [993]\nmode = \"imap\"\n\
+                    [[secret]]\nname = \"T\"\nhost = \"m.test\"\nports = [993]\nslot = \"login me@m.test\"\n";
+        assert_eq!(Config::again("c".as_ref(), mail, &[]).unwrap().warnings().len(), 0);
         let nowhere = "[[secret]]\nname = \"T\"\nhost = \"b.test\"\n";
         assert_eq!(Config::again("c".as_ref(), nowhere, &[]).unwrap().warnings().len(), 1);
     }

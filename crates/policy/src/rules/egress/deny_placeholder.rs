@@ -8,8 +8,8 @@ use crate::rule::{Finding, rule, sent};
 rule! {
     /// The request carries the placeholder of a secret, and no `[[secret]]` entry of that secret and skill names this host,
     /// port, method, path and slot; or the placeholder stands in it twice. What an issue, a message or another service got in
-    /// its place would be read by somebody. A message of a WebSocket that carries one is judged by itself. One that stands in
-    /// no slot at all, or encoded, is refused as `leak/placeholder`.
+    /// its place would be read by somebody. A message of a WebSocket or a sign-in to mail is judged by itself. One that stands
+    /// in no slot at all, or encoded, is refused as `leak/placeholder`.
     "egress/deny-placeholder",
     to_agent: "this credential may not go there",
     how_to_allow: "write a `[[secret]]` entry with this secret's `name`, this `host` and `slot`, where it belongs",
@@ -30,6 +30,8 @@ rule! {
         ("send GET wss://gateway.test/ body ? holds GATEWAY_TOKEN in message /d/content", "deny egress/deny-placeholder"),
         ("send GET wss://gateway.test/ body ? holds GATEWAY_TOKEN in query token", "deny egress/deny-placeholder"),
         ("send GET https://gateway.test/ holds GATEWAY_TOKEN in message /d/token", "deny egress/deny-placeholder"),
+        ("send - smtp://mail.test:587 body ? holds MAIL_PASSWORD in login me@mail.test", "allow egress/allow-approved"),
+        ("send - smtp://mail.test:587 body ? holds MAIL_PASSWORD in login you@mail.test", "deny egress/deny-placeholder"),
         ("send GET wss://ws.test/ body ? holds GATEWAY_TOKEN in message /d/token", "deny egress/deny-placeholder"),
     ],
     judge: deny_placeholder,
