@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use creel_secrets::{Placeholder, Secret, SecretName, parse_handover};
+use creel_secrets::{Placeholder, Secret, SecretName, aws_pair, parse_handover};
 use zeroize::Zeroizing;
 
 use crate::config::{self, Config};
@@ -56,12 +56,17 @@ impl Shelf {
             if all.iter().any(|one| same(&one)) {
                 continue;
             }
-            if let Some(own) = kept.iter().find(same) {
+            let signs = config.secrets().iter().any(|one| one.place.secret == name.as_str() && one.signs());
+            let fits = |own: &&Placeholder| !signs || aws_pair(&own.value).is_some();
+            if let Some(own) = kept.iter().find(same).filter(fits) {
                 all.push(own.clone());
                 continue;
             }
             let missing = || io::Error::other(format!("the secret `{name}` has no value"));
             let value = values.get(&name).ok_or_else(missing)?;
+            if signs && !value.is_aws_key() {
+                return Err(io::Error::other(format!("the secret `{name}` must be a key of AWS: `KEY_ID:SECRET_KEY`")));
+            }
             all.push(Placeholder::new(&name, secret.place.skill.as_deref(), value).map_err(io::Error::other)?);
         }
         Ok(Self(all))
@@ -95,12 +100,19 @@ impl Shelf {
 
     fn of(&self, config: &Config, skill: Option<&str>) -> Vec<(String, String)> {
         let mut variables = BTreeMap::new();
-        for config::Secret { place, variable, source: _, rotation: _ } in config.secrets() {
+        for secret in config.secrets() {
+            let config::Secret { place, variable, source: _, rotation: _ } = secret;
             let same = |one: &&Placeholder| one.secret.as_str() == place.secret && one.skill == place.skill;
             if place.skill.as_deref() == skill
                 && let Some(own) = self.0.iter().find(same)
             {
-                variables.insert(variable.clone(), own.value.clone());
+                match aws_pair(&own.value).filter(|_| secret.signs()) {
+                    Some((id, key)) => {
+                        variables.insert(format!("{variable}_ACCESS_KEY_ID"), id.to_owned());
+                        variables.insert(format!("{variable}_SECRET_ACCESS_KEY"), key.to_owned());
+                    }
+                    None => _ = variables.insert(variable.clone(), own.value.clone()),
+                }
             }
         }
         variables.into_iter().collect()
@@ -147,6 +159,15 @@ host = "a.test"
         assert_ne!(Shelf::fresh(&config, VALUES.as_bytes()).unwrap().all(), made.all());
         assert!(!std::fs::read_to_string(&path).unwrap().contains("0123456789abcdefghij"), "no value is kept");
         Shelf::fresh(&config, b"").unwrap_err();
+        let signs = "[[egress.allow]]\nhost = \"a.test\"\n[[secret]]\nname = \"T\"\nhost = \"a.test\"\nslot = \"aws us-east-1 s3\"\n";
+        let signs = Config::again("c".as_ref(), signs, &[]).unwrap();
+        let told = Shelf::open(&path, &signs, VALUES.as_bytes()).unwrap_err().to_string();
+        assert!(told.contains("`KEY_ID:SECRET_KEY`"), "{told}");
+        let key = "{\"name\":\"T\",\"value\":\"AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\"}\n";
+        let own = Shelf::open(&path, &signs, key.as_bytes()).unwrap().environment(&signs);
+        let [(id, own_id), (secret, own_key)] = &own[..] else { panic!("{own:?}") };
+        assert_eq!((id.as_str(), secret.as_str()), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"));
+        assert_eq!((own_id.len(), own_key.len(), key.contains(own_id.as_str())), (20, 40, false));
         let none = Config::again("c".as_ref(), "", &[]).unwrap();
         assert!(Shelf::open(&path, &none, b"").unwrap().all().is_empty());
     }

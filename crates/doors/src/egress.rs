@@ -5,6 +5,7 @@
 //! it on sockets planted inside the jail's network namespace.
 
 mod aim;
+mod aws;
 mod chunks;
 pub mod config;
 mod declared;

@@ -9,6 +9,7 @@
     reason = "tests connect and fail loudly"
 )]
 
+mod aws;
 mod dns;
 mod egress;
 mod fakes;

@@ -165,6 +165,12 @@ pub(crate) const TOKEN: &str = "t0ken/that+the=agent-never-sees";
 /// What the agent sees instead.
 pub(crate) const STAND_IN: &str = "plac3:h0lder_that-the.agent=sees";
 
+/// The secret named `cloud`, a key of AWS.
+pub(crate) const AWS_KEY: &str = "AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// What the agent sees instead, in two variables.
+pub(crate) const AWS_STAND_IN: &str = "AKIAQ3PLACEH0LDER123:0aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789abc";
+
 /// A door and what stands around it.
 pub(crate) struct World {
     pub(crate) book: Arc<Book>,
@@ -291,11 +297,16 @@ impl World {
 
 /// Holds the one secret of [`crate::fakes::owes_a_secret`].
 fn broker() -> Arc<dyn Broker> {
-    let lines = format!("{{\"name\":\"token\",\"value\":\"{TOKEN}\"}}\n");
+    let lines = [("token", TOKEN), ("cloud", AWS_KEY)];
+    let lines: String = lines.map(|(name, value)| format!("{{\"name\":\"{name}\",\"value\":\"{value}\"}}\n")).concat();
     let broker = MemoryBroker::new(parse_handover(lines.into_bytes().into()).unwrap()).unwrap();
-    let secret = creel_secrets::SecretName::parse("token").unwrap();
-    let stand_in = creel_secrets::Placeholder { secret, skill: Some("crm".to_owned()), value: STAND_IN.to_owned() };
-    Arc::new(broker.with_placeholders(vec![stand_in]))
+    let stand_in = |name: &str, skill: Option<&str>, value: &str| creel_secrets::Placeholder {
+        secret: creel_secrets::SecretName::parse(name).unwrap(),
+        skill: skill.map(str::to_owned),
+        value: value.to_owned(),
+    };
+    let all = vec![stand_in("token", Some("crm"), STAND_IN), stand_in("cloud", None, AWS_STAND_IN)];
+    Arc::new(broker.with_placeholders(all))
 }
 
 impl Drop for World {

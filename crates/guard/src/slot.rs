@@ -58,6 +58,8 @@ pub enum Slot {
     Message(String),
     /// The password or token of this user, where he signs in to SMTP or IMAP.
     Login(String),
+    /// The key that a request to AWS is signed with, for this region and service: `us-east-1 s3`.
+    Aws(String),
 }
 
 impl Slot {
@@ -89,6 +91,17 @@ impl Slot {
                 Ok(Self::Login(user.to_owned()))
             }
             Some(("login", _)) => Err("a user has no blank, no quote and no character outside of ASCII"),
+            Some(("aws", scope)) => {
+                let part = |part: &str| {
+                    !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                };
+                match scope.split_once(' ') {
+                    Some((region, service)) if scope.len() <= 128 && part(region) && part(service) => {
+                        Ok(Self::Aws(scope.to_owned()))
+                    }
+                    _ => Err("a key of AWS is for one region and service: `aws us-east-1 s3`"),
+                }
+            }
             Some(("path", segment)) => {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~*".contains(&b);
                 if segment.matches('*').count() != 1 || !segment.bytes().all(plain) {
@@ -105,7 +118,7 @@ impl Slot {
                 Ok(if kind == "json" { Self::Json } else { Self::Message }(pointer.to_owned()))
             }
             _ => Err(
-                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER`, `form NAME`, `message /MEMBER` and `login USER`",
+                "legal is `bearer`, `basic USER`, `header NAME`, `path *`, `query NAME`, `json /MEMBER`, `form NAME`, `message /MEMBER`, `login USER` and `aws REGION SERVICE`",
             ),
         }
     }
@@ -114,10 +127,16 @@ impl Slot {
     #[must_use]
     pub fn header(&self) -> Option<&str> {
         match self {
-            Self::Bearer | Self::Basic(_) => Some("authorization"),
+            Self::Bearer | Self::Basic(_) | Self::Aws(_) => Some("authorization"),
             Self::Header(name) => Some(name),
             Self::Path(_) | Self::Query(_) | Self::Json(_) | Self::Form(_) | Self::Message(_) | Self::Login(_) => None,
         }
+    }
+
+    /// Whether the secret itself stands in a header there.
+    #[must_use]
+    pub fn is_value(&self) -> bool {
+        matches!(self, Self::Bearer | Self::Basic(_) | Self::Header(_))
     }
 
     /// Headers that are the door's own.
@@ -148,6 +167,7 @@ impl fmt::Display for Slot {
             Self::Form(name) => write!(f, "form {name}"),
             Self::Message(pointer) => write!(f, "message {pointer}"),
             Self::Login(user) => write!(f, "login {user}"),
+            Self::Aws(scope) => write!(f, "aws {scope}"),
         }
     }
 }
@@ -170,6 +190,7 @@ mod tests {
             "form client_secret",
             "message /d/token",
             "login me@example.com",
+            "aws eu-central-1 dynamodb",
         ] {
             assert_eq!(Slot::parse(text).unwrap().to_string(), text);
         }
@@ -195,6 +216,9 @@ mod tests {
             "login ",
             "login a b",
             "login \"a",
+            "aws s3",
+            "aws us-east-1 s3 x",
+            "aws us-east-1 S3",
             "message /a~",
             "cookie a",
         ] {

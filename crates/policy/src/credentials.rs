@@ -121,7 +121,9 @@ fn header(send: &Send, stood: &[Inject]) -> Option<String> {
         if is_taken(stood, |slot| slot.header() == Some(name)) && send.headers.all(name).count() == 1 {
             return None;
         }
-        let by_name = tells(name) || name.starts_with("x-amz-") || name.starts_with("x-goog-");
+        // What is signed anew says what it is about in headers of that name.
+        let amazons = name.starts_with("x-amz-") && !is_taken(stood, |slot| matches!(slot, Slot::Aws(_)));
+        let by_name = tells(name) || amazons || name.starts_with("x-goog-");
         (by_name || value.split([' ', ',', ';', '=', '"', '/', '(', ')', '<', '>']).any(known_token))
             .then(|| format!("header `{name}`"))
     })

@@ -143,6 +143,9 @@ host = "bot.test"
 host = "gateway.test"
 websocket = true
 
+[[egress.allow]]
+host = "cloud.test"
+
 [[secret]]
 name = "CRM_TOKEN"
 skill = "crm"
@@ -165,6 +168,11 @@ name = "MAIL_PASSWORD"
 host = "mail.test"
 ports = [587]
 slot = "login me@mail.test"
+
+[[secret]]
+name = "CLOUD_KEY"
+host = "cloud.test"
+slot = "aws us-east-1 s3"
 
 [model]                       # at https://model.test, key from the environment; `gpt-5` alone
 provider = "openai"
@@ -239,6 +247,7 @@ pub fn policy() -> Result<Policy, String> {
             entry("people.test", &[443])?,
             entry("bot.test", &[443])?,
             EgressAllow { websocket: true, ..entry("gateway.test", &[443])? },
+            entry("cloud.test", &[443])?,
         ],
         secrets: secrets()?,
         model: ModelRules {
@@ -265,25 +274,23 @@ pub fn policy() -> Result<Policy, String> {
 }
 
 fn secrets() -> Result<Vec<SecretPlace>, String> {
-    let place = |secret: &str, host: &str, slot| {
+    let place = |secret: &str, host: &str, port: u16, slot| {
         let host = HostName::parse(host).map_err(|error| error.to_string())?;
-        let (secret, ports) = (secret.to_owned(), vec![443]);
+        let (secret, ports) = (secret.to_owned(), vec![port]);
         Ok::<_, String>(SecretPlace { secret, skill: None, host, ports, methods: None, paths: None, slot })
     };
     let crm = SecretPlace {
         skill: Some("crm".to_owned()),
         methods: Some(vec!["GET".to_owned()]),
         paths: Some(vec![PathGlob::parse("/v1/**")?]),
-        ..place("CRM_TOKEN", "people.test", Slot::Bearer)?
+        ..place("CRM_TOKEN", "people.test", 443, Slot::Bearer)?
     };
     Ok(vec![
         crm,
-        place("BOT_TOKEN", "bot.test", Slot::Path("bot*".to_owned()))?,
-        place("GATEWAY_TOKEN", "gateway.test", Slot::Message("/d/token".to_owned()))?,
-        SecretPlace {
-            ports: vec![587],
-            ..place("MAIL_PASSWORD", "mail.test", Slot::Login("me@mail.test".to_owned()))?
-        },
+        place("BOT_TOKEN", "bot.test", 443, Slot::Path("bot*".to_owned()))?,
+        place("GATEWAY_TOKEN", "gateway.test", 443, Slot::Message("/d/token".to_owned()))?,
+        place("MAIL_PASSWORD", "mail.test", 587, Slot::Login("me@mail.test".to_owned()))?,
+        place("CLOUD_KEY", "cloud.test", 443, Slot::Aws("us-east-1 s3".to_owned()))?,
     ])
 }
 

@@ -14,6 +14,7 @@ use creel_scan::secrets::Known;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::aws::{self, Signing};
 use crate::error::Error;
 use crate::keyring::Keyring;
 use crate::placeholder::Placeholder;
@@ -35,6 +36,8 @@ pub enum Slot {
     Escaped,
     /// A text as it is, for whoever writes it into JSON.
     Text,
+    /// The value of an `x-amz-security-token` header: the token of a key's session; empty for a key that lasts.
+    Session,
 }
 
 /// One question: fill `slot` for the obligation `inject` of the act recorded as `record`.
@@ -78,6 +81,12 @@ pub trait Broker: Send + Sync {
     /// # Errors
     /// [`Error::NotLoaded`], or [`Error::Value`] when the secret does not fit the slot: the act must then fail.
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>>;
+
+    /// Signs a request to AWS: the value of its `authorization` header.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`], or [`Error::Value`] when the secret is no key: the act must then fail.
+    fn sign<'a>(&'a self, signing: Signing<'a>) -> BoxFuture<'a, Result<Filled, Error>>;
 
     /// Takes every secret out of `bytes` before they reach the agent.
     ///
@@ -154,6 +163,10 @@ impl MemoryBroker {
                 return Err(Error::Value { name, why: "it is no text in UTF-8" });
             }
             Slot::Text => return Ok(Filled(Zeroizing::new(secret.bytes().to_vec()))),
+            Slot::Session => {
+                let token = aws::parts(secret.bytes()).ok_or(Error::Value { name, why: NO_KEY })?.token;
+                return Ok(Filled(Zeroizing::new(token.unwrap_or_default().as_bytes().to_vec())));
+            }
             Slot::Bearer | Slot::Header | Slot::Basic => {}
         }
         // RFC 9110, section 5.5: visible characters and spaces; opaque bytes above 0x7f are left out on purpose.
@@ -162,7 +175,7 @@ impl MemoryBroker {
         }
         let prefix: &[u8] = match fill.slot {
             Slot::Bearer => b"Bearer ",
-            Slot::Header | Slot::Escaped | Slot::Text => b"",
+            Slot::Header | Slot::Escaped | Slot::Text | Slot::Session => b"",
             Slot::Basic => return Ok(Filled(basic(fill.inject, secret))),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(prefix.len() + secret.bytes().len()));
@@ -170,7 +183,18 @@ impl MemoryBroker {
         bytes.extend_from_slice(secret.bytes());
         Ok(Filled(bytes))
     }
+
+    fn sign_now(&self, signing: Signing<'_>) -> Result<Filled, Error> {
+        let name = SecretName::parse(&signing.inject.secret)?;
+        let ring = self.ring();
+        let Some(secret) = ring.get(&name) else { return Err(Error::NotLoaded { name }) };
+        let Some(parts) = aws::parts(secret.bytes()) else { return Err(Error::Value { name, why: NO_KEY }) };
+        Ok(Filled(aws::signed(&parts, &signing)))
+    }
 }
+
+/// What is said of a secret that should sign for AWS.
+const NO_KEY: &str = "it is no key of AWS, `KEY_ID:SECRET_KEY`";
 
 /// All but RFC 3986's unreserved characters as `%XX`. Written into its final room: nothing is left behind by growing.
 fn escaped(secret: &Secret) -> Zeroizing<Vec<u8>> {
@@ -225,6 +249,10 @@ impl Broker for MemoryBroker {
 
     fn fill<'a>(&'a self, fill: Fill<'a>) -> BoxFuture<'a, Result<Filled, Error>> {
         Box::pin(std::future::ready(self.fill_now(fill)))
+    }
+
+    fn sign<'a>(&'a self, signing: Signing<'a>) -> BoxFuture<'a, Result<Filled, Error>> {
+        Box::pin(std::future::ready(self.sign_now(signing)))
     }
 
     fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>> {

@@ -130,7 +130,10 @@ impl Keyring {
     /// Every value, old ones too, and `more`, for whoever looks for them.
     pub fn known_with<'a>(&self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
         let more: Vec<(&str, &[u8])> = more.collect();
-        Known::new(self.values().map(|(name, secret)| (name.as_str(), secret.bytes())).chain(more))
+        let own = self
+            .values()
+            .flat_map(|(name, secret)| crate::aws::pieces(secret.bytes()).map(|piece| (name.as_str(), piece)));
+        Known::new(own.chain(more))
     }
 
     /// Every value, old ones too, with its name.

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aws;
 mod broker;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -19,6 +20,7 @@ mod secret;
 mod spot;
 mod store;
 
+pub use aws::{Signing, aws_pair, pieces};
 pub use broker::{Broker, Fill, Filled, MemoryBroker, Slot};
 pub use error::Error;
 pub use handover::{Handed, parse_handover, write_handover};

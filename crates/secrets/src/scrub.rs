@@ -30,8 +30,9 @@ pub(crate) struct Needles(Vec<Zeroizing<Vec<u8>>>);
 
 impl Needles {
     pub(crate) fn of<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
-        let long = secrets.filter(|secret| secret.bytes().len() >= MIN_BYTES);
-        let mut all: Vec<Zeroizing<Vec<u8>>> = long.flat_map(|secret| forms(secret.bytes())).collect();
+        let long =
+            secrets.flat_map(|secret| crate::aws::pieces(secret.bytes())).filter(|value| value.len() >= MIN_BYTES);
+        let mut all: Vec<Zeroizing<Vec<u8>>> = long.flat_map(forms).collect();
         all.sort_unstable_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
         all.dedup();
         Self(all)

@@ -127,6 +127,12 @@ impl Secret {
         same(&self.0, guess)
     }
 
+    /// Whether it is a key of AWS: `KEY_ID:SECRET_KEY`, perhaps with `:SESSION_TOKEN` behind it.
+    #[must_use]
+    pub fn is_aws_key(&self) -> bool {
+        crate::aws::parts(&self.0).is_some()
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use creel_guard::{Content, Form, Headers, Inject, Send, Slot, form_decoded};
 use serde_json::Value;
 
+use crate::aws;
 use crate::placeholder::Placeholder;
 use crate::secret::same;
 
@@ -78,12 +79,28 @@ impl Placeholders {
         if scheme.eq_ignore_ascii_case("bearer") {
             return self.known(credential, || Slot::Bearer);
         }
+        if scheme == aws::ALGORITHM {
+            return self.signed(credential);
+        }
         if !scheme.eq_ignore_ascii_case("basic") {
             return plain();
         }
         let pair = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
         let (user, password) = pair.split_once(':')?;
         self.known(password, || Slot::Basic(user.to_owned()))
+    }
+
+    /// Whose key a request to AWS was signed with, as it says; the signature itself opens nothing.
+    fn signed(&self, says: &str) -> Option<Inject> {
+        let credential = says.split(',').find_map(|part| part.trim().strip_prefix("Credential="))?;
+        let [id, _day, region, service, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let is = |one: &&Placeholder| {
+            aws::parts(one.value.as_bytes()).is_some_and(|own| same(own.id.as_bytes(), id.as_bytes()))
+        };
+        let slot = Slot::parse(&format!("aws {region} {service}")).ok()?;
+        Some(stood(self.0.iter().find(is)?, slot))
     }
 
     /// A path that holds a mark already would not tell which one is ours.

@@ -215,7 +215,8 @@ section! {
         /// it is no wall. Without this: the agent as a whole.
         skill: Option<Placed<String>> = None, Legal::Text("1 to 64 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
             why "not every use is a skill's", example "\"crm\"";
-        /// The environment variable that holds the placeholder in the jail. Without this: the secret's name.
+        /// The environment variable that holds the placeholder in the jail. Without this: the secret's name. With `slot = "aws …"` the
+        /// beginning of two, `AWS` without this: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
         variable: Option<Placed<String>> = None, Legal::Text("a name of letters, digits and `_`"),
             why "programs look where they always did", example "\"CRM_API_KEY\"";
         /// The host that it goes to: one exact name.
@@ -236,7 +237,8 @@ section! {
         /// `json /MEMBER/MEMBER` (a text of a JSON body), `form NAME` (a field of a URL-encoded one), `message /MEMBER/MEMBER` (a
         /// text of a JSON message over a WebSocket that the agent opened to this host, up to 64 KiB) or `login USER` (the password
         /// or OAuth token of this user at a host of `mode` `smtp` or `imap`: PLAIN, LOGIN, XOAUTH2, OAUTHBEARER; nobody else signs in
-        /// there).
+        /// there) or `aws REGION SERVICE` (requests to AWS are signed anew with it; its value is `KEY_ID:SECRET_KEY`, perhaps with
+        /// `:SESSION_TOKEN`).
         slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
             why "what most interfaces take";
         /// The file that holds the value, for root alone to read. Without this, `command` and `store`: the environment of `creel

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use creel_guard::Slot;
 use creel_policy::SecretPlace;
 
 use super::Config;
@@ -21,6 +22,14 @@ pub struct Secret {
     pub source: Source,
     /// How it is exchanged; of several entries with one name, the one that says it counts.
     pub rotation: Option<Rotation>,
+}
+
+impl Secret {
+    /// Whether requests are signed with it, and it has two variables: `AWS` is the beginning of both.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        matches!(self.place.slot, Slot::Aws(_))
+    }
 }
 
 /// Where the value of a secret comes from.

@@ -131,7 +131,13 @@ impl Post {
             Slot::Bearer => creel_secrets::Slot::Bearer,
             Slot::Basic(_) => creel_secrets::Slot::Basic,
             Slot::Header(_) => creel_secrets::Slot::Header,
-            Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_) | Slot::Login(_) => {
+            Slot::Path(_)
+            | Slot::Query(_)
+            | Slot::Json(_)
+            | Slot::Form(_)
+            | Slot::Message(_)
+            | Slot::Login(_)
+            | Slot::Aws(_) => {
                 return Err(Slot::IN_HEADERS.to_owned());
             }
         };

@@ -26,7 +26,10 @@ impl Secrets {
         let ring = Keyring::parse(secrets).map_err(|error| error.to_string())?;
         let broker = Arc::new(MemoryBroker::of(ring).with_placeholders(setup.placeholders.clone()));
         let bait = setup.canaries.0.iter().map(|one| (one.name.clone(), one.value.clone()));
-        let stand_ins = setup.placeholders.iter().map(|one| (watch::stand_in(one), one.value.clone()));
+        let stand_ins = setup.placeholders.iter().flat_map(|one| {
+            let pieces = creel_secrets::pieces(one.value.as_bytes());
+            pieces.map(|piece| (watch::stand_in(one), String::from_utf8_lossy(piece).into_owned()))
+        });
         Ok(Self { broker, aside: bait.chain(stand_ins).collect() })
     }
 

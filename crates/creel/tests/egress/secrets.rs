@@ -8,18 +8,25 @@ use creel::config::Config;
 use creel_guard::{Deed, Outcome};
 use creel_policy::Policy;
 
-use crate::world::{Origin, STAND_IN, TOKEN, World, exchange, pinned};
+use crate::world::{AWS_KEY, AWS_STAND_IN, Origin, STAND_IN, TOKEN, World, exchange, pinned};
 
 /// The secret as it stands in a URL.
 const ESCAPED: &str = "t0ken%2Fthat%2Bthe%3Dagent-never-sees";
 
 /// A door under a policy with this place of the secret, in front of `origin` as `origin.test` and, unbound, as `other.test`.
 async fn world(origin: &Origin, slot: &str) -> World {
+    let more = format!(
+        "name = \"token\"\nskill = \"crm\"\nslot = \"{slot}\"\npaths = [\"/echo\", \"/v1/**\", \"/bot*/send\"]\n"
+    );
+    world_with(origin, &more).await
+}
+
+/// The same with this place of a secret.
+async fn world_with(origin: &Origin, more: &str) -> World {
     let text = format!(
         "[[egress.allow]]\nhost = \"origin.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\n\
          [[egress.allow]]\nhost = \"other.test\"\nports = [{port}]\naddress = \"127.0.0.1\"\n\
-         [[secret]]\nname = \"token\"\nskill = \"crm\"\nhost = \"origin.test\"\nports = [{port}]\nslot = \"{slot}\"\n\
-         methods = [\"GET\", \"POST\"]\npaths = [\"/echo\", \"/v1/**\", \"/bot*/send\"]\n",
+         [[secret]]\nhost = \"origin.test\"\nports = [{port}]\nmethods = [\"GET\", \"POST\"]\n{more}",
         port = origin.port
     );
     let config = Config::again("c".as_ref(), &text, &[]).unwrap();
@@ -160,4 +167,35 @@ async fn where_secrets_go_no_answer_brings_one_back_whoever_asked() {
     assert!(!origin.got().first().unwrap().headers.contains_key("range"));
     let sends = world.book.rows().into_iter().filter(|row| matches!(row.action.deed, Deed::Send(_))).count();
     assert_eq!(sends, 1);
+}
+
+#[tokio::test]
+async fn a_key_of_aws_signs_at_its_host_for_its_region_and_service_alone() {
+    let origin = Origin::with_name(true, "origin.test other.test").await;
+    let world = world_with(&origin, "name = \"cloud\"\nslot = \"aws us-east-1 s3\"\n").await;
+    let (id, _) = AWS_STAND_IN.split_once(':').unwrap();
+    let (own_id, own_key) = AWS_KEY.split_once(':').unwrap();
+    let ask = |host: &str, id: &str, scope: &str, more: &str| {
+        let signed = format!("Credential={id}/20260102/{scope}/aws4_request, SignedHeaders=host, Signature=00");
+        let head = format!("authorization: AWS4-HMAC-SHA256 {signed}\r\nx-amz-date: 20260102T030405Z\r\n{more}");
+        Ask("GET /echo", head, String::new()).bytes(host, origin.port, "a/b")
+    };
+    let answer = world.https(origin.port, ask("origin.test", id, "us-east-1/s3", "x-amz-meta-a: 1\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(own_key), "{answer}");
+    let got = origin.got().pop().unwrap();
+    let signed = got.headers.get("authorization").unwrap().to_str().unwrap();
+    let start = format!("AWS4-HMAC-SHA256 Credential={own_id}/20260102/us-east-1/s3/aws4_request, SignedHeaders=");
+    assert!(signed.starts_with(&format!("{start}content-type;host;x-amz-date;x-amz-meta-a, ")), "{signed}");
+    for (host, id, scope, more, rule) in [
+        ("other.test", id, "us-east-1/s3", "", "deny-placeholder"),
+        ("origin.test", id, "eu-west-1/s3", "", "deny-placeholder"),
+        ("origin.test", id, "us-east-1/sts", "", "deny-placeholder"),
+        ("origin.test", "AKIAOFASTRANGER00000", "us-east-1/s3", "", "deny-credential"),
+        ("origin.test", id, "us-east-1/s3", "x-amz-security-token: of-a-stranger\r\n", "deny-credential"),
+    ] {
+        let stream = world.tls(host, origin.port, host).await.unwrap();
+        let answer = exchange(stream, ask(host, id, scope, more)).await;
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains(rule), "{host} {id} {scope}: {answer}");
+    }
+    assert_eq!(origin.got().len(), 1);
 }

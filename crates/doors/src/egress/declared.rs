@@ -31,14 +31,23 @@ where
     if !is_typed(form, headers) {
         return None;
     }
+    let bytes = whole(body).await?;
+    let value = match form {
+        Form::Urlencoded => urlencoded_pairs(std::str::from_utf8(&bytes).ok()?)?,
+        Form::Json | Form::Graphql | Form::JsonRpc => strict::parse(&bytes).ok()?,
+    };
+    Some(Content::new(form, value, String::new()))
+}
+
+/// All of a body; `None` when it is too long or too slow.
+pub(super) async fn whole<B>(body: B) -> Option<Bytes>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let work = async {
         let _room = ROOM.acquire().await.ok()?;
-        let bytes = Limited::new(body, MAX_DECLARED).collect().await.ok()?.to_bytes();
-        let value = match form {
-            Form::Urlencoded => urlencoded_pairs(std::str::from_utf8(&bytes).ok()?)?,
-            Form::Json | Form::Graphql | Form::JsonRpc => strict::parse(&bytes).ok()?,
-        };
-        Some(Content::new(form, value, String::new()))
+        Some(Limited::new(body, MAX_DECLARED).collect().await.ok()?.to_bytes())
     };
     timeout(READ_LIMIT, work).await.ok().flatten()
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use creel_guard::{Content, Obligations, Outcome, Permit, Receipt, RecordId};
 use creel_secrets::Broker;
 use http::request::Parts;
@@ -19,7 +20,7 @@ use super::config::MAX_BODY;
 use super::head::{Framing, Head};
 use super::relay::{Fault, Outgoing, Relayed, Tally};
 use super::secret::{Filler, Scrubbed};
-use super::{headers, refuse, secret};
+use super::{aws, headers, refuse, secret};
 use crate::Error;
 use crate::leak::{self, Leaks, Search};
 use crate::stream::{self, Body};
@@ -44,6 +45,19 @@ pub(super) enum Bodily {
     Streamed(Incoming),
     /// What was judged.
     Judged(Content),
+    /// All of the agent's own, because its digest is signed.
+    Held(Bytes),
+}
+
+impl Bodily {
+    /// How long it is, where all of it is there.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Streamed(_) => None,
+            Self::Judged(content) => Some(content.text.len() as u64),
+            Self::Held(bytes) => Some(bytes.len() as u64),
+        }
+    }
 }
 
 /// Carries it out. The response's body settles the receipt when it ends.
@@ -108,14 +122,19 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Error> {
     let tally = Arc::new(Tally::default());
     let Obligations { inject, swaps, scrub, max_bytes, deadline_ms } = obligations;
-    let Admitted { parts, mut body, mut path, mut head, authority, place, leaks } = admitted;
+    let Admitted { mut parts, mut body, mut path, mut head, authority, place, leaks } = admitted;
     let fill = Filler { broker, record, place: &place };
     for swap in &swaps {
         fill.beyond_headers(swap, &mut path, &mut body).await?;
     }
-    if let Bodily::Judged(content) = &body {
-        head.framing = Framing::Length(content.text.len() as u64);
-        head.length_declared = true;
+    let mut signs = None;
+    if let Some(signer) = aws::signer(&swaps) {
+        let search = search(leaks.clone(), &parts.headers)?;
+        let (payload, held) = aws::payload(&mut parts.headers, body, search).await?;
+        (signs, body) = (Some((signer, payload)), held);
+    }
+    if let Some(length) = body.length() {
+        (head.framing, head.length_declared) = (Framing::Length(length), head.length_declared || length > 0);
     }
     let max = max_bytes.unwrap_or(MAX_BODY).min(MAX_BODY);
     if matches!(head.framing, Framing::Length(length) if length > max) {
@@ -125,6 +144,10 @@ pub(super) async fn prepare(
         (Bodily::Judged(content), _) => {
             tally.count(content.text.len() as u64);
             stream::full(content.text.as_bytes().to_vec())
+        }
+        (Bodily::Held(bytes), _) => {
+            tally.count(bytes.len() as u64);
+            stream::full(bytes)
         }
         (Bodily::Streamed(_), Framing::Length(0)) => stream::empty(),
         (Bodily::Streamed(incoming), _) => {
@@ -150,6 +173,9 @@ pub(super) async fn prepare(
     let scrub = scrub || inject.is_some() || !swaps.is_empty();
     if scrub {
         secret::ask_plainly(outgoing.headers_mut());
+    }
+    if let Some((signer, payload)) = signs {
+        aws::sign(&fill, signer, &payload, &mut outgoing).await?;
     }
     Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub })
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use creel_guard::{Content, Inject, RecordId, Slot, form_decoded};
-use creel_secrets::{Broker, Fill, Filled, Scrubber};
+use creel_secrets::{Broker, Fill, Filled, Scrubber, Signing};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
@@ -48,7 +48,13 @@ impl Filler<'_> {
             Some(Slot::Basic(_)) => creel_secrets::Slot::Basic,
             Some(Slot::Header(_)) => creel_secrets::Slot::Header,
             Some(
-                Slot::Path(_) | Slot::Query(_) | Slot::Json(_) | Slot::Form(_) | Slot::Message(_) | Slot::Login(_),
+                Slot::Path(_)
+                | Slot::Query(_)
+                | Slot::Json(_)
+                | Slot::Form(_)
+                | Slot::Message(_)
+                | Slot::Login(_)
+                | Slot::Aws(_),
             ) => {
                 return Ok(());
             }
@@ -97,7 +103,10 @@ impl Filler<'_> {
                 let Bodily::Judged(content) = body else { return Err(gone()) };
                 self.content(inject, content).await?;
             }
-            Some(Slot::Bearer | Slot::Basic(_) | Slot::Header(_) | Slot::Message(_) | Slot::Login(_)) | None => {}
+            Some(
+                Slot::Bearer | Slot::Basic(_) | Slot::Header(_) | Slot::Message(_) | Slot::Login(_) | Slot::Aws(_),
+            )
+            | None => {}
         }
         Ok(())
     }
@@ -105,6 +114,16 @@ impl Filler<'_> {
     /// The secret as a text, for whoever writes it into its place.
     pub(super) async fn text(&self, inject: &Inject) -> Result<Filled, Error> {
         self.filled(inject, creel_secrets::Slot::Text).await
+    }
+
+    /// The token of a key's session; empty when there is none.
+    pub(super) async fn session(&self, inject: &Inject) -> Result<Filled, Error> {
+        self.filled(inject, creel_secrets::Slot::Session).await
+    }
+
+    /// What `authorization` says of a request to AWS.
+    pub(super) async fn signed(&self, signing: Signing<'_>) -> Result<Filled, Error> {
+        self.broker.sign(signing).await.map_err(|error| Error::Operator(error.to_string()))
     }
 
     /// Puts the secret where its mark stands in a body or a message that was read.

@@ -174,7 +174,7 @@ impl Checker<'_> {
             }
             return Some((inject(None), Way::Path));
         }
-        let in_header = |slot: Slot| if slot.header().is_some() { Ok(slot) } else { Err(Slot::IN_HEADERS) };
+        let in_header = |slot: Slot| slot.is_value().then_some(slot).ok_or(Slot::IN_HEADERS);
         match Slot::parse(&raw.secret_slot.value).and_then(in_header) {
             Ok(slot) => Some((inject(Some(slot)), Way::Header)),
             Err(why) => {

@@ -59,7 +59,7 @@ impl Checker<'_> {
 
     /// The secret of an entry and its place. It never goes where Creel could not take it out of the answer again.
     fn secret(&mut self, raw: &RawAllow, name: Option<&Placed<String>>, slot: &Placed<String>) -> Option<Inject> {
-        let in_header = |slot: Slot| if slot.header().is_some() { Ok(slot) } else { Err(Slot::IN_HEADERS) };
+        let in_header = |slot: Slot| slot.is_value().then_some(slot).ok_or(Slot::IN_HEADERS);
         let read = Slot::parse(&slot.value).and_then(in_header);
         if let Err(why) = &read {
             self.fault(slot.span.clone(), format!("`secret_slot` can't be `{}`: {why}", short(&slot.value)), *why);

@@ -140,6 +140,8 @@ impl Checker<'_> {
                 "a name, as of a variable: the value comes from the environment of `creel up`, a file or a command";
             self.fault(name.span.clone(), "`name` is no secret's name", help);
         }
+        let own = Placed { value: "AWS".to_owned(), span: name.span.clone() };
+        let variable = variable.or_else(|| matches!(slot, Some(Slot::Aws(_))).then_some(own));
         let variable = self.variable(&name, variable);
         let host = match HostName::parse(&host.value) {
             Ok(host) => host,
