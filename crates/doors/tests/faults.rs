@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use creel_guard::Outcome;
-use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::sys::time::TimeValLike as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -252,6 +252,51 @@ async fn beyond_the_last_place_a_connection_waits_and_is_served_when_one_is_free
     let answer = tokio::time::timeout(Duration::from_secs(20), head(&mut last)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     drop(held);
+}
+
+/// Always as many at once as are served (512), and some that wait.
+#[tokio::test]
+async fn ten_thousand_connections_are_all_served_in_bounded_memory() {
+    const CLIENTS: usize = 10_000;
+    if !alone("faults::ten_thousand_connections_are_all_served_in_bounded_memory") {
+        return;
+    }
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(most > 4 * 512 + 1500, "`ulimit -Hn` is {most}: too few files for so many connections");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (world, port) = reaching(&listener).await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                head(&mut stream).await;
+                stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
+            });
+        }
+    });
+    let door = world.connect("origin.test", port).await.peer_addr().unwrap();
+    let before = resident();
+    let places = std::sync::Arc::new(tokio::sync::Semaphore::new(600));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let places = std::sync::Arc::clone(&places);
+            tokio::spawn(async move {
+                let _place = places.acquire().await.unwrap();
+                let mut stream = TcpStream::connect(door).await.unwrap();
+                let request = format!("GET / HTTP/1.1\r\nhost: origin.test:{port}\r\nconnection: close\r\n\r\n");
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let answer = head(&mut stream).await;
+                assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+            })
+        })
+        .collect();
+    let mut grown = 0;
+    for client in clients {
+        tokio::time::timeout(Duration::from_secs(120), client).await.unwrap().unwrap();
+        grown = grown.max(resident().saturating_sub(before));
+    }
+    // the clients and the origin of this test are in it
+    assert!(grown < 128 * 1024, "{before} KiB grew by {grown} KiB");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use creel_doors::upstream::{Client, DnsResolver, Over, Resolve, Resolved, Servers, Trust};
 use creel_guard::HostName;
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -219,6 +219,56 @@ async fn a_name_with_too_many_addresses_is_refused() {
         }
     });
     assert!(many.await.unwrap_err().contains("too many"));
+}
+
+/// An answer that sends on to name servers without an address: NXNSAttack, which has a resolver ask for each of them.
+#[tokio::test]
+async fn name_servers_in_an_answer_are_not_asked_for() {
+    let server = plain(|name, _, message| {
+        message.metadata.truncation = true;
+        for number in 0..1500 {
+            message.add_authority(record(name, 60, RData::NS(NS(named(&format!("ns{number}.victim.test."))))));
+        }
+    })
+    .await;
+    let found = look_up(&resolver(vec![server.at], Over::Plain)).await;
+    assert!(!found.is_ok_and(|found| !found.addresses.is_empty()));
+    // both families, at most once by datagram and once by stream
+    let asked = [&server.datagrams, &server.streams].map(|count| count.load(Ordering::SeqCst));
+    assert!(asked[0] <= 2 && asked[1] <= 2, "{asked:?}");
+}
+
+/// After the longest message that there can be, more of them without end.
+#[tokio::test]
+async fn of_a_stream_without_end_one_message_is_read() {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = tcp.local_addr().unwrap();
+    let udp = UdpSocket::bind(at).await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            let cut = reply(|_, _, message| message.metadata.truncation = true, &buffer[..length]);
+            udp.send_to(&cut.to_vec().unwrap(), from).await.unwrap();
+        }
+    });
+    let taken = Arc::new(AtomicUsize::new(0));
+    let written = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = tcp.accept().await {
+            let written = Arc::clone(&written);
+            tokio::spawn(async move {
+                let piece = vec![0xff; 65_537];
+                while stream.write_all(&piece).await.is_ok() {
+                    written.fetch_add(piece.len(), Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    let found =
+        tokio::time::timeout(std::time::Duration::from_secs(30), look_up(&resolver(vec![at], Over::Plain))).await;
+    assert!(found.unwrap().is_err());
+    // a message of each family is read; what the kernel holds of a connection is some megabytes at most
+    assert!(taken.load(Ordering::SeqCst) < 64 << 20, "{taken:?}");
 }
 
 #[tokio::test]

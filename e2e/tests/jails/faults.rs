@@ -197,6 +197,30 @@ fn a_guard_that_stands_still_lets_nothing_through() {
     asker.end();
 }
 
+/// Runs a program in the network namespace of the jail that `asker` runs in.
+fn in_its_network(asker: &Worker, words: &[&str]) {
+    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
+    let elsewhere = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net != own);
+    let inside = descendants(asker.child.id()).into_iter().find(elsewhere).unwrap().to_string();
+    let ran = Command::new("nsenter").args(["-t", &inside, "-n"]).args(words).output().unwrap();
+    assert!(ran.status.success(), "{words:?}: {ran:?}");
+}
+
+/// The root of another network namespace alone can do that. Losses can't be had here: the kernel has no netem.
+#[test]
+fn a_damaged_network_lets_nothing_past_and_small_frames_let_everything_through() {
+    let (_creel, origin, mut asker, _) = at_work("faults-network", |_| {});
+    in_its_network(&asker, &["ip", "link", "set", "lo", "mtu", "576"]);
+    assert_eq!(asker.answer(&format!("/small-frames-{}", "x".repeat(4000))), "yes");
+    let unrule = creel_e2e::root().join("e2e/tests/road/unrule.py").display().to_string();
+    in_its_network(&asker, &["python3", &unrule, "redirect"]);
+    assert!(asker.answer("/without-rules").starts_with("no"));
+    in_its_network(&asker, &["ip", "link", "set", "lo", "down"]);
+    assert!(asker.answer("/without-a-link").starts_with("no"));
+    assert!(origin.asked().iter().all(|asked| !asked.path.starts_with("/without")), "{:?}", origin.asked());
+    asker.end();
+}
+
 /// Ticks of the processor that `pid` has used.
 fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
