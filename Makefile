@@ -104,7 +104,7 @@ down:
 bench:
 	command -v bwrap >/dev/null || apt-get install -y -qq --no-install-recommends bubblewrap </dev/null ||
 		{ echo "bench: bwrap is missing: install bubblewrap" >&2; exit 1; }
-	for proxy in squid-openssl tinyproxy haproxy; do
+	for proxy in squid-openssl tinyproxy haproxy unbound; do
 		[ -e /usr/share/doc/$$proxy ] || apt-get install -y -qq --no-install-recommends $$proxy </dev/null || true
 	done
 	cargo bench --locked -p creel --bench policy --bench admit --bench jail --bench egress --bench model

@@ -2,8 +2,8 @@
 //!
 //! `make bench` prints CPU microseconds of the proxy a request, and the median and the 99th percentile that it adds to a
 //! direct request, in one run: compare the ratios. The proxies are processes of their own: the door, a proxy of hyper and
-//! rustls that does nothing (`egress/naive.rs`), and squid, tinyproxy and haproxy where they are installed. It takes no
-//! argument; with one it is one of those processes.
+//! rustls that does nothing (`egress/naive.rs`), and squid, tinyproxy and haproxy where they are installed; look-ups beside
+//! unbound. It takes no argument; with one it is one of those processes.
 
 #[path = "guard/calm.rs"]
 mod calm;
@@ -17,6 +17,8 @@ mod naive;
 mod origin;
 #[path = "egress/others.rs"]
 mod others;
+#[path = "egress/questions.rs"]
+mod questions;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,6 +47,7 @@ fn main() -> Result<(), Failure> {
             match role.as_str() {
                 "origin" => origin::serve(Path::new(folder)).await,
                 "door" => door::serve(Path::new(folder)).await,
+                "questions" => questions::serve(Path::new(folder)).await,
                 _ => naive::serve(Path::new(folder)).await,
             }
         }),
@@ -76,6 +79,7 @@ async fn measure(folder: &Path) -> Result<(), Failure> {
             row(folder, ports, &proxies, kind, *callers).await?;
         }
     }
+    questions::rows(folder).await?;
     for (proxy, idle) in proxies.iter().zip(&idle).take(2) {
         let held = load::hold(folder, ports, proxy, 400).await?;
         tokio::time::sleep(Duration::from_millis(500)).await;

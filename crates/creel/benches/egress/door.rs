@@ -41,9 +41,7 @@ pub(super) async fn serve(folder: &Path) -> Result<(), Failure> {
     };
     let hosts = vec![place(HOST, Mode::Http)?, place(TUNNELLED, Mode::Tunnel)?];
     let (_keep, config) = watch::channel(Arc::new(egress::Config::new(hosts)));
-    let ledger = Arc::new(FileLedger::open(&note(folder, "ledger"), &tenant, OpenOptions::default())?);
-    let guard =
-        Guard::new(Arc::new(policy(ports)?), ledger, Arc::new(NoOneToAsk), Arc::new(Closed), Arc::new(Tokio), false);
+    let guard = guard(&note(folder, "ledger"), &tenant, ports)?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     let door = Egress {
@@ -63,6 +61,12 @@ pub(super) async fn serve(folder: &Path) -> Result<(), Failure> {
     let (_trigger, shutdown) = Shutdown::pair();
     egress::serve_explicit(door, vec![listener], shutdown).await;
     Ok(())
+}
+
+/// Rules, judging, and a ledger in `folder`.
+pub(super) fn guard(folder: &Path, tenant: &Tenant, ports: Ports) -> Result<Guard, Failure> {
+    let ledger = Arc::new(FileLedger::open(folder, tenant, OpenOptions::default())?);
+    Ok(Guard::new(Arc::new(policy(ports)?), ledger, Arc::new(NoOneToAsk), Arc::new(Closed), Arc::new(Tokio), false))
 }
 
 fn policy(ports: Ports) -> Result<Policy, Failure> {

@@ -46,7 +46,8 @@ impl Process {
         Err(format!("`{name}` did not start").into())
     }
 
-    async fn other(
+    /// Another program, once it takes connections at that port.
+    pub(super) async fn other(
         name: &'static str,
         port: u16,
         takes: &'static [Kind],
@@ -105,17 +106,18 @@ fn nanoseconds(process: u32) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench starts what it measures")]
-fn command(program: &Path) -> Command {
+pub(super) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn free() -> Result<u16, Failure> {
+/// A port that nobody has.
+pub(super) fn free() -> Result<u16, Failure> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn installed(program: &str) -> Result<&Path, Failure> {
+pub(super) fn installed(program: &str) -> Result<&Path, Failure> {
     let path = Path::new(program);
     if path.exists() { Ok(path) } else { Err(format!("`{program}` is not installed").into()) }
 }
