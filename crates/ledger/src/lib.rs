@@ -33,6 +33,7 @@ mod tail;
 mod tile;
 mod verify;
 mod walk;
+mod witness;
 mod writer;
 
 pub use checkpoint::Checkpoint;
@@ -53,3 +54,4 @@ pub use stored::{Beside, Ended, Stored};
 pub use tail::Tail;
 pub use tile::LARGEST_ENTRY;
 pub use verify::{Remembered, Trust, Verification, verify, verify_with};
+pub use witness::{ADD_CHECKPOINT, Submission, keep_witnessed, parse_submission, submission};

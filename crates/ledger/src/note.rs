@@ -49,6 +49,12 @@ impl VerifierKey {
         &self.name
     }
 
+    /// What its signatures say.
+    #[must_use]
+    pub fn says(&self) -> Says {
+        self.says
+    }
+
     fn id(&self) -> [u8; 4] {
         let hash = Sha256::new()
             .chain_update(&self.name)

@@ -47,6 +47,17 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// What a note says that `key` signed, whoever brings it.
+    ///
+    /// # Errors
+    /// When it is no checkpoint that `key` signed.
+    pub fn of_note(note: &str, key: &VerifierKey) -> Result<Self, String> {
+        let note = Note::parse(note).ok_or("it is no signed note")?;
+        let time = key.verifies(&note).ok_or_else(|| format!("it is not signed by `{key}`"))?;
+        let Checkpoint { origin: _, size, root } = Checkpoint::parse(&note.text).ok_or("it is no checkpoint")?;
+        Ok(Self { by: key.name().to_owned(), size, root, time })
+    }
+
     /// Reads the last checkpoint in a notary's folder.
     ///
     /// # Errors

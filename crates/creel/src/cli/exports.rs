@@ -8,11 +8,12 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{FINDING, Where, ask, out};
+use crate::clock::utc;
 use crate::escape::one_line;
 use crate::guard_process::export::Exported;
 use crate::protocol::{FromControl, ToControl};
 
-/// Show how far the places are that records are sent to; exit 1 when one is not reached.
+/// Show how far the places are that records are sent to, and what witnesses have seen; exit 1 when one is not reached.
 #[derive(Debug, Args)]
 pub(crate) struct Exports {
     /// Print JSON.
@@ -36,9 +37,13 @@ impl Exports {
         if self.json {
             out::json(&json!({ "ok": ok, "places": places }));
         }
-        for Exported { place, lines, failed } in places.iter().filter(|_| !self.json) {
+        for Exported { place, lines, failed, witnessed } in places.iter().filter(|_| !self.json) {
             let state = failed.as_ref().map_or(String::new(), |why| format!("; NOT reached: {}", one_line(why)));
-            out::line(format_args!("{place:<44} has {lines} lines{state}"));
+            let has = match witnessed {
+                Some(time) => format!("has seen {lines} leaves of the ledger, at {}", utc(time.saturating_mul(1000))),
+                None => format!("has {lines} lines"),
+            };
+            out::line(format_args!("{place:<44} {has}{state}"));
         }
         if places.is_empty() && !self.json {
             out::line(

@@ -38,6 +38,10 @@ const RANDOM_BITS: f64 = 4.2;
 
 /// Whether `value` looks like a key, a token or a private key.
 pub(in crate::config) fn is_likely(value: &str) -> bool {
+    // a public key, with a checksum that no secret has by chance
+    if creel_ledger::VerifierKey::parse(value).is_some() {
+        return false;
+    }
     let value = value.trim();
     value.contains("PRIVATE KEY-----")
         || PREFIXES.iter().any(|(prefix, least)| value.len() >= *least && value.starts_with(prefix) && is_token(value))
@@ -110,6 +114,7 @@ mod tests {
     #[test]
     fn ordinary_values_are_not() {
         for value in [
+            "witness.example.com+00651b21+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
             "default",
             "api.example.com",
             "*.very-long-subdomain-name-for-a-service.internal.example.com",

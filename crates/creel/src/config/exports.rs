@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use creel_ledger::VerifierKey;
+
 use super::{Config, Place};
 
 /// One place that gets every record.
@@ -25,13 +27,15 @@ pub enum ExportTo {
     Datagram(Place),
     /// Syslog of this machine.
     Local(PathBuf),
+    /// A witness, which gets checkpoints alone, and its key.
+    Witness(Place, VerifierKey),
 }
 
 impl ExportTo {
     /// The place, where it is one of the network.
     pub(super) fn place(&self) -> Option<&Place> {
         match self {
-            Self::Otlp(place) | Self::Stream(place) | Self::Datagram(place) => Some(place),
+            Self::Otlp(place) | Self::Stream(place) | Self::Datagram(place) | Self::Witness(place, _) => Some(place),
             Self::Local(_) => None,
         }
     }
@@ -48,7 +52,7 @@ impl fmt::Display for ExportTo {
         let bare =
             |place: &Place| place.to_string().split_once("://").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
         match self {
-            Self::Otlp(place) => place.fmt(f),
+            Self::Otlp(place) | Self::Witness(place, _) => place.fmt(f),
             Self::Stream(place) => write!(f, "{}://{}", if place.url.tls { "tls" } else { "tcp" }, bare(place)),
             Self::Datagram(place) => write!(f, "udp://{}", bare(place)),
             Self::Local(path) => write!(f, "unix:{}", Path::display(path)),

@@ -575,6 +575,10 @@ section! {
         /// so they need the very address.
         url: Option<Placed<String>> = None, Legal::Text("a URL of one of these forms"),
             why "nothing is sent by default", example "\"https://otlp.example.com/v1/logs\"";
+        /// The public key of a witness (C2SP tlog-witness), which `url` then is the prefix of: it gets checkpoints and no record,
+        /// and vouches that the log never went back. Have it on a machine that root of this one has no power over.
+        witness: Option<Placed<String>> = None, Legal::Text("`NAME+ID+KEY`, with a key for cosignatures"),
+            why "a collector takes records", example "\"witness.example.com+00651b21+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\"";
         /// Connect here, whatever the name resolves to. The only way to a private or otherwise closed range.
         address: Option<Placed<String>> = None, Legal::Text("an IP address"),
             why "Creel resolves the name itself and refuses closed ranges", example "\"192.0.2.40\"";

@@ -7,6 +7,7 @@
 
 mod form;
 mod line;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +47,8 @@ pub(crate) struct Exported {
     pub(crate) lines: u64,
     /// Why the last try failed; none when it did not.
     pub(crate) failed: Option<String>,
+    /// Of a witness: when it saw the last checkpoint, in seconds since 1970.
+    pub(crate) witnessed: Option<u64>,
 }
 
 #[derive(Default)]
@@ -159,6 +162,9 @@ impl Sender {
     }
 
     async fn send_on(&self, record: RecordId, mut works: impl FnMut()) -> Result<std::convert::Infallible, String> {
+        if let ExportTo::Witness(place, key) = &self.config.to {
+            return self.have_witnessed((place, key), record, works).await;
+        }
         let after = read(&self.place)?;
         lock(&self.state.0).lines = after;
         let mut tail = Tail::new(&self.ledger, after).map_err(|error| error.to_string())?;
@@ -196,6 +202,7 @@ impl Sender {
                 Wire::datagram(&Post { place: place.clone(), means: self.means.clone() }).await
             }
             ExportTo::Local(path) => Wire::local(path).await,
+            ExportTo::Witness(..) => Err("a witness takes no records".to_owned()),
         }
     }
 
@@ -223,11 +230,14 @@ fn next_batch(tail: &mut Tail) -> Result<Option<Batch>, String> {
     Ok((!lines.is_empty()).then_some(Batch { lines, last }))
 }
 
+/// So begins the name of what is kept of a place: how far it is, or what a witness vouched for.
+pub(crate) const KEPT: &str = "export-";
+
 /// Another place has another file.
 fn file_name(config: &Export) -> String {
     let whole = Sha256::digest(config.to.identity().as_bytes());
     let short: String = whole.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("export-{short}")
+    format!("{KEPT}{short}")
 }
 
 fn read(place: &Path) -> Result<u64, String> {

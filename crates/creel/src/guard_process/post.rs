@@ -1,8 +1,8 @@
 //! What Creel itself sends to a place that the operator named: alerts and exported records.
 //!
 //! Owns [`Post`]: it resolves, goes to no closed range unless that very address is configured, puts the secret where it
-//! belongs, and waits for a status. It never follows a redirect, never reads an answer's body and never decides whether
-//! something is sent. The guard's process makes one for each place.
+//! belongs, and waits for a status. It never follows a redirect, reads an answer's body only where that is what was asked for,
+//! and never decides whether something is sent. The guard's process makes one for each place.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use creel_guard::{Inject, RecordId, Slot, Target};
 use creel_policy::closed;
 use creel_secrets::{Broker, Fill};
 use http::header::HOST;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Limited};
 use zeroize::Zeroizing;
 
 use crate::config::{IN_PATH, Place, Way};
@@ -61,6 +62,43 @@ impl Post {
     }
 
     async fn send_now(&self, request: Request<Bytes>, suffix: &str, record: RecordId) -> Result<Sent, String> {
+        let bytes = request.body().len() as u64;
+        let status = self.exchange(request, suffix, record).await?.status();
+        if status.is_success() {
+            return Ok(Sent { bytes, status: status.as_u16() });
+        }
+        Err(format!("`{}` answered {}", self.place, status.as_u16()))
+    }
+
+    /// The same for whoever wants the answer: its status, and its body as far as it is no longer than `most` bytes.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub(super) async fn ask(
+        &self,
+        request: Request<Bytes>,
+        suffix: &str,
+        (record, most): (RecordId, usize),
+    ) -> Result<(u16, Bytes), String> {
+        let answer = async {
+            let response = self.exchange(request, suffix, record).await?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), most).collect().await;
+            let body = body.map_err(|error| format!("`{}` broke off its answer: {error}", self.place))?;
+            Ok((status, body.to_bytes()))
+        };
+        match tokio::time::timeout(LIMIT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("`{}` did not answer within {} s", self.place, LIMIT.as_secs())),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Bytes>,
+        suffix: &str,
+        record: RecordId,
+    ) -> Result<Response<upstream::Streamed>, String> {
         let addresses = self.addresses().await?;
         let (mut head, body) = request.into_parts();
         let body = self.means.broker.scrub(body.to_vec()).await.map_err(|error| error.to_string())?;
@@ -81,14 +119,8 @@ impl Post {
             roots: self.place.ca.as_ref().map(|ca| ca.certificates.clone()).unwrap_or_default(),
             identity: None,
         };
-        let bytes = body.len() as u64;
         let request = Request::from_parts(head, stream::full(body));
-        let response = self.means.client.send_request(&place, request).await.map_err(|error| error.to_string())?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(Sent { bytes, status: status.as_u16() });
-        }
-        Err(format!("`{}` answered {}", self.place, status.as_u16()))
+        self.means.client.send_request(&place, request).await.map_err(|error| error.to_string())
     }
 
     /// Where to connect: the pinned address, or what the name resolves to, all of it open.

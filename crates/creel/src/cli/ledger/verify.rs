@@ -11,6 +11,7 @@ use creel_ledger::{Bundle, Remembered, Trust, VerifierKey};
 
 use crate::cli::{FINDING, TRUNCATED, USAGE, Where, log, out};
 use crate::escape::{for_terminal, one_line};
+use crate::guard_process::export::KEPT;
 
 /// Check that no record was changed, removed or slipped in.
 #[derive(Debug, Args)]
@@ -26,6 +27,12 @@ pub(super) struct Verify {
     /// A witness's public key, or a file that holds it.
     #[arg(long, value_name = "VKEY")]
     witness_key: Option<String>,
+    /// A checkpoint as a witness has it (a signed note): the ledger in PATH has to lead there.
+    #[arg(long, value_name = "FILE", requires_all = ["path", "witnessed_by"])]
+    witnessed: Option<PathBuf>,
+    /// The public key of that witness, or a file that holds it.
+    #[arg(long, value_name = "VKEY", requires = "witnessed")]
+    witnessed_by: Option<String>,
     /// Print `{ok, size, first_bad}`.
     #[arg(long)]
     json: bool,
@@ -55,7 +62,11 @@ impl Verify {
             Ok(keys) => keys,
             Err(why) => return out::fail(USAGE, why),
         };
-        let named = Trust { key: log, witness, remembered: Vec::new() };
+        let remembered = match self.elsewhere() {
+            Ok(remembered) => remembered.into_iter().collect(),
+            Err(why) => return out::fail(USAGE, why),
+        };
+        let named = Trust { key: log, witness, remembered };
         if let Some(path) = &self.bundle {
             return self.check_bundle(path, &named);
         }
@@ -85,6 +96,12 @@ impl Verify {
         self.tell(&sum)
     }
 
+    /// What a witness elsewhere vouched for.
+    fn elsewhere(&self) -> Result<Option<Remembered>, String> {
+        let (Some(path), Some(by)) = (&self.witnessed, key(self.witnessed_by.as_deref())?) else { return Ok(None) };
+        Remembered::of_note(&short(path)?, &by).map(Some).map_err(|why| format!("`{}`: {why}", path.display()))
+    }
+
     fn tell(&self, sum: &Sum) -> ExitCode {
         let (path, why) = sum.place.clone().unzip();
         if self.json {
@@ -106,14 +123,9 @@ impl Verify {
         let Some(log) = &trust.key else {
             return out::fail(USAGE, "name the ledger's public key with --key; a proof without it proves nothing");
         };
-        // A leaf, a path of 64 hashes and a checkpoint are far shorter.
-        let read = std::fs::metadata(path).and_then(|found| match found.len() {
-            0..=1_048_576 => std::fs::read_to_string(path),
-            _ => Err(std::io::Error::other("it is too long for a proof")),
-        });
-        let text = match read {
+        let text = match short(path) {
             Ok(text) => text,
-            Err(error) => return out::fail(USAGE, format_args!("can't read `{}`: {error}", path.display())),
+            Err(why) => return out::fail(USAGE, why),
         };
         let bundle = Bundle::parse(&text).ok_or_else(|| "it is no proof, or was changed".to_owned());
         let checked = bundle.and_then(|bundle| bundle.check(log, trust.witness.as_ref()));
@@ -204,7 +216,22 @@ pub(crate) fn beside(folder: &Path, named: &Trust) -> Result<Trust, creel_ledger
         }
         trust.remembered.extend(Remembered::read(&home)?);
     }
+    // What witnesses elsewhere vouched for; the guard keeps it, so it proves something only while it is there.
+    for entry in std::fs::read_dir(tenant.join("guard")).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(KEPT) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            trust.remembered.extend(Remembered::read(&entry.path())?);
+        }
+    }
     Ok(trust)
+}
+
+/// A proof's or a checkpoint's text: a leaf, a path of 64 hashes and a signed checkpoint are far shorter than what is read.
+fn short(path: &Path) -> Result<String, String> {
+    let read = std::fs::metadata(path).and_then(|found| match found.len() {
+        0..=1_048_576 => std::fs::read_to_string(path),
+        _ => Err(std::io::Error::other("it is too long")),
+    });
+    read.map_err(|error| format!("can't read `{}`: {error}", path.display()))
 }
 
 /// A key as it was named: itself, or a file that holds it.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Component, PathBuf};
 
 use creel_guard::Target;
+use creel_ledger::{Says, VerifierKey};
 
 use super::alerts::RawPlace;
 use super::{Checker, model, short};
@@ -40,7 +41,7 @@ impl Checker<'_> {
 
     fn export(&mut self, raw: Placed<RawExport>) -> Option<Export> {
         let section = raw.span.clone();
-        let RawExport { url, address, ca, secret, secret_slot } = raw.value;
+        let RawExport { url, witness, address, ca, secret, secret_slot } = raw.value;
         let Some(url) = url else {
             if !self.incomplete {
                 self.fault(section, "`[[export]]` needs a `url`", FORMS);
@@ -61,18 +62,36 @@ impl Checker<'_> {
         {
             self.fault(secret.span.clone(), "`export.secret` is for OTLP alone", "syslog has no place for one");
         }
-        let to = match scheme {
-            "http" | "https" => ExportTo::Otlp(self.place(&place)?),
-            "tls" => ExportTo::Stream(self.syslog(&place, &url, true)?),
-            "tcp" => ExportTo::Stream(self.syslog(&place, &url, false)?),
-            "udp" => ExportTo::Datagram(self.syslog(&place, &url, false)?),
-            "unix" => ExportTo::Local(self.local(&url)?),
+        let key = match &witness {
+            None => None,
+            Some(text) => Some(self.witness(text, scheme)?),
+        };
+        let to = match (scheme, key) {
+            ("http" | "https", Some(key)) => ExportTo::Witness(self.place(&place)?, key),
+            ("http" | "https", None) => ExportTo::Otlp(self.place(&place)?),
+            ("tls", _) => ExportTo::Stream(self.syslog(&place, &url, true)?),
+            ("tcp", _) => ExportTo::Stream(self.syslog(&place, &url, false)?),
+            ("udp", _) => ExportTo::Datagram(self.syslog(&place, &url, false)?),
+            ("unix", _) => ExportTo::Local(self.local(&url)?),
             _ => {
                 self.fault(url.span.clone(), format!("`export.url` can't be `{}`", short(&url.value)), FORMS);
                 return None;
             }
         };
         Some(Export { to })
+    }
+
+    fn witness(&mut self, text: &Placed<String>, scheme: &str) -> Option<VerifierKey> {
+        const FORM: &str = "`NAME+ID+KEY`, as the witness publishes it, of the type for cosignatures (4)";
+        // a log's own key would vouch for nothing but the log
+        let key = VerifierKey::parse(&text.value).filter(|key| key.says() == Says::Witnessed);
+        if key.is_none() {
+            self.fault(text.span.clone(), format!("`export.witness` can't be `{}`", short(&text.value)), FORM);
+        } else if !matches!(scheme, "http" | "https") {
+            self.fault(text.span.clone(), "`export.witness` is for `https://…` alone", "a witness is asked over HTTP");
+            return None;
+        }
+        key
     }
 
     fn syslog(&mut self, raw: &RawPlace<'_>, url: &Placed<String>, tls: bool) -> Option<Place> {
@@ -164,6 +183,11 @@ mod tests {
         let twice = "[[export]]\nurl = \"unix:/dev/log\"\n".repeat(2);
         for (lines, why) in [
             ("[[export]]\n", "needs a `url`"),
+            ("[[export]]\nurl = \"https://a.test/\"\nwitness = \"a.test+1+AA\"\n", "`export.witness` can't be"),
+            (
+                "[[export]]\nurl = \"tls://a.test:1\"\nwitness = \"witness.example.com+00651b21+BAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\"\n",
+                "is for `https://…` alone",
+            ),
             ("[[export]]\nurl = \"ftp://a.test\"\n", "can't be `ftp://a.test`"),
             ("[[export]]\nurl = \"tls://a.test\"\n", "can't be `tls://a.test`"),
             ("[[export]]\nurl = \"tls://a.test:1/x\"\n", "can't be"),

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::guard_process::played::Book;
 
 /// A ledger that is written, and a folder for the place in it.
-struct World {
+pub(super) struct World {
     scratch: Scratch,
     ledger: FileLedger,
     book: Arc<Book>,
@@ -27,15 +27,24 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        let tenant = Tenant::parse("main").unwrap();
+        Self::with(|folder| FileLedger::open(&folder.join("ledger"), &tenant, OpenOptions::default()).unwrap())
+    }
+
+    /// With a ledger that `open` makes in `ledger` below its folder.
+    pub(super) fn with(open: impl FnOnce(&Path) -> FileLedger) -> Self {
         let scratch = Scratch::new();
         std::fs::create_dir_all(scratch.0.join("home")).unwrap();
-        let tenant = Tenant::parse("main").unwrap();
-        let ledger = FileLedger::open(&scratch.0.join("ledger"), &tenant, OpenOptions::default()).unwrap();
+        let ledger = open(&scratch.0);
         Self { scratch, ledger, book: Arc::default() }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.scratch.0
+    }
+
     /// Writes `count` refused look-ups, the first named `nFIRST`.
-    fn write(&self, first: usize, count: usize) {
+    pub(super) fn write(&self, first: usize, count: usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for n in first..first + count {
             let name = format!("n{n}.test");
@@ -52,7 +61,7 @@ impl World {
         }
     }
 
-    fn export(&self, text: &str) -> Arc<Exports> {
+    pub(super) fn export(&self, text: &str) -> Arc<Exports> {
         let config = Config::again("c".as_ref(), text, &[]).unwrap_or_else(|report| panic!("{report}"));
         let means = Means {
             client: Client::new(Trust::new(&[]).unwrap()),
@@ -66,7 +75,7 @@ impl World {
     }
 }
 
-fn until(what: &str, is_true: impl Fn() -> bool) {
+pub(super) fn until(what: &str, is_true: impl Fn() -> bool) {
     for _ in 0..2_000 {
         if is_true() {
             return;
