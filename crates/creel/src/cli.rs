@@ -15,6 +15,7 @@ mod canary;
 mod check;
 mod down;
 mod exports;
+pub(crate) mod fetch;
 mod files;
 mod hook;
 pub(crate) mod host;

@@ -21,6 +21,7 @@ mod report;
 mod secrets;
 mod settings;
 mod size;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -50,6 +51,7 @@ pub use self::report::{Fault, Report};
 pub use self::secrets::{Rotation, Secret, Source};
 pub use self::settings::{Legal, Section, Setting};
 pub use self::size::Size;
+pub use self::sources::{Asks, Fetch};
 use crate::provider::{ProviderKind, WireFormat};
 
 /// A configuration that holds only legal values, with the texts that it was read from: the guard reads them again,
@@ -390,7 +392,11 @@ impl Config {
         };
         let hosts = self.egress.iter().filter_map(|allow| allow.ca.as_ref());
         let own = self.own_places().filter_map(|place| place.ca.as_ref());
-        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()).chain(own) {
+        let sources = self.secrets.iter().filter_map(|secret| match &secret.source {
+            Source::Fetch(fetch) => fetch.place.ca.as_ref(),
+            _ => None,
+        });
+        for ca in hosts.chain(dns).chain(self.model.ca.as_ref()).chain(own).chain(sources) {
             if !cas.iter().any(|(path, _)| *path == ca.path) {
                 cas.push((ca.path.clone(), ca.pem.clone()));
             }

@@ -199,7 +199,7 @@ impl Means {
             let from = self.config.source_of(name.as_str());
             let hint = match from {
                 Source::Store | Source::Usual => told(creel_secrets::Error::NotStored { name: name.clone() }),
-                Source::File(_) | Source::Command(_) => {
+                Source::File(_) | Source::Command(_) | Source::Fetch(_) => {
                     format!("the value of `{name}` comes from a {}: the next `creel up` asks it", from.word())
                 }
             };

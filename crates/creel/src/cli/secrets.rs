@@ -1,7 +1,7 @@
 //! Where secrets come from.
 //!
 //! Owns the search for the value of each secret that the configuration names: the environment, a file named there, the
-//! credentials of systemd, the secrets that Docker and Kubernetes mount, a command's output, the store. It never shows a value, and keeps none: what it
+//! credentials of systemd, the secrets that Docker and Kubernetes mount, a command's output, a place that is asked over HTTP, the store. It never shows a value, and keeps none: what it
 //! found goes to the guard alone. `creel up` and `creel jail` call it.
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use creel_secrets::{Keyring, Secret, SecretName, Store};
 use zeroize::Zeroizing;
 
+use super::fetch::fetched;
 use crate::config::{Config, Source};
 use crate::safe::Safe;
 
@@ -64,6 +65,7 @@ fn handover(wanted: &BTreeMap<&str, &Source>, places: &Places<'_>) -> Result<Zer
             Source::Usual => find(&name, places)?,
             Source::File(path) => Some(read(&name, path)?),
             Source::Command(words) => Some(printed(&name, words)?),
+            Source::Fetch(fetch) => Some(fetched(&name, fetch)?),
             Source::Store => None,
         };
         if let Some(value) = value {

@@ -14,6 +14,7 @@ mod model;
 mod operator;
 mod profiles;
 mod secrets;
+mod sources;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -65,6 +66,7 @@ pub(super) fn check(
         limits,
         egress,
         secret,
+        source,
         dns,
         model,
         tools,
@@ -88,7 +90,8 @@ pub(super) fn check(
     let tenant = checker.tenant(tenant);
     let limits = checker.limits(limits);
     let (egress, origins) = checker.egress(egress);
-    let secrets = checker.secrets(secret, &egress);
+    let sources = checker.sources(source);
+    let secrets = checker.secrets(secret, &sources, &egress);
     let dns = checker.dns(dns);
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);

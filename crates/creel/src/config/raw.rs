@@ -5,8 +5,10 @@
 
 use super::canaries::RawCanaries;
 use super::kept::DESTROYS;
+use super::secrets::RawSecret;
 use super::settings::{Legal, section};
 use super::size::{Placed, Size};
+use super::sources::RawSource;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -24,6 +26,8 @@ section! {
         egress: RawEgress = RawEgress::default(), Legal::Table(&RawEgress::SECTION), why "";
         /// Credentials that the agent uses and never holds.
         secret: Vec<Placed<RawSecret>> = Vec::new(), Legal::Tables(&RawSecret::SECTION), why "";
+        /// Where values of secrets are asked for.
+        source: Vec<Placed<RawSource>> = Vec::new(), Legal::Tables(&RawSource::SECTION), why "";
         /// Who resolves the names that are approved.
         dns: RawDns = RawDns::default(), Legal::Table(&RawDns::SECTION), why "";
         /// Which model the agent gets.
@@ -199,67 +203,6 @@ section! {
         /// A person decides about each request (`creel approvals`).
         ask: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "an entry is your yes";
-    }
-}
-
-section! {
-    /// A credential that the agent uses and never holds. In the jail stands a placeholder of the same form, one a skill, which
-    /// Creel exchanges for the value in this one place of requests to this one host, over TLS; anywhere else it is refused, and
-    /// the value is taken out of answers. A second entry with the same `name` adds a place, or another skill. The host needs an
-    /// `[[egress.allow]]` entry, too; any other credential is refused there.
-    RawSecret "secret" {
-        /// Its name, in records and for `creel secret`.
-        name: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
-            why "a secret without a name could not be told from others", example "\"CRM_TOKEN\"";
-        /// The skill that gets the placeholder, by OpenClaw's name of it. It labels uses and keeps honest skills apart; in one jail
-        /// it is no wall. Without this: the agent as a whole.
-        skill: Option<Placed<String>> = None, Legal::Text("1 to 64 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
-            why "not every use is a skill's", example "\"crm\"";
-        /// The environment variable that holds the placeholder in the jail. Without this: the secret's name. With `slot = "aws …"` the
-        /// beginning of two, `AWS` without this: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
-        variable: Option<Placed<String>> = None, Legal::Text("a name of letters, digits and `_`"),
-            why "programs look where they always did", example "\"CRM_API_KEY\"";
-        /// The host that it goes to: one exact name.
-        host: Option<Placed<String>> = None, Legal::Text("a host name"),
-            why "a secret that may go anywhere is none", example "\"api.example.com\"";
-        /// The TCP ports.
-        ports: Placed<Vec<Placed<u16>>> = Placed::unset(vec![Placed::unset(443)]), Legal::Ports,
-            why "it goes over TLS alone";
-        /// The HTTP methods. Without this: all that the host's entries allow.
-        methods: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an HTTP method in capitals"),
-            why "the host's entries say what may be done there", example "[\"GET\"]";
-        /// The paths, as in `[[egress.allow]]`. Leave out what shows again what it was sent. Without this: all that the host's
-        /// entries allow.
-        paths: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a path that starts with `/`"),
-            why "the host's entries say what may be done there", example "[\"/v1/**\"]";
-        /// The one place in a request: `bearer` (in `Authorization`), `basic USER` (likewise, the secret is the password),
-        /// `header NAME` (its whole value), `path *` (a segment, with letters around it: `path bot*`), `query NAME`,
-        /// `json /MEMBER/MEMBER` (a text of a JSON body), `form NAME` (a field of a URL-encoded one), `message /MEMBER/MEMBER` (a
-        /// text of a JSON message over a WebSocket that the agent opened to this host, up to 64 KiB) or `login USER` (the password
-        /// or OAuth token of this user at a host of `mode` `smtp` or `imap`: PLAIN, LOGIN, XOAUTH2, OAUTHBEARER; nobody else signs in
-        /// there) or `aws REGION SERVICE` (requests to AWS are signed anew with it; its value is `KEY_ID:SECRET_KEY`, perhaps with
-        /// `:SESSION_TOKEN`).
-        slot: Placed<String> = Placed::unset("bearer".to_owned()), Legal::Text("one of these forms"),
-            why "what most interfaces take";
-        /// The file that holds the value, for root alone to read. Without this, `command` and `store`: the environment of `creel
-        /// up` (`NAME`, or the path of a file in `NAME_FILE`), the credentials of systemd, `/run/secrets`, and last the store.
-        file: Option<Placed<String>> = None, Legal::Text("an absolute path"),
-            why "secrets are handed over in the usual places", example "\"/etc/creel/crm-token\"";
-        /// The command whose output, one line, is the value: a program by its absolute path, and its arguments. `creel up` runs it.
-        command: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
-            why "secrets are handed over in the usual places", example "[\"/usr/bin/pass\", \"crm/token\"]";
-        /// The value is in Creel's own sealed store: `creel secret put NAME`.
-        store: Placed<bool> = Placed::unset(false), Legal::Flag,
-            why "secrets are handed over in the usual places";
-        /// The command whose output is a new value, one line; `creel secret rotate NAME` runs it. For secrets of the store.
-        rotate_with: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
-            why "only you know who makes a new one", example "[\"/etc/creel/new-crm-token\"]";
-        /// How old a value may become. Then Creel exchanges it, by `rotate_with` or by asking `file` or `command` again; else it is overdue.
-        rotate_every: Option<Placed<String>> = None, Legal::Text("a time such as `12h` or `30d`, at most `365d`"),
-            why "how long a value may live is the issuer's to say", example "\"30d\"";
-        /// How long a value that was exchanged is still taken out of answers and stopped where it would leave.
-        overlap: Placed<String> = Placed::unset("1h".to_owned()), Legal::Text("a time such as `30s`, `15m`, `1h` or `30d`, at most `365d`"),
-            why "what is under way with the old one ends within it";
     }
 }
 

@@ -7,8 +7,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::raw::{RawAlert, RawAllow, RawConfig, RawExport, RawSecret};
+use super::raw::{RawAlert, RawAllow, RawConfig, RawExport};
+use super::secrets::RawSecret;
 use super::settings::{Legal, Section, Setting};
+use super::sources::RawSource;
 
 /// The commented `creel.toml` that `creel init-config` writes: every setting, each with its default.
 #[must_use]
@@ -125,8 +127,13 @@ fn is_section(legal: Legal) -> bool {
 }
 
 /// The sections that may stand any number of times.
-const LISTS: [&str; 4] =
-    [RawAllow::SECTION.path, RawAlert::SECTION.path, RawExport::SECTION.path, RawSecret::SECTION.path];
+const LISTS: [&str; 5] = [
+    RawAllow::SECTION.path,
+    RawAlert::SECTION.path,
+    RawExport::SECTION.path,
+    RawSecret::SECTION.path,
+    RawSource::SECTION.path,
+];
 
 /// All defaults as TOML, those of an egress rule under `egress.allow`.
 fn defaults() -> toml::Table {
@@ -140,6 +147,7 @@ fn defaults() -> toml::Table {
         (RawAlert::SECTION.path, toml::Table::try_from(RawAlert::default())),
         (RawExport::SECTION.path, toml::Table::try_from(RawExport::default())),
         (RawSecret::SECTION.path, toml::Table::try_from(RawSecret::default())),
+        (RawSource::SECTION.path, toml::Table::try_from(RawSource::default())),
     ];
     for (path, defaults) in lists {
         table.insert(path.to_owned(), toml::Value::Table(defaults.unwrap_or_default()));
@@ -185,11 +193,12 @@ fn narrow(schema: &mut Value, section: &'static Section, at: &str) {
             }
         }
     }
-    let required: [(&str, &[&str]); 4] = [
+    let required: [(&str, &[&str]); 5] = [
         (RawAllow::SECTION.path, &["host"]),
         (RawAlert::SECTION.path, &["url"]),
         (RawExport::SECTION.path, &["url"]),
         (RawSecret::SECTION.path, &["name", "host"]),
+        (RawSource::SECTION.path, &["name", "url"]),
     ];
     if let Some((_, keys)) = required.iter().find(|(path, _)| *path == section.path)
         && let Some(Value::Object(rule)) = schema.pointer_mut(at)

@@ -433,9 +433,9 @@ fn the_sample_is_the_defaults() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
         .filter(|line| {
-            !["script =", "name = \"dns", "ca = \"dns", "client_", "command =", "rotate_with ="]
-                .iter()
-                .any(|start| line.starts_with(start))
+            let apart = ["script =", "name = \"dns", "ca = \"dns", "client_", "command =", "rotate_with ="];
+            let apart = apart.into_iter().chain(["source =", "at =", "ca = \"vault"]);
+            !apart.into_iter().any(|start| line.starts_with(start))
         })
         .map(|line| format!("{line}\n"))
         .collect();

@@ -9,19 +9,24 @@ use creel_guard::{HostName, Mode, Slot};
 use creel_policy::{HostPattern, PathGlob, SecretPlace};
 
 use super::{Checker, short};
-use crate::config::raw::RawSecret;
+use crate::config::secrets::RawSecret;
 use crate::config::size::Placed;
-use crate::config::{Allow, Rotation, Secret, Source};
+use crate::config::{Allow, Fetch, Rotation, Secret, Source};
 
 /// Variables that change how programs are run: a placeholder in one of them would break what it touches.
 const RESERVED: [&str; 5] = ["LD_", "NODE_", "OPENCLAW_", "CREEL_", "SSL_"];
 
 impl Checker<'_> {
-    pub(super) fn secrets(&mut self, entries: Vec<Placed<RawSecret>>, egress: &[Allow]) -> Vec<Secret> {
+    pub(super) fn secrets(
+        &mut self,
+        entries: Vec<Placed<RawSecret>>,
+        sources: &[Fetch],
+        egress: &[Allow],
+    ) -> Vec<Secret> {
         let (mut secrets, mut makers): (Vec<Secret>, Vec<_>) = (Vec::new(), Vec::new());
         for entry in entries {
             let span = entry.span.clone();
-            let Some(secret) = self.secret_entry(entry) else { continue };
+            let Some(secret) = self.secret_entry(entry, sources) else { continue };
             let place = &secret.place;
             let name = &place.secret;
             let same = |one: &Secret| (&one.place.secret, &one.place.skill) == (name, &place.skill);
@@ -36,7 +41,7 @@ impl Checker<'_> {
             let said = secrets.iter().find(|one| one.place.secret == *name && one.source != Source::Usual);
             if said.is_some_and(|said| secret.source != Source::Usual && secret.source != said.source) {
                 let what = format!("two entries say in different ways where `{name}` comes from");
-                self.fault(span.clone(), what, "leave `file`, `command` and `store` to one of them");
+                self.fault(span.clone(), what, "leave `file`, `command`, `source` and `store` to one of them");
             }
             let said = secrets.iter().find_map(|one| one.rotation.as_ref().filter(|_| one.place.secret == *name));
             if said.is_some_and(|said| secret.rotation.as_ref().is_some_and(|own| own != said)) {
@@ -99,7 +104,7 @@ impl Checker<'_> {
         }
     }
 
-    fn secret_entry(&mut self, entry: Placed<RawSecret>) -> Option<Secret> {
+    fn secret_entry(&mut self, entry: Placed<RawSecret>, sources: &[Fetch]) -> Option<Secret> {
         let Placed { value: raw, span } = entry;
         let RawSecret {
             name,
@@ -112,12 +117,17 @@ impl Checker<'_> {
             slot,
             file,
             command,
+            source,
+            at,
             store,
             rotate_with,
             rotate_every,
             overlap,
         } = raw;
-        let source = self.source(file, command, &store);
+        let source = match source {
+            Some(asked) => self.asked(sources, &asked, at.as_ref(), file.is_some() || command.is_some() || store.value),
+            None => self.source(file, command, &store, at),
+        };
         let rotation = self.rotation(rotate_with, rotate_every, &overlap);
         let ports = self.ports(&ports.value);
         let methods = methods.map(|methods| self.methods(&methods));
@@ -143,17 +153,19 @@ impl Checker<'_> {
         let own = Placed { value: "AWS".to_owned(), span: name.span.clone() };
         let variable = variable.or_else(|| matches!(slot, Some(Slot::Aws(_))).then_some(own));
         let variable = self.variable(&name, variable);
-        let host = match HostName::parse(&host.value) {
-            Ok(host) => host,
-            Err(_) => {
-                let help = "one exact name, such as `api.example.com`: no `*.`, no port, no address";
-                self.fault(host.span.clone(), format!("`host` can't be `{}`", short(&host.value)), help);
-                return None;
-            }
-        };
+        let host = self.secret_host(&host)?;
         let skill = skill.map(|skill| skill.value);
         let place = SecretPlace { secret: name.value, skill, host, ports, methods, paths, slot: slot? };
         Some(Secret { place, variable, source: source?, rotation })
+    }
+
+    fn secret_host(&mut self, host: &Placed<String>) -> Option<HostName> {
+        let parsed = HostName::parse(&host.value).ok();
+        if parsed.is_none() {
+            let help = "one exact name, such as `api.example.com`: no `*.`, no port, no address";
+            self.fault(host.span.clone(), format!("`host` can't be `{}`", short(&host.value)), help);
+        }
+        parsed
     }
 
     fn slot(&mut self, slot: &Placed<String>, paths: Option<&[PathGlob]>, narrowed: bool) -> Option<Slot> {
@@ -180,7 +192,11 @@ impl Checker<'_> {
         file: Option<Placed<String>>,
         command: Option<Placed<Vec<Placed<String>>>>,
         store: &Placed<bool>,
+        at: Option<Placed<String>>,
     ) -> Option<Source> {
+        if let Some(at) = at {
+            self.fault(at.span, "`at` says nothing without a `source`", "name the `[[source]]`, or take it out");
+        }
         match (file, command, store.value) {
             (None, None, false) => Some(Source::Usual),
             (None, None, true) => Some(Source::Store),
@@ -200,6 +216,22 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// A place that is asked, which nothing may stand beside.
+    fn asked(
+        &mut self,
+        sources: &[Fetch],
+        source: &Placed<String>,
+        at: Option<&Placed<String>>,
+        beside: bool,
+    ) -> Option<Source> {
+        if beside {
+            let what = "`source` and `file`, `command` or `store` can't both say where it comes from";
+            self.fault(source.span.clone(), what, "take one out");
+            return None;
+        }
+        self.fetch(sources, source, at).map(|fetch| Source::Fetch(Box::new(fetch)))
     }
 
     /// A program by its absolute path, and its arguments.
@@ -277,7 +309,7 @@ fn time(text: &str) -> Option<Duration> {
 const DAY: u64 = 86_400;
 
 /// Letters, digits, `_`, `-` and `.`, at most so many.
-fn is_plain(text: &str, most: usize) -> bool {
+pub(super) fn is_plain(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }

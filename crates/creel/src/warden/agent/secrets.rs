@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Agent;
 use crate::clock::{utc, wall_ms};
-use crate::config::Source;
+use crate::config::{Fetch, Source};
 use crate::protocol::SecretStatus;
 use crate::safe::Safe;
 use crate::warden::schedule::Schedule;
@@ -23,6 +23,8 @@ pub(in crate::warden) enum Maker {
     File(std::path::PathBuf),
     /// A program prints it.
     Program(Vec<String>),
+    /// A place says it.
+    Place(Box<Fetch>),
 }
 
 impl Agent {
@@ -31,6 +33,7 @@ impl Agent {
         match self.rules.start.source_of(name.as_str()) {
             Source::File(path) => Some(Maker::File(path.clone())),
             Source::Command(words) => Some(Maker::Program(words.clone())),
+            Source::Fetch(fetch) => Some(Maker::Place(fetch.clone())),
             Source::Usual | Source::Store => self.rules.start.rotation_of(name.as_str()).with.map(Maker::Program),
         }
     }

@@ -1,6 +1,6 @@
 //! The exchange of secrets, as the warden sees to it.
 //!
-//! Owns who asked for one, and the threads that get new values from files and programs: the loop waits for none of them. It
+//! Owns who asked for one, and the threads that get new values from files, programs and places: the loop waits for none of them. It
 //! shows no value. Called by the desk, for people and by the clock.
 
 use std::collections::HashMap;
@@ -160,6 +160,7 @@ impl Way {
             }
             Self::Made(Maker::File(path)) => crate::cli::secrets::read(name, &path)?,
             Self::Made(Maker::Program(words)) => crate::cli::secrets::printed(name, &words)?,
+            Self::Made(Maker::Place(fetch)) => crate::cli::fetch::fetched(name, &fetch)?,
         };
         Ok(Zeroizing::new(text.as_bytes().to_vec()))
     }
