@@ -5,6 +5,7 @@
 //! command line, the warden and the guard read it.
 
 mod alerts;
+mod approvals;
 mod canaries;
 mod check;
 mod choose;
@@ -41,6 +42,7 @@ use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
+pub use self::approvals::Approvals;
 pub use self::canaries::{Canaries, Taken};
 pub use self::exports::{Export, ExportTo};
 pub use self::kept::SnapshotRules;
@@ -277,17 +279,6 @@ pub enum Durability {
     All,
 }
 
-/// How long questions wait for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Approvals {
-    /// How long an act is held.
-    pub wait: Duration,
-    /// How long a question stays open.
-    pub keep: Duration,
-    /// How long a Yes that nobody waits for is worth one act.
-    pub grant: Duration,
-}
-
 /// OpenClaw itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenClaw {
@@ -505,10 +496,10 @@ impl Config {
         &self.openclaw
     }
 
-    /// How long questions wait for a person.
+    /// Who answers questions, and how long they wait.
     #[must_use]
-    pub fn approvals(&self) -> Approvals {
-        self.approvals
+    pub fn approvals(&self) -> &Approvals {
+        &self.approvals
     }
 
     /// When the agent is started anew.

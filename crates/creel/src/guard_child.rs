@@ -24,6 +24,7 @@ use crate::link::{Link, memory_file};
 use crate::memory::{MemoryTask, Place};
 use crate::notary::{Bench, Office, Unsworn};
 use crate::protocol::{FromGuard, Generation, GuardSetup, ToGuard};
+use crate::reception::Reception;
 use crate::snapshot::SnapshotTask;
 
 /// How long a memory audit may take.
@@ -92,8 +93,8 @@ pub(crate) struct GuardKit {
     pub(crate) setup: GuardSetup,
     /// JSON lines of `{name, value}`.
     pub(crate) secrets: zeroize::Zeroizing<Vec<u8>>,
-    /// The tenant's control listener.
-    pub(crate) control: OwnedFd,
+    /// Where people reach it.
+    pub(crate) reception: Reception,
     /// The planted sockets, in their fixed order.
     pub(crate) planted: Vec<OwnedFd>,
     /// Who signs the ledger.
@@ -104,6 +105,19 @@ pub(crate) struct GuardKit {
     pub(crate) authority: String,
     /// The token of the gateway that runs, for the next guard.
     pub(crate) token: Option<String>,
+}
+
+impl GuardKit {
+    /// What is there before the jail is.
+    pub(crate) fn new(
+        setup: GuardSetup,
+        secrets: zeroize::Zeroizing<Vec<u8>>,
+        reception: Reception,
+        bench: Bench,
+        staff: Staff,
+    ) -> Self {
+        Self { setup, secrets, reception, planted: Vec::new(), bench, staff, authority: String::new(), token: None }
+    }
 }
 
 /// A running guard.
@@ -166,7 +180,9 @@ impl Preparing {
         set_socket_timeout(ours.as_fd(), Timeout::Send, Some(PATIENCE))?;
         let setup = memory_file("creel-setup", &serde_json::to_vec(&kit.setup)?)?;
         let secrets = memory_file("creel-secrets", &kit.secrets)?;
-        ours.send(&serde_json::to_vec(&ToGuard::Prepare)?, &[setup.as_fd(), secrets.as_fd(), kit.control.as_fd()])?;
+        let (along, sockets) = kit.reception.along();
+        let fds: Vec<_> = [setup.as_fd(), secrets.as_fd()].into_iter().chain(sockets).collect();
+        ours.send(&serde_json::to_vec(&ToGuard::Prepare { along })?, &fds)?;
         let (link, bench) = (Arc::new(ours), kit.bench.clone());
         let (tell_authority, authority) = oneshot::channel();
         let (tell_sealed, sealed) = oneshot::channel();

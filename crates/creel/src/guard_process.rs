@@ -37,8 +37,9 @@ use creel_ledger::{FileLedger, Notaries, OpenOptions};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Durability, Live};
-use crate::link::{Link, Listener, read_memory_file};
+use crate::link::{Link, read_memory_file};
 use crate::protocol::{FromGuard, GuardSetup, ToGuard};
+use crate::reception::Reception;
 
 pub(crate) use approvals::{Effect, Open};
 pub(crate) use control::person;
@@ -52,7 +53,7 @@ struct Handed {
     link: Seq,
     setup: GuardSetup,
     secrets: Zeroizing<Vec<u8>>,
-    control: OwnedFd,
+    reception: Reception,
 }
 
 /// `creel guard`, hidden.
@@ -81,13 +82,13 @@ pub(crate) fn main() -> ExitCode {
 /// Reads the first message from the link, which was put at the agreed descriptor.
 fn take() -> io::Result<Handed> {
     let link = Seq::from_fd(creel_jail_sys::process::inherited(creel_jail_sys::process::LINK_FD)?)?;
-    let (ToGuard::Prepare, fds) = hear(&link)? else { return Err(out_of_turn()) };
+    let (ToGuard::Prepare { along }, fds) = hear(&link)? else { return Err(out_of_turn()) };
     let mut fds = fds.into_iter();
     let mut next = || fds.next().ok_or_else(|| io::Error::other("a descriptor is missing"));
     let setup = serde_json::from_slice(&read_memory_file(next()?, LONGEST_SETUP)?)?;
     let secrets = Zeroizing::new(read_memory_file(next()?, LONGEST_SETUP)?);
-    let control = next()?;
-    Ok(Handed { link, setup, secrets, control })
+    let reception = Reception::take(along, fds)?;
+    Ok(Handed { link, setup, secrets, reception })
 }
 
 /// The next message, waited for without a runtime.
@@ -119,7 +120,7 @@ fn planted(link: &Seq) -> io::Result<Vec<OwnedFd>> {
 }
 
 fn run(handed: Handed) -> Result<(), String> {
-    let Handed { link, setup, secrets, control } = handed;
+    let Handed { link, setup, secrets, reception } = handed;
     if rustix::process::geteuid().is_root() {
         // Only root may: with it gone, no program that the guard could ever start gains a capability.
         let closed = creel_jail_sys::caps::close_bounding_set();
@@ -145,7 +146,7 @@ fn run(handed: Handed) -> Result<(), String> {
     let ledger = FileLedger::open_signed(&setup.ledger, &setup.tenant, OpenOptions::default(), notaries)
         .map_err(|error| format!("the ledger can't be opened: {error}"))?;
     let ledger = Arc::new(ledger);
-    let hands = Hands { secrets, control, ca, ledger: Arc::clone(&ledger) };
+    let hands = Hands { secrets, reception, ca, ledger: Arc::clone(&ledger) };
     let ended = runtime.block_on(serve(link, &setup, start, hands));
     // Whatever was still under way is abandoned, and the ledger writes that down before it closes.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -156,7 +157,7 @@ fn run(handed: Handed) -> Result<(), String> {
 /// What the doors are opened with.
 struct Hands {
     secrets: Zeroizing<Vec<u8>>,
-    control: OwnedFd,
+    reception: Reception,
     ca: Ca,
     ledger: Arc<FileLedger>,
 }
@@ -166,13 +167,13 @@ const ROOTS: [&str; 3] = ["/etc/ssl", "/usr/share/ca-certificates", "/usr/local/
 
 #[expect(clippy::too_many_lines, reason = "what a guard starts, in the one order in which it may")]
 async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Result<(), String> {
-    let Hands { secrets, control, ca, ledger } = hands;
+    let Hands { secrets, reception, ca, ledger } = hands;
     let config = match &setup.rules.sheet {
         Some(sheet) => desk::in_force(&start, sheet)?,
         None => start.clone(),
     };
     let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
-    let approvals = approvals::Approvals::open(&setup.home, config.approvals())
+    let approvals = approvals::Approvals::open(&setup.home, config.approvals().clone())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let secrets = secrets::Secrets::new(secrets, setup)?;
     let broker = Arc::clone(&secrets.broker);
@@ -194,7 +195,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         config.durability() == Durability::All,
     )
     .with_keeper(Arc::new(snapshots::Careful(Arc::clone(&snapshots))));
-    let listener = Listener::new(control).map_err(|error| format!("the control socket can't be watched: {error}"))?;
+    let listeners = control::Listeners::new(reception, &config.approvals().people)?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();
@@ -234,7 +235,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         exports,
     };
     tell(&talk);
-    let talk = tokio::spawn(control::serve(listener, talk));
+    let talk = tokio::spawn(control::serve(listeners, talk));
     let ended = Arc::clone(&desk).serve().await.map_err(|error| format!("the link to the warden broke: {error}"));
     schedule.abort();
     ebb(&desk, &trigger, &acts).await;

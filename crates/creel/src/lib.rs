@@ -31,6 +31,7 @@ mod private_file;
 mod probe;
 mod protocol;
 pub mod provider;
+mod reception;
 mod run;
 mod safe;
 mod seat;

@@ -123,11 +123,11 @@ impl Listener {
     }
 }
 
-/// Binds a message socket at `path`, mode 0600, replacing a stale one.
+/// Binds a message socket at `path`, with this mode, replacing a stale one.
 ///
 /// # Errors
 /// When the folder can't be written or the path is too long for a Unix socket (107 bytes, unix(7)).
-pub(crate) fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
+pub(crate) fn bind(path: &std::path::Path, mode: u32) -> io::Result<OwnedFd> {
     match std::fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -135,7 +135,7 @@ pub(crate) fn bind(path: &std::path::Path) -> io::Result<OwnedFd> {
     }
     let fd = open_socket()?;
     rustix::net::bind(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     rustix::net::listen(&fd, 64)?;
     Ok(fd)
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::FilesTask;
 use crate::guard_process::{Effect, Open};
 use crate::memory::{MemoryTask, Place};
+use crate::reception::Along;
 use crate::snapshot::SnapshotTask;
 
 pub(crate) use status::{
@@ -169,8 +170,12 @@ pub(crate) struct Reloaded {
 #[serde(tag = "tell", rename_all = "kebab-case")]
 pub(crate) enum ToGuard {
     /// The first message: get ready. Descriptors: the configuration (a memory file holding a JSON [`GuardSetup`]), the secrets
-    /// (a memory file of JSON lines of `{name, value}`, old values with `until_ms`), the control listener. Answered by `Prepared`.
-    Prepare,
+    /// (a memory file of JSON lines of `{name, value}`, old values with `until_ms`), where people reach it. Answered by `Prepared`.
+    Prepare {
+        /// Which sockets those are.
+        #[serde(default)]
+        along: Along,
+    },
     /// The second: open the ledger. Descriptors: the links to signer and witness.
     Seal {
         /// Who signs the ledger.
@@ -472,7 +477,12 @@ pub(crate) enum FromControl {
     /// A question is open.
     Question {
         /// Which.
-        open: Open,
+        open: Box<Open>,
+    },
+    /// Some acts are refused unasked.
+    TooMany {
+        /// Which and why. It holds the agent's text: escape it.
+        why: String,
     },
     /// These were all.
     Done,

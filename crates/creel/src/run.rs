@@ -30,6 +30,7 @@ use crate::placeholders::Shelf;
 use crate::porter_child::PorterChild;
 use crate::protocol::{Files, Generation, GuardSetup};
 use crate::provider::Provider;
+use crate::reception::Reception;
 use crate::seat::Seat;
 use crate::sentry_child::SentryChild;
 use crate::site::{Site, TenantSite};
@@ -80,7 +81,7 @@ pub(crate) struct Order<'a> {
     pub(crate) secrets: Zeroizing<Vec<u8>>,
     /// What stands in the jail for them.
     pub(crate) placeholders: Shelf,
-    pub(crate) control: OwnedFd,
+    pub(crate) reception: Reception,
     pub(crate) disk: Disk,
     pub(crate) engine: Engine,
     pub(crate) runtime: Option<PathBuf>,
@@ -95,14 +96,14 @@ pub(crate) struct Order<'a> {
 struct Hands {
     alive: Held,
     secrets: Zeroizing<Vec<u8>>,
-    control: OwnedFd,
+    reception: Reception,
     seat: Seat,
 }
 
 impl Order<'_> {
     /// The jail's plan.
     fn plan(self, exe: PathBuf) -> Result<(Plan, Hands), Failure> {
-        let Self { tenant, alive, site, seat, config, rules: _, provider: _, secrets, control, .. } = self;
+        let Self { tenant, alive, site, seat, config, rules: _, provider: _, secrets, reception, .. } = self;
         let Self { disk, engine, runtime, binds, files, secrets_socket, inner_wall, degraded, .. } = self;
         let plan = Plan {
             name: site.jail_name(tenant.as_str()).map_err(Failure::host)?,
@@ -119,7 +120,7 @@ impl Order<'_> {
             degraded,
             hostname: "creel".to_owned(),
         };
-        Ok((plan, Hands { alive, secrets, control, seat }))
+        Ok((plan, Hands { alive, secrets, reception, seat }))
     }
 }
 
@@ -221,9 +222,8 @@ pub(crate) async fn start(order: Order<'_>, number: u64, wishes: Wishes) -> Resu
     let protected = if setup.fleeting { Vec::new() } else { order.config.files().protected.clone() };
     let (plan, hands) = order.plan(exe.clone())?;
     let staff = Staff::create(&plan.name, plan.limits.cpus)?;
-    let Hands { alive, secrets, control, seat } = hands;
-    let mut kit =
-        GuardKit { setup, secrets, control, planted: Vec::new(), bench, staff, authority: String::new(), token: None };
+    let Hands { alive, secrets, reception, seat } = hands;
+    let mut kit = GuardKit::new(setup, secrets, reception, bench, staff);
     // Side by side: the jail is built while the guard gets small, makes or reads the authority, for which the jail waits, and
     // opens the ledger.
     let mut preparing = Preparing::start(&exe, &kit).map_err(Failure::host)?;

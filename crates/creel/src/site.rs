@@ -59,6 +59,17 @@ impl Site {
         self.run().join(format!("{tenant}.sock"))
     }
 
+    /// The socket of those who may answer a tenant's questions, served by its guard.
+    #[must_use]
+    pub(crate) fn people_socket(&self, tenant: &str) -> PathBuf {
+        self.people().join(format!("{tenant}.sock"))
+    }
+
+    /// What others than the owner may reach.
+    fn people(&self) -> PathBuf {
+        self.root.join("ask")
+    }
+
     /// The warden's log.
     #[must_use]
     pub(crate) fn warden_log(&self) -> PathBuf {
@@ -110,7 +121,8 @@ impl Site {
             std::fs::create_dir_all(parent)?;
         }
         let owner = owner();
-        for (dir, mode) in [(self.root.clone(), 0o711), (self.run(), 0o700), (self.tenants(), 0o711)] {
+        let open = [self.root.clone(), self.tenants(), self.people()].map(|dir| (dir, 0o711));
+        for (dir, mode) in open.into_iter().chain([(self.run(), 0o700)]) {
             make_dir(&dir, mode, owner)?;
         }
         if owner != 0 {

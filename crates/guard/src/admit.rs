@@ -96,7 +96,7 @@ impl Guard {
         }
         let judgement = self.keep(&action, &facts, self.decide(&action, &facts)).await;
         let answer = match &judgement.verdict {
-            Verdict::Ask(question) => Some(self.ask(&action, question).await),
+            Verdict::Ask(question) => Some(self.ask(&action, &facts, question).await),
             Verdict::Allow(_) | Verdict::Deny(_) => None,
         };
         let release = settle_verdict(&judgement, answer.as_ref());
@@ -165,8 +165,8 @@ impl Guard {
         Judgement { verdict: Verdict::Deny(refusal), rule, why, generation: judgement.generation }
     }
 
-    async fn ask(&self, action: &Action, question: &crate::Question) -> Answer {
-        self.within(ASKER_PATIENCE, || self.asker.ask(action, question)).await.unwrap_or_else(|| Answer {
+    async fn ask(&self, action: &Action, facts: &Facts, question: &crate::Question) -> Answer {
+        self.within(ASKER_PATIENCE, || self.asker.ask(action, facts, question)).await.unwrap_or_else(|| Answer {
             yes: false,
             rule: RuleId::new("approval/silence"),
             by: "nobody answered in time".to_owned(),

@@ -44,4 +44,4 @@ pub use turns::Turn;
 pub use urlencoded::{form_decoded, pairs as urlencoded_pairs};
 
 pub use slot::{Inject, Slot};
-pub use verdict::{Judgement, Obligations, Question, RuleId, Verdict};
+pub use verdict::{Judgement, Obligations, Persons, Question, RuleId, Verdict};

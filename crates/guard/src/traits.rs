@@ -60,8 +60,8 @@ impl std::error::Error for LedgerClosed {}
 
 /// Puts a question to a person and waits for the answer. Silence is No.
 pub trait Asker: Send + Sync {
-    /// Asks.
-    fn ask<'a>(&'a self, action: &'a Action, question: &'a Question) -> BoxFuture<'a, Answer>;
+    /// Asks; the facts are those that the question came of.
+    fn ask<'a>(&'a self, action: &'a Action, facts: &'a Facts, question: &'a Question) -> BoxFuture<'a, Answer>;
 }
 
 /// The answer to a question.
@@ -80,7 +80,7 @@ pub struct Answer {
 pub struct NoOneToAsk;
 
 impl Asker for NoOneToAsk {
-    fn ask<'a>(&'a self, _action: &'a Action, _question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn ask<'a>(&'a self, _action: &'a Action, _facts: &'a Facts, _question: &'a Question) -> BoxFuture<'a, Answer> {
         let answer = Answer {
             yes: false,
             rule: RuleId::new("approval/no-one-to-ask"),

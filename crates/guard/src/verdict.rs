@@ -110,4 +110,33 @@ pub struct Question {
     pub text: String,
     /// What must be done if the answer is Yes.
     pub obligations: Obligations,
+    /// How many people must say Yes; one No is a No.
+    #[serde(default, skip_serializing_if = "Persons::is_one")]
+    pub persons: Persons,
+}
+
+impl Question {
+    /// A question that one person answers.
+    #[must_use]
+    pub fn new(text: String, obligations: Obligations) -> Self {
+        Self { text, obligations, persons: Persons::One }
+    }
+}
+
+/// How many people must say Yes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Persons {
+    /// Whoever answers first.
+    #[default]
+    One,
+    /// Two different ones.
+    Two,
+}
+
+impl Persons {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_one(&self) -> bool {
+        *self == Self::One
+    }
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub protect: Protect,
     /// The operator's own rules.
     pub operator: Operator,
+    /// The rules whose questions two people must answer, by id.
+    pub two_persons: Vec<String>,
     /// The host's own addresses: closed like a private range, unless pinned by a rule.
     pub own_addresses: Vec<IpAddr>,
 }

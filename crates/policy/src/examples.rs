@@ -268,6 +268,7 @@ pub fn policy() -> Result<Policy, String> {
             ask: vec![CommandPattern::parse("npm publish")?],
             allow: Some(vec![PathGlob::parse("/usr/**")?, PathGlob::parse("/workspace/**")?]),
         },
+        two_persons: Vec::new(),
         operator: Operator::default(),
         own_addresses: vec![IpAddr::from([93, 184, 215, 99])],
     }))

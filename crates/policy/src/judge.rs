@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use creel_guard::{Action, Facts, Judge, Judgement, Needs, RateKey, Refusal, RuleId, Target, Verdict};
+use creel_guard::{Action, Facts, Judge, Judgement, Needs, Persons, RateKey, Refusal, RuleId, Target, Verdict};
 
 use crate::config::{Config, EgressAllow, ModelProvider};
 use crate::hosts::HostTable;
@@ -65,6 +65,16 @@ impl Policy {
         self.config.model.providers.iter().find(|provider| provider.name == name)
     }
 
+    /// Has two people asked where the operator wants that of the rule that asks.
+    fn by_how_many(&self, mut judgement: Judgement) -> Judgement {
+        if let Verdict::Ask(question) = &mut judgement.verdict
+            && self.config.two_persons.iter().any(|rule| rule == judgement.rule.as_str())
+        {
+            question.persons = Persons::Two;
+        }
+        judgement
+    }
+
     fn judgement(&self, rule: &Rule, finding: Finding) -> Judgement {
         let id = RuleId::new(rule.doc.id);
         let (verdict, why) = match finding {
@@ -104,7 +114,7 @@ impl Judge for Policy {
             let last = (door.otherwise.judge)(action, facts, self);
             (door.otherwise, last.unwrap_or_else(|| Finding::deny("no rule has anything to say")))
         });
-        self.config.operator.judge(action, facts, self.judgement(rule, finding))
+        self.by_how_many(self.config.operator.judge(action, facts, self.judgement(rule, finding)))
     }
 
     fn needs(&self, action: &Action) -> Needs {

@@ -8,13 +8,14 @@ mod index;
 mod permit;
 mod request;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Effect, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
-use creel_guard::{Action, Facts, Judgement, Question, Refusal, RuleId, Verdict};
+use creel_guard::{Action, Facts, Judgement, Persons, Question, Refusal, RuleId, Verdict};
 
 use index::Index;
 pub use permit::permit;
@@ -48,6 +49,8 @@ pub struct Rule {
     pub id: String,
     /// `deny`, `ask`, or `allow` for one that lifts a question.
     pub verdict: &'static str,
+    /// How many people must say Yes, where it asks.
+    pub persons: Persons,
     /// Its `@why`, if it has one.
     pub why: Option<String>,
     /// The file that it stands in.
@@ -129,8 +132,10 @@ impl Operator {
             }
             spoke.extend(answer.diagnostics().reason().filter_map(|id| self.0.of.get(id.as_ref() as &str)));
         }
-        // A refusal counts before a question, and both before what lifts one. Where nobody spoke the shipped rules have.
-        let rank = |rule: &Rule| ["deny", "ask", "allow"].iter().position(|word| *word == rule.verdict);
+        // A refusal counts before a question, and both before what lifts one; of questions that to two people comes first.
+        // Where nobody spoke the shipped rules have.
+        let verdict = |rule: &Rule| ["deny", "ask", "allow"].iter().position(|word| *word == rule.verdict);
+        let rank = |rule: &Rule| (verdict(rule), Reverse(rule.persons));
         spoke.sort_by(|one, other| (rank(one), &one.id).cmp(&(rank(other), &other.id)));
         match spoke.first() {
             Some(rule) if rule.verdict == "allow" => lift(shipped, rule),
@@ -188,9 +193,10 @@ fn rule_of(policy: &cedar_policy::Policy, file: &str) -> Result<Rule, String> {
     if id.is_empty() || id.len() > 63 || !id.chars().all(legal) {
         return Err(format!("`{}` is no name: use 1 to 63 of `a-z`, `0-9` and `-`", id.escape_debug()));
     }
-    let strange = policy.annotations().find(|(name, _)| !["id", "verdict", "why"].contains(name));
+    let strange = policy.annotations().find(|(name, _)| !["id", "verdict", "persons", "why"].contains(name));
     if let Some((name, _)) = strange {
-        return Err(format!("`{id}`: there is no annotation `@{name}`; `@id`, `@verdict` and `@why` are known"));
+        let known = "`@id`, `@verdict`, `@persons` and `@why` are known";
+        return Err(format!("`{id}`: there is no annotation `@{name}`; {known}"));
     }
     let verdict = match (policy.effect(), policy.annotation("verdict")) {
         (Effect::Permit, None | Some("allow")) => "allow",
@@ -204,7 +210,21 @@ fn rule_of(policy: &cedar_policy::Policy, file: &str) -> Result<Rule, String> {
             ));
         }
     };
-    Ok(Rule { id: id.to_owned(), verdict, why: policy.annotation("why").map(str::to_owned), file: file.to_owned() })
+    let persons = match policy.annotation("persons") {
+        None | Some("one") => Persons::One,
+        Some("two") if verdict == "ask" => Persons::Two,
+        Some("two") => return Err(format!("`{id}`: `@persons(\"two\")` goes with `@verdict(\"ask\")` alone")),
+        Some(other) => {
+            return Err(format!("`{id}`: `@persons(\"{}\")` is neither `one` nor `two`", other.escape_debug()));
+        }
+    };
+    Ok(Rule {
+        id: id.to_owned(),
+        verdict,
+        persons,
+        why: policy.annotation("why").map(str::to_owned),
+        file: file.to_owned(),
+    })
 }
 
 /// A name in another script than Latin is no fault.
@@ -252,7 +272,7 @@ fn why(rule: &Rule) -> String {
 
 fn lift(shipped: Judgement, rule: &Rule) -> Judgement {
     match shipped.verdict {
-        Verdict::Ask(Question { text: _, obligations }) => Judgement {
+        Verdict::Ask(Question { text: _, obligations, persons: _ }) => Judgement {
             verdict: Verdict::Allow(obligations),
             rule: id(rule),
             why: format!("{} allows what `{}` would have asked about", why(rule), shipped.rule),
@@ -272,13 +292,18 @@ fn ask(action: &Action, shipped: Judgement, rule: &Rule) -> Judgement {
                 crate::rule::shown(&action.deed.target())
             );
             Judgement {
-                verdict: Verdict::Ask(Question { text, obligations }),
+                verdict: Verdict::Ask(Question { text, obligations, persons: rule.persons }),
                 rule: id(rule),
                 why: reason,
                 generation: shipped.generation,
             }
         }
-        verdict => Judgement { verdict, ..shipped },
+        // Whoever asked already asks as many as this rule wants.
+        Verdict::Ask(question) => {
+            let persons = question.persons.max(rule.persons);
+            Judgement { verdict: Verdict::Ask(Question { persons, ..question }), ..shipped }
+        }
+        verdict @ Verdict::Deny(_) => Judgement { verdict, ..shipped },
     }
 }
 

@@ -21,6 +21,14 @@ pub struct RuleDoc {
     pub examples: &'static [(&'static str, &'static str)],
 }
 
+impl RuleDoc {
+    /// Whether it has people asked about anything: then one of its examples shows it.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.examples.iter().any(|(_, answer)| answer.strip_prefix("ask ") == Some(self.id))
+    }
+}
+
 /// A rule: one file, one function, one id.
 pub(crate) struct Rule {
     pub(crate) doc: RuleDoc,

@@ -1,5 +1,6 @@
 //! Acts that wait for a person: a Yes lets exactly one through, a No lets none.
 
+use std::os::unix::process::CommandExt;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
@@ -33,12 +34,65 @@ fn asked(creel: &Creel, command: &str, answer: &str) -> (String, Ran) {
     })
 }
 
+/// Users of this host: one may answer, the other may not.
+const ANNA: u32 = 40_001;
+const BEN: u32 = 40_002;
+
+/// The same as root or as another user.
+fn by(creel: &Creel, user: u32, args: &[&str]) -> (i32, String) {
+    let ran = creel.command(args).uid(user).gid(user).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    (ran.status.code().unwrap(), text)
+}
+
+/// The number of the next question that `is` about something.
+fn next(creel: &Creel, is: &str) -> String {
+    for _ in 0..600 {
+        let listed = creel.run(&["approvals", "--json"]).unwrap().out;
+        for line in listed.lines() {
+            let question: Value = serde_json::from_str(line).unwrap();
+            if question["text"].as_str().unwrap().contains(is) {
+                return question["id"].to_string();
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("nobody was asked about {is}")
+}
+
+/// A command that takes two: root's Yes is not enough, nor is root's twice, nor anybody's who is not listed.
+fn two_people(creel: &Creel) {
+    thread::scope(|scope| {
+        let said = scope.spawn(|| creel.run(&["say", "RUN: touch two.txt"]).unwrap());
+        assert_eq!(creel.run(&["approve", &next(creel, "The model wants")]).unwrap().code, 0);
+        let id = next(creel, "A process wants");
+        let half = creel.run(&["approve", &id]).unwrap();
+        assert!(half.code == 0 && half.out.contains("another person's is needed"), "{half:?}");
+        assert_eq!(creel.run(&["approve", &id]).unwrap().code, 1);
+        let (code, shown) = by(creel, ANNA, &["approvals"]);
+        assert!(code == 0 && shown.contains("two people must say Yes; root has"), "{shown}");
+        let (code, told) = by(creel, BEN, &["approve", &id]);
+        assert!(code == 1 && told.contains("`[approvals] people`"), "{code} {told}");
+        assert_ne!(creel.run(&["ws", "get", "two.txt"]).unwrap().code, 0, "it ran before two said Yes");
+        assert_ne!(by(creel, ANNA, &["say", "RUN: id"]).0, 0, "who may answer may do nothing else");
+        let (code, told) = by(creel, ANNA, &["approve", &id]);
+        assert!(code == 0 && told.contains("goes on"), "{told}");
+        assert_eq!(said.join().unwrap().code, 0);
+    });
+    assert_eq!(creel.run(&["ws", "get", "two.txt"]).unwrap().code, 0);
+    let log = creel.run(&["log", "--json"]).unwrap().out;
+    assert!(log.contains(&format!("root and uid {ANNA} answered question")), "{log}");
+}
+
 #[test]
 fn a_command_waits_for_a_persons_yes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let creel = fresh("approvals").unwrap();
-    let text = "[limits]\ndisk = \"1GiB\"\n[tools]\nask = [\"exec\"]\n";
-    let config = creel.file("creel.toml", text).unwrap().display().to_string();
+    let text = format!(
+        "[limits]\ndisk = \"1GiB\"\n[tools]\nask = [\"exec\"]\n[exec]\nask = [\"touch two.txt\"]\n\
+         [approvals]\npeople = [{ANNA}]\ntwo = [\"exec/ask-command\"]\n"
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
     up(&creel, &config);
     assert_eq!(creel.run(&["approvals"]).unwrap().out.trim(), "no question is open");
 
@@ -50,6 +104,8 @@ fn a_command_waits_for_a_persons_yes() {
     let (_, said) = asked(&creel, "echo yes >asked.txt", "approve");
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(creel.run(&["ws", "get", "asked.txt"]).unwrap().out, "yes\n");
+
+    two_people(&creel);
 
     let log = creel.run(&["log", "--json"]).unwrap().out;
     let rules = ["approval/refused", "approval/by-person", "control/allow-person"];

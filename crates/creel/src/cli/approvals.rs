@@ -3,16 +3,18 @@
 //! Owns the commands' words. The tenant's guard keeps the questions and records the answers; what stands in a question was
 //! written by the agent and is escaped.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use creel_guard::Persons;
 use serde_json::json;
 
 use crate::cli::{FINDING, Where, ask, out};
 use crate::clock::utc;
 use crate::escape;
 use crate::guard_process::{Effect, Open};
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::protocol::{FromControl, ToControl};
 
 /// Show the questions that wait for a person.
@@ -53,7 +55,19 @@ struct Whose {
 
 impl Whose {
     async fn ask(&self, question: ToControl) -> Result<Link, ExitCode> {
-        let link = ask::connect(&self.place.site(None).control_socket(&self.tenant))?;
+        let site = self.place.site(None);
+        // Who is no operator has a socket of his own.
+        let (control, people) = (site.control_socket(&self.tenant), site.people_socket(&self.tenant));
+        let link = match link::connect(&control) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => match link::connect(&people) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let why = "only root answers questions here; `[approvals] people` lists others who may";
+                    return Err(out::fail(2, why));
+                }
+                reached => reached.map_err(|error| ask::unreached(&people, &error))?,
+            },
+            reached => reached.map_err(|error| ask::unreached(&control, &error))?,
+        };
         link.send(&question, &[]).await.map_err(|_| ask::lost())?;
         Ok(link)
     }
@@ -79,6 +93,10 @@ impl Approvals {
                         }
                         return ExitCode::SUCCESS;
                     }
+                    Ok(Some((FromControl::TooMany { why }, _))) => out::note(escape::for_terminal(&why)),
+                    Ok(Some((FromControl::Failed { why }, _))) => {
+                        return out::fail(FINDING, escape::for_terminal(&why));
+                    }
                     _ => return ask::lost(),
                 }
                 none = false;
@@ -97,7 +115,7 @@ impl Decide {
             };
             match link.recv::<FromControl>().await {
                 Ok(Some((FromControl::Answered { effect }, _))) => {
-                    out::line(done(id, effect));
+                    out::line(done(id, &effect));
                     ExitCode::SUCCESS
                 }
                 Ok(Some((FromControl::Failed { why }, _))) => out::fail(FINDING, escape::for_terminal(&why)),
@@ -113,28 +131,51 @@ impl Decide {
 
 /// A question as people read it.
 pub(crate) fn render(open: &Open) -> String {
-    let Open { id, what, text, until_ms, .. } = open;
-    let (text, until) = (escape::for_terminal(text), utc(*until_ms));
-    format!(
-        "question {id} ({what}), open until {until}:\n  {}\n  creel approve {id} | creel deny {id}",
-        text.replace('\n', "\n  ")
-    )
+    let Open { id, what, until_ms, more, persons, yes, .. } = open;
+    let mut lines = format!("question {id} ({what}), open until {}", utc(*until_ms));
+    let texts: Vec<String> = open.texts().map(|text| escape::for_terminal(text).replace('\n', "\n  ")).collect();
+    match (more.is_empty(), texts.as_slice()) {
+        (true, [text]) => lines.push_str(&format!(":\n  {text}")),
+        _ => {
+            lines.push_str(&format!("; one answer is for all {} acts, each once:", texts.len()));
+            for (at, text) in texts.iter().enumerate() {
+                lines.push_str(&format!("\n  {}. {text}", at + 1));
+            }
+        }
+    }
+    match (persons, yes.as_slice()) {
+        (Persons::One, _) => {}
+        (Persons::Two, []) => lines.push_str("\n  two people must say Yes; nobody has yet"),
+        (Persons::Two, who) => lines.push_str(&format!("\n  two people must say Yes; {} has", who.join(", "))),
+    }
+    format!("{lines}\n  creel approve {id} | creel deny {id}")
 }
 
 fn shown(open: &Open) -> serde_json::Value {
-    let Open { id, what, text, asked_ms, until_ms, .. } = open;
-    json!({ "id": id, "what": what, "text": text, "asked": utc(*asked_ms), "until": utc(*until_ms) })
+    let Open { id, what, text, asked_ms, until_ms, persons, yes, .. } = open;
+    let needed = if *persons == Persons::Two { 2 } else { 1 };
+    let (asked, until, texts) = (utc(*asked_ms), utc(*until_ms), open.texts().collect::<Vec<_>>());
+    json!({ "id": id, "what": what, "text": text, "texts": texts, "asked": asked, "until": until, "needed": needed, "yes": yes })
 }
 
-fn done(id: u64, effect: Effect) -> String {
+fn done(id: u64, effect: &Effect) -> String {
     match effect {
-        Effect::Released => format!("question {id}: Yes; the act that waited goes on"),
-        Effect::Granted(until) => {
-            format!(
-                "question {id}: Yes; nobody waits any more, so the very same act may pass once until {}",
-                utc(until)
-            )
+        Effect::Yes { released: 1, granted: 0, gone: 0, .. } => {
+            format!("question {id}: Yes; the act that waited goes on")
         }
+        Effect::Yes { released: 0, granted: 1, gone: 0, until_ms } => format!(
+            "question {id}: Yes; nobody waits any more, so the very same act may pass once until {}",
+            utc(*until_ms)
+        ),
+        Effect::Yes { released, granted, gone, until_ms } => format!(
+            "question {id}: Yes; acts that waited and go on: {released}; that may pass once until {}: {granted}; \
+             that are gone: {gone}",
+            utc(*until_ms)
+        ),
+        Effect::Half => format!("question {id}: your Yes counts; another person's is needed"),
         Effect::Refused => format!("question {id}: No"),
     }
 }
+
+#[cfg(test)]
+mod tests;

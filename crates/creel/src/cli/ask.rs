@@ -34,18 +34,19 @@ pub(crate) fn block_on_value<T, F: Future<Output = Result<T, ExitCode>>>(work: F
 
 /// Connects to one of Creel's sockets; when nobody is there, says so and gives the exit code.
 pub(crate) fn connect(socket: &Path) -> Result<Link, ExitCode> {
-    link::connect(socket).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            out::fail(2, format_args!("`{}` is root's: run this as root", socket.display()))
-        }
+    link::connect(socket).map_err(|error| unreached(socket, &error))
+}
+
+/// Says why `socket` was not reached, and gives the exit code.
+pub(crate) fn unreached(socket: &Path, error: &std::io::Error) -> ExitCode {
+    let socket = socket.display();
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => out::fail(2, format_args!("`{socket}` is root's: run this as root")),
         _ => out::fail(
             NOT_RUNNING,
-            format_args!(
-                "creel is not running here (`{}` does not answer): start it with `creel up`",
-                socket.display()
-            ),
+            format_args!("creel is not running here (`{socket}` does not answer): start it with `creel up`"),
         ),
-    })
+    }
 }
 
 /// Asks the guard of `tenant` and waits for its one answer.

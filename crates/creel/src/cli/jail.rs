@@ -23,6 +23,7 @@ use crate::guard_child::{GuardWish, Ticket, Wishes};
 use crate::placeholders::Shelf;
 use crate::protocol::Generation;
 use crate::provider::Provider;
+use crate::reception::Reception;
 use crate::run::{self, AGENT, Failure, InitNews, Order, Running};
 use crate::seat::Seat;
 use crate::site::{JAIL_PREFIX, Site};
@@ -157,7 +158,7 @@ impl Jail {
             provider: Provider::scripted(),
             placeholders: Shelf::fresh(config, secrets.as_bytes()).map_err(Failure::host)?,
             secrets: zeroize::Zeroizing::new(secrets.as_bytes().to_vec()),
-            control: crate::link::bind(&site.control_socket(tenant.as_str())).map_err(Failure::host)?,
+            reception: Reception::private(site, tenant.as_str()).map_err(Failure::host)?,
             disk: if self.no_disk_limit || !rustix::process::geteuid().is_root() {
                 Disk::Memory
             } else {

@@ -63,6 +63,7 @@ pub(super) async fn deliver(place: &Where, tenant: &str, message: ToControl) -> 
     let answer = loop {
         match link.recv::<FromControl>().await {
             Ok(Some((FromControl::Question { open }, _))) => out::note(approvals::render(&open)),
+            Ok(Some((FromControl::TooMany { why }, _))) => out::note(escape::for_terminal(&why)),
             answer => break answer,
         }
     };

@@ -4,6 +4,7 @@
 //! of texts and the contradictions. Every section is destructured in full, so that an unused setting does not compile.
 
 mod alerts;
+mod approvals;
 mod conditions;
 mod dns;
 mod egress;
@@ -25,12 +26,10 @@ use creel_guard::{HostName, Target, Tenant};
 use creel_policy::{HighRisk, never};
 
 use super::choose::public_host;
-use super::raw::{
-    RawApprovals, RawConfig, RawLedger, RawLimits, RawMemory, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools,
-};
+use super::raw::{RawConfig, RawLedger, RawLimits, RawMemory, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
 use super::report::Fault;
 use super::size::Placed;
-use super::{Allow, Approvals, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools, Users};
+use super::{Allow, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools, Users};
 use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
@@ -97,6 +96,7 @@ pub(super) fn check(
     checker.provider_hosts(&egress, &model);
     let tools = checker.tools(tools);
     let operator = checker.operator(policy);
+    let approvals = checker.approvals(approvals, &operator);
     let exec = checker.exec(exec);
     let RawLedger { durability } = ledger;
     let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
@@ -120,7 +120,7 @@ pub(super) fn check(
         dns: dns?,
         model,
         tools,
-        approvals: approvals_of(approvals),
+        approvals,
         operator,
         exec,
         durability,
@@ -324,12 +324,6 @@ fn restart_of(restart: RawRestart) -> Restart {
         attempts: attempts.value,
         window: Duration::from_secs(window.value),
     }
-}
-
-fn approvals_of(approvals: RawApprovals) -> Approvals {
-    let RawApprovals { wait, keep, grant } = approvals;
-    let seconds = |value: &super::size::Placed<u64>| Duration::from_secs(value.value);
-    Approvals { wait: seconds(&wait), keep: seconds(&keep), grant: seconds(&grant) }
 }
 
 /// A text of the file as it is shown in a message.

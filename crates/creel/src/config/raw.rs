@@ -3,6 +3,7 @@
 //! Owns `RawConfig`. It knows names and types; whether the values make sense together is `check`'s business.
 //! A new setting is one line here and nothing else: docs, sample, schema and range check follow.
 
+use super::approvals::RawApprovals;
 use super::canaries::RawCanaries;
 use super::kept::DESTROYS;
 use super::secrets::RawSecret;
@@ -34,7 +35,7 @@ section! {
         model: RawModel = RawModel::default(), Legal::Table(&RawModel::SECTION), why "";
         /// Which tools the model may call.
         tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
-        /// How long questions wait for a person.
+        /// Who answers questions, and how long they wait.
         approvals: RawApprovals = RawApprovals::default(), Legal::Table(&RawApprovals::SECTION), why "";
         /// The operator's own rules.
         policy: RawPolicy = RawPolicy::default(), Legal::Table(&RawPolicy::SECTION), why "";
@@ -459,22 +460,6 @@ section! {
 
 /// The largest file that is read: the configuration and each PEM file.
 pub(super) const FILE_LIMIT: u64 = 1024 * KIB;
-
-section! {
-    /// How long questions wait for a person. Silence is No.
-    RawApprovals "approvals" {
-        /// How long an act that is asked about is held, in seconds; 0 refuses it at once and leaves the question open.
-        wait: Placed<u64> = Placed::unset(240), Legal::Count { min: 0, max: 240 },
-            why "OpenClaw was seen to wait 250 s for a model's answer";
-        /// How long a question stays open, in seconds. Once nobody waits for it any more, a Yes allows the very same act
-        /// once.
-        keep: Placed<u64> = Placed::unset(3600), Legal::Count { min: 1, max: 604_800 },
-            why "people are away for an hour";
-        /// How long such a Yes is worth something, in seconds.
-        grant: Placed<u64> = Placed::unset(900), Legal::Count { min: 1, max: 86_400 },
-            why "the agent is told to try again, and does so within minutes or never";
-    }
-}
 
 section! {
     /// Who is told at once when something happens: one section for each place. Every delivery and every failure is in the

@@ -52,7 +52,7 @@ impl Config {
             dns: self.dns.clone(),
             model: self.model.clone(),
             tools,
-            approvals: self.approvals,
+            approvals: self.approvals.clone(),
             operator,
             exec,
             durability: self.durability,

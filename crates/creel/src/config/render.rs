@@ -217,6 +217,7 @@ fn constraints(legal: Legal) -> serde_json::Map<String, Value> {
     let constraints = match legal {
         Legal::Number { min, max } => json!({ "minimum": min, "maximum": max }),
         Legal::Count { min, max } => json!({ "minimum": min, "maximum": max }),
+        Legal::Counts { min, max } => json!({ "items": { "type": "integer", "minimum": min, "maximum": max } }),
         Legal::OneOf(words) => json!({ "enum": words }),
         Legal::Ports => json!({
             "items": { "type": "integer", "minimum": 1, "maximum": 65_535 }, "minItems": 1, "uniqueItems": true

@@ -65,6 +65,13 @@ pub enum Legal {
         /// The most.
         max: u64,
     },
+    /// A list of whole numbers, each between these, both ends included.
+    Counts {
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
     /// A number of bytes, both ends included: `"4GiB"` or a whole number.
     Bytes {
         /// The least.
@@ -90,6 +97,7 @@ impl fmt::Display for Legal {
             Self::Flag => f.write_str("`true` or `false`"),
             Self::Number { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Count { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Counts { min, max } => write!(f, "a list of whole numbers from {min} to {max}"),
             Self::Bytes { min, max } => {
                 write!(f, "`\"{}\"` to `\"{}\"`, or a whole number of bytes", Size(*min), Size(*max))
             }

@@ -106,6 +106,9 @@ fn mismatch(legal: Legal, value: &DeValue<'_>) -> Option<(String, Option<Range<u
         (Legal::Texts(_), DeValue::Array(array)) => {
             first_wrong(array, |entry| matches!(entry, DeValue::String(text) if !text.is_empty()))
         }
+        (Legal::Counts { min, max }, DeValue::Array(array)) => {
+            first_wrong(array, |entry| count(entry).is_some_and(|count| (min..=max).contains(&count)))
+        }
         (Legal::Ports, DeValue::Array(array)) if array.is_empty() => whole(true),
         (Legal::Ports, DeValue::Array(array)) => {
             first_wrong(array, |entry| count(entry).is_some_and(|port| (1..=65_535).contains(&port)))

@@ -39,6 +39,7 @@ impl Config {
             exec: self.exec.clone(),
             protect: self.files.protect,
             operator: self.operator.clone(),
+            two_persons: self.approvals.two.clone(),
             own_addresses,
         }
     }

@@ -10,7 +10,7 @@ mod pile;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use creel_guard::{Actor, Facts, Guard, Obligations, Outcome, Tenant};
+use creel_guard::{Actor, Facts, Guard, Obligations, Outcome, Persons, Tenant};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::approvals::{Approvals, Open};
+use super::approvals::{Approvals, News, Open};
 use super::post::{Means, Post, Sent};
 use super::watch::Quarantine;
 use crate::clock::{now, wall_ms};
@@ -212,16 +212,25 @@ pub(super) async fn of_questions(alerts: Arc<Alerts>, approvals: Arc<Approvals>)
     let mut tell = |open: &Open| {
         if open.id > told {
             told = open.id;
-            let Open { id, what, text, .. } = open;
-            let own =
-                format!("question {id} ({what}); creel approvals shows it, creel approve {id} or creel deny {id}");
-            alerts.raise(Event::Question, own, Some(text.clone()));
+            let Open { id, what, persons, more, .. } = open;
+            let several = if more.is_empty() { String::new() } else { format!(", {} acts", more.len() + 1) };
+            let two = if *persons == Persons::Two { "; it takes two people" } else { "" };
+            let how = format!("creel approvals shows it, creel approve {id} or creel deny {id}");
+            let texts: Vec<&str> = open.texts().collect();
+            alerts.raise(
+                Event::Question,
+                format!("question {id} ({what}{several}); {how}{two}"),
+                Some(texts.join("\n")),
+            );
         }
     };
     approvals.list().iter().for_each(&mut tell);
     loop {
         match news.recv().await {
-            Ok(open) => tell(&open),
+            Ok(News::Question(open)) => tell(&open),
+            Ok(News::TooMany(why)) => {
+                alerts.raise(Event::Question, "some acts are refused unasked: too many questions", Some(why));
+            }
             // Those that are open still are in the list.
             Err(RecvError::Lagged(_)) => approvals.list().iter().for_each(&mut tell),
             Err(RecvError::Closed) => return,

@@ -11,13 +11,13 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use creel_guard::{Action, Answer, Asker, BoxFuture, Question, RuleId};
+use creel_guard::{Action, Answer, Asker, BoxFuture, Facts, Question, RuleId};
 use tokio::sync::{broadcast, oneshot};
 
-use book::{Act, Asked, Book, Terms};
+use book::{Act, Asked, Book, Counted, Entered, Said, Terms};
 pub(crate) use book::{Effect, Open};
 
 use crate::clock::wall_ms as now_ms;
@@ -25,25 +25,43 @@ use crate::config::Approvals as Settings;
 
 /// The book's file below the guard's home.
 const NAME: &str = "approvals.json";
-/// The longest book: 8 questions of 8 KiB at their worst, 512 answers.
+/// The longest book: 8 questions of 8 KiB at their worst, 512 answers, what came up within an hour.
 const LONGEST: u64 = 4 << 20;
 /// News that a slow listener may be behind.
 const NEWS: usize = 32;
+/// How long acts that are alike may join a question that nobody was shown yet.
+const GATHER: Duration = Duration::from_millis(700);
 
 /// The questions of a tenant.
 pub(crate) struct Approvals {
     settings: Settings,
     path: PathBuf,
     inner: Mutex<Inner>,
-    news: broadcast::Sender<Open>,
+    news: broadcast::Sender<News>,
+    own: Weak<Self>,
+}
+
+/// What is new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// A question.
+    Question(Box<Open>),
+    /// Some acts are refused unasked from now on, for this reason. It holds the agent's text: escape it.
+    TooMany(String),
 }
 
 #[derive(Default)]
 struct Inner {
     book: Book,
-    /// Who holds the act of a question, oldest first; a Yes is for one of them.
-    waiting: HashMap<u64, Vec<(u64, oneshot::Sender<Answer>)>>,
+    /// Who holds an act of a question, oldest first; a Yes is for one of those that hold the same.
+    waiting: HashMap<u64, Vec<Waiting>>,
     next: u64,
+}
+
+struct Waiting {
+    ticket: u64,
+    key: String,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Approvals {
@@ -66,17 +84,25 @@ impl Approvals {
             Err(error) => return Err(error),
         };
         let inner = Mutex::new(Inner { book, ..Inner::default() });
-        Ok(Arc::new(Self { settings, path, inner, news: broadcast::channel(NEWS).0 }))
+        let news = broadcast::channel(NEWS).0;
+        Ok(Arc::new_cyclic(|own| Self { settings, path, inner, news, own: own.clone() }))
     }
 
-    /// Each new question from now on.
-    pub(crate) fn news(&self) -> broadcast::Receiver<Open> {
+    /// What is new from now on.
+    pub(crate) fn news(&self) -> broadcast::Receiver<News> {
         self.news.subscribe()
     }
 
-    /// What waits, oldest first.
+    /// What waits, oldest first, for people to see: from here on none of it gets more.
     pub(crate) fn list(&self) -> Vec<Open> {
-        self.lock().book.open(now_ms()).to_vec()
+        let (all, first) = self.lock().book.shown(now_ms());
+        first.into_iter().for_each(|open| self.tell(News::Question(Box::new(open))));
+        all
+    }
+
+    /// The question of this number, as people were shown it.
+    pub(crate) fn find(&self, id: u64) -> Option<Open> {
+        self.lock().book.open(now_ms()).iter().find(|open| open.id == id).cloned()
     }
 
     /// A person's answer.
@@ -86,31 +112,31 @@ impl Approvals {
     pub(crate) fn answer(&self, id: u64, yes: bool, by: &str) -> Result<Effect, String> {
         let mut inner = self.lock();
         let waiting = inner.waiting.entry(id).or_default();
-        waiting.retain(|(_, waits)| !waits.is_closed());
-        let waited_for = !waiting.is_empty();
+        waiting.retain(|held| !held.answer.is_closed());
+        let keys: Vec<String> = waiting.iter().map(|held| held.key.clone()).collect();
         let mut book = inner.book.clone();
-        let effect = book.answer((id, yes), by, waited_for, self.terms(), now_ms())?;
+        let counted = book.answer(Said { id, yes, by }, &keys, self.terms(), now_ms())?;
         self.write(&book).map_err(|error| format!("the answer can't be kept, so it counts for nothing: {error}"))?;
         inner.book = book;
-        let rule = if yes { "approval/by-person" } else { "approval/refused" };
-        let said = |yes, by: String| Answer { yes, rule: RuleId::new(rule), by };
-        let mut waiting = inner.waiting.remove(&id).unwrap_or_default().into_iter();
-        if let Some((_, first)) = waiting.next() {
-            let _ = first.send(said(yes, format!("{by} answered question {id}")));
+        let Counted { effect, by, mut released } = counted;
+        if effect == Effect::Half {
+            return Ok(effect);
         }
-        for (_, other) in waiting {
-            let _ = other.send(Answer {
-                yes: false,
-                rule: RuleId::new("approval/refused"),
-                by: format!("{by} answered question {id}, for one act of several that were the same"),
-            });
+        for Waiting { key, answer, .. } in inner.waiting.remove(&id).unwrap_or_default() {
+            let at = released.iter().position(|one| *one == key);
+            let (yes, rule) = (at.is_some(), if at.is_some() { "approval/by-person" } else { "approval/refused" });
+            let of_several =
+                if effect == Effect::Refused || yes { "" } else { ", for one act of several that were the same" };
+            let by = format!("{by} answered question {id}{of_several}");
+            at.map(|at| released.swap_remove(at));
+            let _ = answer.send(Answer { yes, rule: RuleId::new(rule), by });
         }
         Ok(effect)
     }
 
     fn terms(&self) -> Terms {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Terms { keep_ms: ms(self.settings.keep), grant_ms: ms(self.settings.grant) }
+        Terms { keep_ms: ms(self.settings.keep), grant_ms: ms(self.settings.grant), per_hour: self.settings.per_hour }
     }
 
     /// The answer that is there already, or the question's number and where its answer will come.
@@ -119,7 +145,7 @@ impl Approvals {
         let mut inner = self.lock();
         let mut book = inner.book.clone();
         let asked = book.ask(act, self.terms(), now_ms());
-        if !matches!(asked, Asked::No { .. } | Asked::Waits(_, false)) {
+        if !matches!(asked, Asked::No { .. } | Asked::Waits(_, Entered::Again)) {
             // A grant is used up on disk before it is used.
             if let Err(error) = self.write(&book) {
                 return Err(no("approval/not-kept", format!("the book of questions can't be written: {error}")));
@@ -132,24 +158,46 @@ impl Approvals {
                 rule: RuleId::new("approval/granted-before"),
                 by: format!("{by} answered question {id}, for this very act"),
             }),
-            Asked::No { rule, why } => Err(no(rule, why)),
-            Asked::Waits(id, new) => {
-                let (sender, receiver) = oneshot::channel();
+            Asked::No { rule, why, tell } => {
+                if tell {
+                    self.tell(News::TooMany(format!("{why}: more are refused unasked")));
+                }
+                Err(no(rule, why))
+            }
+            Asked::Waits(id, entered) => {
+                let (answer, receiver) = oneshot::channel();
                 inner.next = inner.next.wrapping_add(1);
                 let ticket = inner.next;
-                inner.waiting.entry(id).or_default().push((ticket, sender));
-                if new && let Some(open) = inner.book.open(now_ms()).iter().find(|open| open.id == id) {
-                    let _ = self.news.send(open.clone());
+                inner.waiting.entry(id).or_default().push(Waiting { ticket, key: act.key.clone(), answer });
+                if entered == Entered::New {
+                    self.tell_when_whole(id);
                 }
                 Ok((id, ticket, receiver))
             }
         }
     }
 
+    /// Tells of a question once nothing joins it any more.
+    fn tell_when_whole(&self, id: u64) {
+        let own = self.own.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHER).await;
+            let Some(approvals) = own.upgrade() else { return };
+            let open = approvals.lock().book.close(id, now_ms());
+            if let Some(open) = open {
+                approvals.tell(News::Question(Box::new(open)));
+            }
+        });
+    }
+
+    fn tell(&self, news: News) {
+        let _ = self.news.send(news);
+    }
+
     fn forget(&self, id: u64, ticket: u64) {
         let mut inner = self.lock();
         if let Some(waiting) = inner.waiting.get_mut(&id) {
-            waiting.retain(|(own, waits)| *own != ticket && !waits.is_closed());
+            waiting.retain(|held| held.ticket != ticket && !held.answer.is_closed());
             if waiting.is_empty() {
                 inner.waiting.remove(&id);
             }
@@ -189,8 +237,8 @@ impl Drop for Wait<'_> {
 }
 
 impl Asker for Approvals {
-    fn ask<'a>(&'a self, action: &'a Action, question: &'a Question) -> BoxFuture<'a, Answer> {
-        let act = act::act(action, question);
+    fn ask<'a>(&'a self, action: &'a Action, facts: &'a Facts, question: &'a Question) -> BoxFuture<'a, Answer> {
+        let act = act::act(action, facts, question);
         Box::pin(async move {
             let (id, ticket, receiver) = match self.enter(&act) {
                 Ok(entered) => entered,

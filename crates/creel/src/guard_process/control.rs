@@ -4,6 +4,8 @@
 //! `Action` and carries out the answer; it never decides. The jail can't reach the socket, and peers are known by
 //! `SO_PEERCRED`.
 
+mod questions;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +15,11 @@ use creel_guard::{
     Action, Actor, Deed, Door, Facts, Guard, Obligations, Outcome, Permit, Receipt, Receive, Taint, Tenant,
 };
 use creel_openclaw::{client, resolver};
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Event;
 use crate::guard_process::alerts::Alerts;
-use crate::guard_process::approvals::{Approvals, Effect};
+use crate::guard_process::approvals::Approvals;
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::guard_process::export::Exports;
 use crate::guard_process::post::Means;
@@ -26,6 +27,7 @@ use crate::guard_process::stillness::Stillness;
 use crate::guard_process::watch::{Quarantine, Watch as Secrecy};
 use crate::link::{Link, Listener};
 use crate::protocol::{FromControl, ToControl};
+use crate::reception::Reception;
 
 /// How many people may talk at once; more wait.
 const CONVERSATIONS: usize = 16;
@@ -42,6 +44,9 @@ const STARTING_PAUSE: Duration = Duration::from_secs(1);
 /// A program that was frozen between two tries goes on to the next (a shell tries each folder of its PATH): a person who ends a
 /// quarantine hears whether the next one began within this time.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long whoever may not answer is heard.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After a visitor who could not be let in.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -66,10 +71,54 @@ pub(crate) struct Talk {
     pub(super) means: Means,
 }
 
-/// Serves the control socket for ever.
-pub(crate) async fn serve(listener: Listener, talk: Talk) -> io::Result<()> {
+/// The sockets that people come to.
+pub(crate) struct Listeners {
+    operator: Listener,
+    people: Option<(Listener, Vec<u32>)>,
+}
+
+impl Listeners {
+    /// Those that were handed over; `people` may use the second.
+    pub(crate) fn new(reception: Reception, people: &[u32]) -> Result<Self, String> {
+        let watched = |fd| Listener::new(fd).map_err(|error| format!("the control socket can't be watched: {error}"));
+        let (operator, others) = reception.into_parts();
+        let others = others.map(|fd| Ok::<_, String>((watched(fd)?, people.to_vec()))).transpose()?;
+        Ok(Self { operator: watched(operator)?, people: others })
+    }
+}
+
+/// Who came in at which socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Visitor {
+    uid: u32,
+    /// At the operator's socket, which the file system keeps for him.
+    operator: bool,
+}
+
+/// Serves the control sockets for ever.
+pub(crate) async fn serve(listeners: Listeners, talk: Talk) -> io::Result<()> {
     let talk = Arc::new(talk);
-    let places = Arc::new(Semaphore::new(CONVERSATIONS));
+    let Listeners { operator, people } = listeners;
+    let places = || Arc::new(Semaphore::new(CONVERSATIONS));
+    let operators = listen(&operator, Arc::clone(&talk), places(), |_| true, true);
+    match &people {
+        None => operators.await,
+        // Places of their own: nobody else keeps the operator out.
+        Some((listener, people)) => {
+            let listed = |uid: u32| people.contains(&uid);
+            tokio::try_join!(operators, listen(listener, Arc::clone(&talk), places(), listed, false)).map(|_| ())
+        }
+    }
+}
+
+/// Lets in whoever `may`, as many at once as there are places.
+async fn listen(
+    listener: &Listener,
+    talk: Arc<Talk>,
+    places: Arc<Semaphore>,
+    may: impl Fn(u32) -> bool,
+    operator: bool,
+) -> io::Result<()> {
     loop {
         let (link, uid) = match listener.accept().await {
             Ok(peer) => peer,
@@ -81,9 +130,11 @@ pub(crate) async fn serve(listener: Listener, talk: Talk) -> io::Result<()> {
             }
         };
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
-        let talk = Arc::clone(&talk);
+        let (talk, may) = (Arc::clone(&talk), may(uid));
         tokio::spawn(async move {
-            if let Err(error) = converse(&link, uid, &talk).await {
+            let visitor = Visitor { uid, operator };
+            let served = if may { converse(&link, visitor, &talk).await } else { turn_away(&link, uid).await };
+            if let Err(error) = served {
                 tracing::debug!(%error, "a control connection ended early");
             }
             drop(place);
@@ -91,24 +142,22 @@ pub(crate) async fn serve(listener: Listener, talk: Talk) -> io::Result<()> {
     }
 }
 
-async fn converse(link: &Link, uid: u32, talk: &Talk) -> io::Result<()> {
+/// Hears whoever may not answer, for a moment, and says so.
+async fn turn_away(link: &Link, uid: u32) -> io::Result<()> {
+    let _ = tokio::time::timeout(PATIENCE, link.recv::<ToControl>()).await;
+    let why = format!("{} may not answer questions here: `[approvals] people` lists who may", person(uid));
+    link.send(&FromControl::Failed { why }, &[]).await
+}
+
+async fn converse(link: &Link, visitor: Visitor, talk: &Talk) -> io::Result<()> {
+    let Visitor { uid, operator } = visitor;
     match link.recv::<ToControl>().await? {
+        Some((asked, _)) if !operator => questions::converse(link, uid, talk, &asked).await,
         Some((ToControl::Say { text, patience_s, hook }, _)) => {
             hear(link, uid, talk, Message { text, hook }, patience_s).await
         }
-        Some((ToControl::Questions, _)) => {
-            for open in talk.approvals.list() {
-                link.send(&FromControl::Question { open }, &[]).await?;
-            }
-            link.send(&FromControl::Done, &[]).await
-        }
-        Some((ToControl::Watch, _)) => tell_questions(link, &talk.approvals).await,
-        Some((ToControl::Decide { id, yes }, _)) => {
-            let told = match decide(uid, talk, id, yes).await {
-                Ok(effect) => FromControl::Answered { effect },
-                Err(told) => told,
-            };
-            link.send(&told, &[]).await
+        Some((asked @ (ToControl::Questions | ToControl::Watch | ToControl::Decide { .. }), _)) => {
+            questions::converse(link, uid, talk, &asked).await
         }
         Some((ToControl::Quarantine, _)) => {
             link.send(&FromControl::Quarantine { why: talk.watch.quarantine() }, &[]).await
@@ -190,51 +239,6 @@ async fn release(uid: u32, talk: &Talk) -> Result<FromControl, FromControl> {
             let why = format!("the quarantine's file can't be removed: {error}");
             receipt.settle(Outcome::failed(why.clone()));
             Err(failed(why))
-        }
-    }
-}
-
-/// Tells of each question until the person hangs up.
-async fn tell_questions(link: &Link, approvals: &Approvals) -> io::Result<()> {
-    let mut news = approvals.news();
-    let mut told = 0;
-    for open in approvals.list() {
-        told = open.id;
-        link.send(&FromControl::Question { open }, &[]).await?;
-    }
-    loop {
-        tokio::select! {
-            open = news.recv() => match open {
-                Ok(open) if open.id <= told => {}
-                Ok(open) => link.send(&FromControl::Question { open }, &[]).await?,
-                // the list of the next `creel approvals` has what was missed
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Ok(()),
-            },
-            () = hung_up(link) => return Ok(()),
-        }
-    }
-}
-
-/// A person's answer is an act like any other: admitted and recorded before it counts.
-async fn decide(uid: u32, talk: &Talk, id: u64, yes: bool) -> Result<Effect, FromControl> {
-    let text = talk.approvals.list().into_iter().find(|open| open.id == id).map(|open| open.text);
-    let Some(text) = text else {
-        return Err(FromControl::Failed { why: format!("no question {id} is open; `creel approvals` lists them") });
-    };
-    let who = person(uid);
-    let act = if yes { "approve" } else { "deny" };
-    let action = super::administer(&talk.tenant, Actor::Person { name: who.clone() }, act, &format!("{id}: {text}"));
-    let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
-    let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
-    match talk.approvals.answer(id, yes, &who) {
-        Ok(effect) => {
-            receipt.settle(Outcome::Done { sent: 0, received: 0, status: None });
-            Ok(effect)
-        }
-        Err(why) => {
-            receipt.settle(Outcome::failed(why.clone()));
-            Err(FromControl::Failed { why })
         }
     }
 }
@@ -349,8 +353,8 @@ async fn say(link: &Link, talk: &Talk, message: &Message, patience: Duration) ->
         tokio::select! {
             answer = &mut said => return answer.unwrap_or_else(|_| Err(format!("no answer within {} s", patience.as_secs()))),
             // A question that comes up meanwhile is likely about this message.
-            open = news.recv() => if let Ok(open) = open {
-                let _ = link.send(&FromControl::Question { open }, &[]).await;
+            new = news.recv() => if let Ok(new) = new {
+                let _ = link.send(&questions::told_of(new), &[]).await;
             },
             // Who stands still answers nobody.
             why = began(&mut quarantine) => return Err(why),

@@ -157,7 +157,7 @@ impl Desk {
             ToGuard::Lent { id, failed } => self.was_lent(id, failed, fds),
             ToGuard::PutBackEnded { id, failed } => self.was_put_back(id, failed),
             ToGuard::Token { token } => *lock(&self.token) = token,
-            ToGuard::Prepare | ToGuard::Seal { seals: _ } | ToGuard::Serve | ToGuard::Retire => {
+            ToGuard::Prepare { along: _ } | ToGuard::Seal { seals: _ } | ToGuard::Serve | ToGuard::Retire => {
                 tracing::warn!("whoever started us spoke out of turn");
             }
         }

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::guard_child::{GuardChild, GuardWish, Ticket, Wishes};
 use crate::placeholders::Shelf;
 use crate::protocol::{AgentStatus, LayerStatus, LimitStatus, TenantStatus, ToGuard};
+use crate::reception::Reception;
 use crate::run::{self, AGENT, Failure, InitNews, News, Order, Running};
 use crate::seat::Seat;
 use crate::site::Site;
@@ -165,7 +166,8 @@ impl Agent {
         let name = self.site.jail_name(self.tenant.as_str()).map_err(Failure::host)?;
         let seat = Seat::of(&name)?;
         let place = self.site.tenant(self.tenant.as_str());
-        let control = crate::link::bind(&self.site.control_socket(self.tenant.as_str())).map_err(Failure::host)?;
+        let people = &self.rules.start.approvals().people;
+        let reception = Reception::open(&self.site, self.tenant.as_str(), people).map_err(Failure::host)?;
         let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
         self.run_number += 1;
         self.guard_number += 1;
@@ -180,7 +182,7 @@ impl Agent {
             provider: self.orders.provider.clone(),
             secrets: zeroize::Zeroizing::new(self.orders.secrets.as_bytes().to_vec()),
             placeholders: self.shelf()?,
-            control,
+            reception,
             disk,
             engine: creel_jail::Engine::named(&self.orders.engine)
                 .ok_or_else(|| Failure::host(format!("there is no engine `{}`", self.orders.engine)))?,
@@ -495,7 +497,7 @@ impl Agent {
 
     async fn finish(&mut self, code: u8) {
         self.take_down().await;
-        let _ = std::fs::remove_file(self.site.control_socket(self.tenant.as_str()));
+        Reception::clear(&self.site, self.tenant.as_str());
         self.phase = Phase::Stopped { code };
     }
 

@@ -73,7 +73,7 @@ enum Visit {
 
 /// Serves until it is told to stop. Returns the warden's exit code.
 pub(crate) async fn run(site: Site, orders: Orders) -> ExitCode {
-    let socket = match crate::link::bind(&site.warden_socket()).and_then(Listener::new) {
+    let socket = match crate::link::bind(&site.warden_socket(), 0o600).and_then(Listener::new) {
         Ok(socket) => socket,
         Err(error) => {
             tracing::error!(%error, "the warden's socket can't be made");

@@ -89,7 +89,7 @@ impl Ledger for World {
 }
 
 impl Asker for World {
-    fn ask<'a>(&'a self, _action: &'a Action, _question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn ask<'a>(&'a self, _action: &'a Action, _facts: &'a Facts, _question: &'a Question) -> BoxFuture<'a, Answer> {
         self.note("asked");
         (self.0.asker)()
     }
@@ -142,7 +142,7 @@ fn look_up() -> Action {
 fn ask() -> Verdict {
     let inject = Some(Inject { secret: "KEY".to_owned(), skill: None, slot: None });
     let obligations = Obligations { inject, ..Obligations::default() };
-    Verdict::Ask(Question { text: "may it?".to_owned(), obligations })
+    Verdict::Ask(Question::new("may it?".to_owned(), obligations))
 }
 
 fn answer(yes: bool) -> BoxFuture<'static, Answer> {
@@ -319,7 +319,7 @@ impl Keeper for Keeps {
 #[test]
 fn what_cant_be_kept_is_refused_and_nobody_is_asked() {
     let ask = || {
-        let question = Question { text: "?".to_owned(), obligations: Obligations::default() };
+        let question = Question::new("?".to_owned(), Obligations::default());
         Verdict::Ask(question)
     };
     let fails: Later<Result<(), String>> = || Box::pin(std::future::ready(Err("no room".to_owned())));

@@ -93,7 +93,7 @@ pub(crate) fn refused(path: &str) -> Entry {
 }
 
 pub(crate) fn asked(path: &str, yes: bool) -> Entry {
-    let question = Question { text: "may it?".to_owned(), obligations: Obligations::default() };
+    let question = Question::new("may it?".to_owned(), Obligations::default());
     let mut entry = entry(path, Verdict::Ask(question));
     entry.answer = Some(Answer { yes, rule: RuleId::new("approval/no-one-to-ask"), by: "nobody is there".to_owned() });
     entry

@@ -46,7 +46,7 @@ pub fn permit(action: &Action, facts: &Facts, id: &str) -> Result<String, String
     );
     let operator = Operator::read(vec![("this rule".to_owned(), rule.clone())]).map_err(|error| error.what)?;
     let asked = Judgement {
-        verdict: Verdict::Ask(Question { text: String::new(), obligations: Obligations::default() }),
+        verdict: Verdict::Ask(Question::new(String::new(), Obligations::default())),
         rule: RuleId::new("operator/asked"),
         why: String::new(),
         generation: 0,

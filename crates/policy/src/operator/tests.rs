@@ -45,6 +45,32 @@ fn a_forbid_refuses_or_asks_and_says_who_wrote_it() {
     assert!(refusal.to_agent.contains("operator/no-uploads") && !refusal.to_agent.contains("house.cedar"));
 }
 
+/// How many people are asked about an act.
+fn persons(policy: &Policy, act: &str) -> Persons {
+    match examples::judge(policy, act).unwrap().verdict {
+        Verdict::Ask(question) => question.persons,
+        other => panic!("{act}: {other:?}"),
+    }
+}
+
+#[test]
+fn two_people_are_asked_where_a_rule_or_the_configuration_says_so() {
+    let rules = r#"@id("b") @verdict("ask") @persons("two")
+           forbid(principal, action in [Creel::Action::"send", Creel::Action::"call"], resource);
+           @id("a") @verdict("ask") forbid(principal, action == Creel::Action::"send", resource);"#;
+    let by_rule = policy(rules);
+    check(&by_rule, "send GET https://a.test/", "ask operator/b");
+    assert_eq!(persons(&by_rule, "send GET https://a.test/"), Persons::Two);
+    // a shipped rule asks first, and as many
+    check(&by_rule, "call message {}", "ask model/ask-tool");
+    assert_eq!(persons(&by_rule, "call message {}"), Persons::Two);
+    let mut config = examples::policy().unwrap().config().clone();
+    config.two_persons = vec!["exec/ask-command".to_owned()];
+    let by_id = Policy::new(config);
+    assert_eq!(persons(&by_id, "run npm publish"), Persons::Two);
+    assert_eq!(persons(&by_id, "call message {}"), Persons::One);
+}
+
 #[test]
 fn a_permit_lifts_a_question_and_never_a_refusal() {
     let everything = policy(r#"@id("anything") permit(principal, action, resource);"#);
@@ -114,6 +140,8 @@ fn a_rule_with_a_fault_is_named() {
     wrong(r#"@id("x") forbid(principal, action == Creel::Action::"run", resource is Creel::Host);"#, &["`x`"]);
     wrong(r#"@id("x") forbid(principal, action == Creel::Action::"administer", resource);"#, &["administer"]);
     wrong(r#"@id("x") @verdict("ask") permit(principal, action, resource);"#, &["ask"]);
+    wrong(r#"@id("x") @persons("two") forbid(principal, action, resource);"#, &["`x`", "@verdict"]);
+    wrong(r#"@id("x") @verdict("ask") @persons("3") forbid(principal, action, resource);"#, &["neither `one` nor"]);
     wrong(r#"@id("x") @priority("1") forbid(principal, action, resource);"#, &["@priority"]);
     wrong(
         r#"@id("x") forbid(principal, action, resource); @id("x") permit(principal, action, resource);"#,

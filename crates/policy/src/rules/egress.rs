@@ -160,7 +160,7 @@ fn asked(why: String, send: &Send, owed: Obligations) -> Finding {
     let body = send.content.as_ref().map_or_else(String::new, |content| format!("\nits body: {}", content.text));
     let length = send.body.map_or_else(|| "of unknown length".to_owned(), |bytes| format!("of {bytes} bytes"));
     let text = format!("{send} with a body {length}: {why}{body}");
-    Finding::Ask { why, question: Question { text, obligations: owed } }
+    Finding::Ask { why, question: Question::new(text, owed) }
 }
 
 /// What must be found out before a request can be judged: the form of its body, and how often there were such ones.

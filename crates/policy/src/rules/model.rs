@@ -119,5 +119,5 @@ fn question(call: &Call, known: &CallFacts, why: String) -> Finding {
             text.push_str(&format!("\n`{}` comes from: {}", shown(&argument.value), shown(passage)));
         }
     }
-    Finding::Ask { why, question: Question { text, obligations: Obligations::default() } }
+    Finding::Ask { why, question: Question::new(text, Obligations::default()) }
 }

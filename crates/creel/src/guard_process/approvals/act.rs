@@ -1,8 +1,8 @@
 //! What exactly is asked about.
 //!
-//! Owns the canonical form that an approval is bound to, and the text that a person reads. Never asks.
+//! Owns the canonical form that an approval is bound to, which acts are alike, and the text that a person reads. Never asks.
 
-use creel_guard::{Action, Deed, Question};
+use creel_guard::{Action, ArgumentKind, Deed, Facts, Question};
 use sha2::{Digest, Sha256};
 
 use super::book::Act;
@@ -10,15 +10,42 @@ use super::book::Act;
 /// The longest question that a person is shown, in bytes; what is longer is named by length and digest.
 const LONGEST_TEXT: usize = 4096;
 
+/// The longest value that is surely given whole among an act's facts, which are cut to a line.
+const WHOLE_VALUE: usize = 100;
+
 /// `action` as a question.
-pub(super) fn act(action: &Action, question: &Question) -> Act {
+pub(super) fn act(action: &Action, facts: &Facts, question: &Question) -> Act {
+    let key = key(action);
+    let whole = question.text.len() <= LONGEST_TEXT;
     Act {
-        key: key(action),
+        alike: alike(action, facts).filter(|_| whole).unwrap_or_else(|| key.clone()),
+        key,
         origin: origin(action),
+        session: facts.trace.clone().unwrap_or_default(),
         what: format!("{} {}", action.door, action.deed.verb()),
         text: shown(&question.text),
         pinned: pinned(&action.deed),
+        persons: question.persons,
     }
+}
+
+/// What is consequential in a call of a declared tool: whom, how much, which one, what for. Calls that are equal in it may be
+/// one question (HARDENING 12); texts, names and times may differ, and each is shown. Of all other acts none is alike.
+fn alike(action: &Action, facts: &Facts) -> Option<String> {
+    let (Deed::Call(call), Some(known)) = (&action.deed, facts.call.as_deref()) else { return None };
+    let matters: Vec<_> = known
+        .arguments
+        .iter()
+        .filter(|argument| !matches!(argument.kind, ArgumentKind::When | ArgumentKind::Name))
+        .map(|argument| (&argument.name, argument.kind, &argument.value))
+        .collect();
+    let whole = matters.iter().all(|(_, _, value)| value.len() <= WHOLE_VALUE);
+    if !known.declared || matters.is_empty() || !whole {
+        return None;
+    }
+    let form =
+        serde_json::to_vec(&(&action.tenant, action.door, &action.actor, &call.tool, known.class, matters)).ok()?;
+    Some(hex(&Sha256::digest(form)))
 }
 
 /// SHA-256 over everything that was seen of the act; the provider's number for a call and the kernel's for a process are none
@@ -85,7 +112,9 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use creel_guard::{Actor, Call, Door, Headers, HostName, Send, Target, Tenant};
+    use creel_guard::{
+        Actor, ArgumentFact, Call, CallFacts, Door, Headers, HostName, Obligations, Origin, Send, Target, Tenant,
+    };
 
     use super::*;
 
@@ -118,6 +147,36 @@ mod tests {
     fn run(argv: &[&str], pid: i32) -> Action {
         let argv = argv.iter().map(ToString::to_string).collect();
         action(Deed::Run(creel_guard::Run { argv, pid, parent: pid - 1, ..creel_guard::Run::default() }))
+    }
+
+    #[test]
+    fn calls_are_alike_that_differ_in_their_texts_alone() {
+        let alike = |to: &str, text: &str, declared: bool| {
+            let call = call("send_email", &format!("{{\"to\":\"{to}\",\"body\":\"{text}\"}}"), "1");
+            let fact = |name: &str, kind, value: &str| ArgumentFact {
+                name: name.into(),
+                kind,
+                value: value.into(),
+                origin: Origin::Said,
+                passage: None,
+            };
+            let arguments = vec![fact("to", ArgumentKind::Destination, to), fact("subject", ArgumentKind::Name, text)];
+            let known = CallFacts { declared, arguments, ..CallFacts::default() };
+            let facts = Facts { call: Some(Box::new(known)), ..Facts::default() };
+            let act = act(&call, &facts, &Question::new("?".into(), Obligations::default()));
+            assert_eq!(act.key, key(&call));
+            act.alike
+        };
+        let one = alike("anna@corp.test", "a", true);
+        assert_eq!(one, alike("anna@corp.test", "b", true));
+        assert_ne!(one, alike("ben@corp.test", "a", true));
+        // what nobody declared may hold more than was found in it
+        assert_ne!(alike("anna@corp.test", "a", false), alike("anna@corp.test", "b", false));
+        let long = "a".repeat(WHOLE_VALUE + 1);
+        assert_ne!(alike(&long, "a", true), alike(&long, "b", true));
+        let question = Question::new("?".into(), Obligations::default());
+        let (one, other) = (send("/", "1", None), send("/", "2", None));
+        assert_ne!(act(&one, &Facts::default(), &question).alike, act(&other, &Facts::default(), &question).alike);
     }
 
     #[test]

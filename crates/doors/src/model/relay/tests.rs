@@ -22,7 +22,7 @@ struct World {
 impl Judge for World {
     fn judge(&self, action: &Action, _facts: &Facts) -> Judgement {
         let verdict = match action.deed {
-            Deed::Call(_) => Verdict::Ask(Question { text: "?".to_owned(), obligations: Obligations::default() }),
+            Deed::Call(_) => Verdict::Ask(Question::new("?".to_owned(), Obligations::default())),
             _ => Verdict::Allow(Obligations::default()),
         };
         Judgement { verdict, rule: RuleId::new("model/test"), why: String::new(), generation: 1 }
@@ -42,7 +42,7 @@ impl Ledger for World {
 }
 
 impl Asker for World {
-    fn ask<'a>(&'a self, _action: &'a Action, _question: &'a Question) -> BoxFuture<'a, Answer> {
+    fn ask<'a>(&'a self, _action: &'a Action, _facts: &'a Facts, _question: &'a Question) -> BoxFuture<'a, Answer> {
         Box::pin(async {
             self.yes.notified().await;
             Answer { yes: true, rule: RuleId::new("approval/by-person"), by: "test".to_owned() }

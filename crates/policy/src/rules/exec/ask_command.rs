@@ -30,5 +30,5 @@ fn ask_command(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Findi
          promised: what it reads later is not covered.",
         run.program, run.argv, run.cwd
     );
-    Some(Finding::Ask { why, question: Question { text, obligations: Obligations::default() } })
+    Some(Finding::Ask { why, question: Question::new(text, Obligations::default()) })
 }

@@ -23,6 +23,6 @@ fn ask_tool(action: &Action, _facts: &Facts, policy: &Policy) -> Option<Finding>
     lists(&policy.config().tools.ask, call).then(|| {
         let why = format!("`{}` stands in `[tools] ask`", shown(&call.tool));
         let text = format!("The model wants to call {} with {}. Asked because {why}.", call.tool, call.arguments);
-        Finding::Ask { why, question: Question { text, obligations: Obligations::default() } }
+        Finding::Ask { why, question: Question::new(text, Obligations::default()) }
     })
 }
