@@ -42,7 +42,7 @@ use toml::de::{DeTable, Deserializer};
 use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
-pub use self::approvals::Approvals;
+pub use self::approvals::{Approvals, Page};
 pub use self::canaries::{Canaries, Taken};
 pub use self::exports::{Export, ExportTo};
 pub use self::kept::SnapshotRules;

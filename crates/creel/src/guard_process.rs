@@ -12,6 +12,7 @@ mod doors;
 mod exec;
 pub(crate) mod export;
 mod files;
+mod links;
 mod memory;
 mod model;
 mod open_acts;
@@ -175,9 +176,11 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let live = Live::new(&config, setup.rules.number, setup.provider.clone(), setup.own_addresses.clone());
     let approvals = approvals::Approvals::open(&setup.home, config.approvals().clone())
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
-    let secrets = secrets::Secrets::new(secrets, setup)?;
+    let page = config.approvals().page.as_ref().filter(|_| reception.has_page());
+    let links = page.map(|page| links::Links::new(&page.url)).transpose()?.map(Arc::new);
+    let secrets = secrets::Secrets::new(secrets, setup, links.as_ref().map(|links| links.stem()))?;
     let broker = Arc::clone(&secrets.broker);
-    let alerts = alerts::Alerts::new(config.alerts());
+    let alerts = alerts::Alerts::linking(config.alerts(), links.clone());
     let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
         .map_err(|error| format!("the versions of protected files can't be read: {error}"))?;
     let shelf = Arc::new(shelf);
@@ -195,7 +198,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         config.durability() == Durability::All,
     )
     .with_keeper(Arc::new(snapshots::Careful(Arc::clone(&snapshots))));
-    let listeners = control::Listeners::new(reception, &config.approvals().people)?;
+    let listeners = control::Listeners::new(reception, &config.approvals().people, links)?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();

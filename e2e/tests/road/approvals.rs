@@ -1,12 +1,14 @@
 //! Acts that wait for a person: a Yes lets exactly one through, a No lets none.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 
 use creel_e2e::fresh;
-use creel_testkit::{Creel, Ran};
+use creel_testkit::{Creel, Origin, Ran};
 use serde_json::Value;
 
 use super::{ALONE, up};
@@ -84,18 +86,68 @@ fn two_people(creel: &Creel) {
     assert!(log.contains(&format!("root and uid {ANNA} answered question")), "{log}");
 }
 
+/// A question that is answered by the link of its message, which is of no use in the jail.
+fn by_a_link(creel: &Creel, chat: &Origin, page: &str) {
+    thread::scope(|scope| {
+        let said = scope.spawn(|| creel.run(&["say", "RUN: echo linked >linked.txt"]).unwrap());
+        let id = next(creel, "linked.txt");
+        let wanted = format!("Answer question {id}: http://{page}/q/");
+        let link = loop {
+            let bodies = chat.asked().into_iter().map(|asked| String::from_utf8_lossy(&asked.body).into_owned());
+            let told: Vec<String> = bodies.filter(|body| body.contains(&wanted)).collect();
+            if let Some((_, token)) = told.first().and_then(|body| body.split_once(&wanted)) {
+                break format!("/q/{}", token.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
+            }
+            thread::sleep(Duration::from_millis(100));
+        };
+        assert_eq!(link.len(), "/q/".len() + 64, "{link}");
+        for how in ["GET", "HEAD"] {
+            assert!(browse(page, &format!("{how} {link} HTTP/1.1\r\nHost: x\r\n\r\n")).starts_with("HTTP/1.1 200"));
+        }
+        assert!(!said.is_finished());
+        let form = "Host: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\nanswer=yes";
+        let answered = browse(page, &format!("POST {link} HTTP/1.1\r\n{form}"));
+        assert!(answered.starts_with("HTTP/1.1 200") && answered.contains("goes on"), "{answered}");
+        assert_eq!(said.join().unwrap().code, 0);
+        assert!(browse(page, &format!("POST {link} HTTP/1.1\r\n{form}")).starts_with("HTTP/1.1 404"));
+    });
+    assert_eq!(creel.run(&["ws", "get", "linked.txt"]).unwrap().out, "linked\n");
+    // from the jail neither its own loopback nor a proxy of Creel's leads there
+    let tries = ["--noproxy '*'", "--proxy http://127.0.0.1:982"]
+        .map(|with| format!("curl -sS {with} -m 10 http://{page}/q/x >>tried.txt 2>&1"))
+        .join("; ");
+    let (_, said) = asked(creel, &tries, "approve");
+    assert_eq!(said.code, 0, "{said:?}");
+    let tried = creel.run(&["ws", "get", "tried.txt"]).unwrap().out;
+    assert!(!tried.is_empty() && !tried.contains("nothing to answer"), "{tried}");
+}
+
+/// What a browser on the host gets.
+fn browse(at: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn a_command_waits_for_a_persons_yes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let creel = fresh("approvals").unwrap();
+    let page = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let chat = Origin::http("127.0.0.1:0").unwrap();
     let text = format!(
         "[limits]\ndisk = \"1GiB\"\n[tools]\nask = [\"exec\"]\n[exec]\nask = [\"touch two.txt\"]\n\
-         [approvals]\npeople = [{ANNA}]\ntwo = [\"exec/ask-command\"]\n"
+         [approvals]\npeople = [{ANNA}]\ntwo = [\"exec/ask-command\"]\n\
+         listen = \"{page}\"\n[[alerts]]\nurl = \"http://{}/\"\nevents = [\"question\"]\nanswers_as = {ANNA}\n",
+        chat.address()
     );
     let config = creel.file("creel.toml", &text).unwrap().display().to_string();
     up(&creel, &config);
     assert_eq!(creel.run(&["approvals"]).unwrap().out.trim(), "no question is open");
 
+    by_a_link(&creel, &chat, &page.to_string());
     let (_, said) = asked(&creel, "echo no >asked.txt", "deny");
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.err.contains("creel approve "), "who waits for the answer hears of the question: {}", said.err);

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli::{FINDING, Where, ask, out};
 use crate::clock::utc;
 use crate::escape;
-use crate::guard_process::{Effect, Open};
+use crate::guard_process::Open;
 use crate::link::{self, Link};
 use crate::protocol::{FromControl, ToControl};
 
@@ -115,7 +115,7 @@ impl Decide {
             };
             match link.recv::<FromControl>().await {
                 Ok(Some((FromControl::Answered { effect }, _))) => {
-                    out::line(done(id, &effect));
+                    out::line(effect.told(id));
                     ExitCode::SUCCESS
                 }
                 Ok(Some((FromControl::Failed { why }, _))) => out::fail(FINDING, escape::for_terminal(&why)),
@@ -156,25 +156,6 @@ fn shown(open: &Open) -> serde_json::Value {
     let needed = if *persons == Persons::Two { 2 } else { 1 };
     let (asked, until, texts) = (utc(*asked_ms), utc(*until_ms), open.texts().collect::<Vec<_>>());
     json!({ "id": id, "what": what, "text": text, "texts": texts, "asked": asked, "until": until, "needed": needed, "yes": yes })
-}
-
-fn done(id: u64, effect: &Effect) -> String {
-    match effect {
-        Effect::Yes { released: 1, granted: 0, gone: 0, .. } => {
-            format!("question {id}: Yes; the act that waited goes on")
-        }
-        Effect::Yes { released: 0, granted: 1, gone: 0, until_ms } => format!(
-            "question {id}: Yes; nobody waits any more, so the very same act may pass once until {}",
-            utc(*until_ms)
-        ),
-        Effect::Yes { released, granted, gone, until_ms } => format!(
-            "question {id}: Yes; acts that waited and go on: {released}; that may pass once until {}: {granted}; \
-             that are gone: {gone}",
-            utc(*until_ms)
-        ),
-        Effect::Half => format!("question {id}: your Yes counts; another person's is needed"),
-        Effect::Refused => format!("question {id}: No"),
-    }
 }
 
 #[cfg(test)]

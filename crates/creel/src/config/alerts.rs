@@ -18,6 +18,8 @@ pub struct Alert {
     pub format: AlertFormat,
     /// What it is told of.
     pub events: Vec<Event>,
+    /// Who alone reads it, and answers by its links.
+    pub answers_as: Option<u32>,
 }
 
 /// Where something of Creel's own goes by HTTP.

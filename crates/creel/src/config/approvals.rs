@@ -2,10 +2,14 @@
 //!
 //! Owns the section and [`Approvals`]. What a question is and what an answer is worth is the guard's process's business.
 
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use creel_guard::Target;
 
 use super::settings::{Legal, section};
 use super::size::Placed;
+use super::{Alert, Allow, Config};
 
 section! {
     /// Who answers questions, and how long they wait. Silence is No.
@@ -32,6 +36,13 @@ section! {
         /// each question's record and in docs/rules.md; a rule of your own (`operator/…`) can say `@persons("two")` itself.
         two: Placed<Vec<Placed<String>>> = Placed::unset(Vec::new()), Legal::Texts("the id of a rule that asks"),
             why "one person is enough for most", example "[\"model/ask-high-risk\"]";
+        /// Where the page is that links in messages lead to (`answers_as` of `[[alerts]]`): an address of this host and a port.
+        /// It is plain HTTP; for others than this machine put a server with TLS in front, and say its `url`.
+        listen: Option<Placed<String>> = None, Legal::Text("an IP address and a port"),
+            why "questions are answered with `creel` on this host", example "\"127.0.0.1:7979\"";
+        /// How people reach that page: `https`, or `http` to this machine itself. Without this: `http` and `listen`.
+        url: Option<Placed<String>> = None, Legal::Text("a URL of a host alone"),
+            why "the page is this machine's own", example "\"https://creel.example.com\"";
     }
 }
 
@@ -50,4 +61,54 @@ pub struct Approvals {
     pub people: Vec<u32>,
     /// The rules whose questions two people must answer.
     pub two: Vec<String>,
+    /// Where a link in a message leads, if there are any.
+    pub page: Option<Page>,
+}
+
+/// The page where a question is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Where it is served.
+    pub listen: SocketAddr,
+    /// How people reach it, without a slash at the end.
+    pub url: String,
+    /// The host of that URL.
+    pub host: Target,
+}
+
+/// Which entry lets the agent reach the page, or read what is sent to a place that gets links.
+fn entry<'a>(egress: &'a [Allow], page: Option<&Page>, alert: Option<&Alert>) -> Option<&'a Allow> {
+    let opens = |allow: &Allow| {
+        let of_page = page.is_some_and(|Page { listen, url: _, host }| {
+            let literal = Target::Address(listen.ip().to_canonical());
+            let pinned =
+                allow.address.is_some_and(|ip| listen.ip().is_unspecified() || ip == listen.ip().to_canonical());
+            allow.ports.contains(&listen.port()) && (pinned || allow.host.covers(&literal)) || allow.host.covers(host)
+        });
+        of_page || alert.is_some_and(|alert| allow.host.covers(&alert.place.url.host))
+    };
+    egress.iter().find(|allow| opens(allow))
+}
+
+impl Config {
+    /// Why the agent might answer its own questions by a link; none when it can't (HARDENING 13).
+    pub(crate) fn own_answers(&self) -> Option<String> {
+        if let Some(allow) = entry(&self.egress, self.approvals.page.as_ref(), None) {
+            return Some(format!(
+                "the entry for `{}` lets the agent reach the page where questions are answered",
+                allow.host
+            ));
+        }
+        self.alerts.iter().filter(|alert| alert.answers_as.is_some()).find_map(|alert| {
+            let place = &alert.place;
+            if self.model.base_url.as_ref().is_some_and(|url| url.host == place.url.host) {
+                return Some(format!("`{place}` is the model's provider, and can't be told of links that answer"));
+            }
+            let allow = entry(&self.egress, None, Some(alert))?;
+            Some(format!(
+                "the entry for `{}` lets the agent go where links that answer are sent, `{place}`",
+                allow.host
+            ))
+        })
+    }
 }

@@ -106,10 +106,10 @@ pub(super) fn check(
     let protected = checker.protected(protected);
     let snapshots = checker.snapshots(snapshots);
     let memory = memory_of(memory);
-    let alerts = checker.alerts(alerts);
+    let alerts = checker.alerts(alerts, &approvals);
     let exports = checker.exports(export);
     let warnings = checker.warnings;
-    Some(Config {
+    let config = Config {
         name: name.to_owned(),
         text: text.to_owned(),
         tenant: tenant?,
@@ -135,7 +135,11 @@ pub(super) fn check(
         alerts,
         exports,
         warnings,
-    })
+    };
+    if let Some(why) = config.own_answers() {
+        faults.push(Fault::new(0..0, why, "take it out, or answer questions with `creel` on this host alone"));
+    }
+    Some(config)
 }
 
 impl Checker<'_> {

@@ -463,7 +463,7 @@ pub(super) const FILE_LIMIT: u64 = 1024 * KIB;
 
 section! {
     /// Who is told at once when something happens: one section for each place. Every delivery and every failure is in the
-    /// ledger. What is told holds no link, and nothing can be answered from it: that is done with `creel` on the host.
+    /// ledger. Without `answers_as`, what is told holds no link, and nothing can be answered from it.
     RawAlert "alerts" {
         /// Where to: `https`, or `http` to this machine itself. A part of the path that is secret is written `{secret}`.
         url: Option<Placed<String>> = None, Legal::Text("a URL without user, query and fragment"),
@@ -488,6 +488,10 @@ section! {
         /// Where it goes: `bearer`, `basic USER`, `header NAME`, or `path`, in the place of `{secret}` in `url`.
         secret_slot: Placed<String> = Placed::unset("bearer".to_owned()),
             Legal::Text("`bearer`, `basic USER`, `header NAME` or `path`"), why "what most services take";
+        /// The user (`id -u anna`; 0 for root) who alone reads this place: a question comes with a link by which that user answers it.
+        /// One of `[approvals] people`, or 0. It takes `[approvals] listen`, and a place where the agent can't go.
+        answers_as: Option<Placed<u64>> = None, Legal::Count { min: 0, max: 1_879_048_191 },
+            why "who reads a message may answer only where you say so", example "0";
         /// The chat, for `telegram`.
         chat: Option<Placed<String>> = None, Legal::Text("a number, or `@` and a channel's name"),
             why "a bot writes to many", example "\"123456789\"";

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::approvals::{Approvals, News, Open};
+use super::links::{Bound, Links};
 use super::post::{Means, Post, Sent};
 use super::watch::Quarantine;
 use crate::clock::{now, wall_ms};
@@ -32,6 +33,8 @@ pub(crate) struct Alerts {
     begun: Instant,
     /// What the last audit found: an hourly one that changes nothing finds it again.
     found: Mutex<[u8; 32]>,
+    /// Links that answer, for the places that get some.
+    links: Option<Arc<Links>>,
 }
 
 /// What waits for one place.
@@ -63,23 +66,35 @@ struct Teller {
     tenant: Tenant,
     format: AlertFormat,
     post: Post,
+    /// Links, and whose they are.
+    links: Option<(Arc<Links>, u32)>,
 }
 
 impl Alerts {
-    /// Collects for these places from now on.
+    /// Collects for these places from now on; no message has a link.
+    #[cfg(test)]
     pub(crate) fn new(places: &[config::Alert]) -> Arc<Self> {
+        Self::linking(places, None)
+    }
+
+    /// Collects for these places from now on, with links for those whose reader answers by them.
+    pub(super) fn linking(places: &[config::Alert], links: Option<Arc<Links>>) -> Arc<Self> {
         let waiting = |config: &config::Alert| Waiting {
             config: config.clone(),
             pile: Mutex::default(),
             last: Mutex::default(),
             news: Notify::new(),
         };
-        Arc::new(Self { places: places.iter().map(waiting).collect(), begun: now(), found: Mutex::default() })
+        Arc::new(Self { places: places.iter().map(waiting).collect(), begun: now(), found: Mutex::default(), links })
     }
 
     /// Leaves news for every place that wants to hear of such. Never waits; `quoted` is what the agent wrote.
     pub(crate) fn raise(&self, event: Event, text: impl Into<String>, quoted: Option<String>) {
-        let alert = Alert { event, text: text.into(), quoted, at_ms: wall_ms() };
+        self.leave(Alert { event, text: text.into(), quoted, at_ms: wall_ms(), question: None });
+    }
+
+    fn leave(&self, alert: Alert) {
+        let event = alert.event;
         for place in self.places.iter().filter(|place| place.config.events.contains(&event)) {
             lock(&place.pile).push(alert.clone());
             place.news.notify_one();
@@ -118,7 +133,8 @@ impl Alerts {
     fn teller(&self, at: usize, guard: &Guard, tenant: &Tenant, means: &Means) -> Option<Teller> {
         let config = &self.places.get(at)?.config;
         let post = Post { place: config.place.clone(), means: means.clone() };
-        Some(Teller { guard: guard.clone(), tenant: tenant.clone(), format: config.format.clone(), post })
+        let links = self.links.clone().zip(config.answers_as);
+        Some(Teller { guard: guard.clone(), tenant: tenant.clone(), format: config.format.clone(), post, links })
     }
 
     /// Tells one place, for ever.
@@ -157,7 +173,7 @@ impl Alerts {
             (0..self.places.len()).filter_map(|at| self.teller(at, guard, tenant, means)).map(|teller| async move {
                 let text = "this is a test, sent by creel alerts test".to_owned();
                 let quoted = Some("an example of the agent's own words: https://example.test @everyone".to_owned());
-                let alert = Alert { event: Event::Test, text, quoted, at_ms: wall_ms() };
+                let alert = Alert { event: Event::Test, text, quoted, at_ms: wall_ms(), question: None };
                 let sent = teller.send(&Bundle::of(alert)).await;
                 (teller.post.place.to_string(), sent.err())
             });
@@ -185,6 +201,14 @@ impl Alerts {
 }
 
 impl Teller {
+    /// The questions of a bundle that can be answered by a link, each with its own.
+    fn links(&self, bundle: &Bundle) -> Vec<(u64, String)> {
+        let Some((links, user)) = &self.links else { return Vec::new() };
+        let now = wall_ms();
+        let url = |(question, until)| Some((question, links.url(Bound { question, user: *user }, until, now).ok()?));
+        bundle.alerts.iter().filter_map(|alert| alert.question).filter_map(url).collect()
+    }
+
     /// One try.
     async fn send(&self, bundle: &Bundle) -> Result<Sent, String> {
         let detail = format!("{} to {} ({} at once)", bundle.event.name(), self.post.place, bundle.count());
@@ -194,7 +218,7 @@ impl Teller {
         let sent = if inject.is_some() || !swaps.is_empty() || max_bytes.is_some() || deadline_ms.is_some() {
             Err("the policy's obligations for this can't be met".to_owned())
         } else {
-            let request = form::request(&self.format, &self.tenant, bundle);
+            let request = form::request(&self.format, &self.tenant, bundle, &self.links(bundle));
             self.post.send(request, "", receipt.record()).await
         };
         receipt.settle(match &sent {
@@ -217,11 +241,13 @@ pub(super) async fn of_questions(alerts: Arc<Alerts>, approvals: Arc<Approvals>)
             let two = if *persons == Persons::Two { "; it takes two people" } else { "" };
             let how = format!("creel approvals shows it, creel approve {id} or creel deny {id}");
             let texts: Vec<&str> = open.texts().collect();
-            alerts.raise(
-                Event::Question,
-                format!("question {id} ({what}{several}); {how}{two}"),
-                Some(texts.join("\n")),
-            );
+            alerts.leave(Alert {
+                event: Event::Question,
+                text: format!("question {id} ({what}{several}); {how}{two}"),
+                quoted: Some(texts.join("\n")),
+                at_ms: wall_ms(),
+                question: Some((*id, open.until_ms)),
+            });
         }
     };
     approvals.list().iter().for_each(&mut tell);

@@ -4,6 +4,7 @@
 //! `Action` and carries out the answer; it never decides. The jail can't reach the socket, and peers are known by
 //! `SO_PEERCRED`.
 
+mod page;
 mod questions;
 
 use std::io;
@@ -22,6 +23,7 @@ use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::Approvals;
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::guard_process::export::Exports;
+use crate::guard_process::links::Links;
 use crate::guard_process::post::Means;
 use crate::guard_process::stillness::Stillness;
 use crate::guard_process::watch::{Quarantine, Watch as Secrecy};
@@ -75,15 +77,17 @@ pub(crate) struct Talk {
 pub(crate) struct Listeners {
     operator: Listener,
     people: Option<(Listener, Vec<u32>)>,
+    page: Option<page::Page>,
 }
 
 impl Listeners {
     /// Those that were handed over; `people` may use the second.
-    pub(crate) fn new(reception: Reception, people: &[u32]) -> Result<Self, String> {
+    pub(super) fn new(reception: Reception, people: &[u32], links: Option<Arc<Links>>) -> Result<Self, String> {
         let watched = |fd| Listener::new(fd).map_err(|error| format!("the control socket can't be watched: {error}"));
-        let (operator, others) = reception.into_parts();
+        let (operator, others, listener) = reception.into_parts();
         let others = others.map(|fd| Ok::<_, String>((watched(fd)?, people.to_vec()))).transpose()?;
-        Ok(Self { operator: watched(operator)?, people: others })
+        let page = listener.zip(links).map(|(listener, links)| page::Page { listener, links });
+        Ok(Self { operator: watched(operator)?, people: others, page })
     }
 }
 
@@ -98,17 +102,19 @@ struct Visitor {
 /// Serves the control sockets for ever.
 pub(crate) async fn serve(listeners: Listeners, talk: Talk) -> io::Result<()> {
     let talk = Arc::new(talk);
-    let Listeners { operator, people } = listeners;
+    let Listeners { operator, people, page } = listeners;
     let places = || Arc::new(Semaphore::new(CONVERSATIONS));
+    // Each has places of its own: nobody else keeps the operator out.
     let operators = listen(&operator, Arc::clone(&talk), places(), |_| true, true);
-    match &people {
-        None => operators.await,
-        // Places of their own: nobody else keeps the operator out.
-        Some((listener, people)) => {
-            let listed = |uid: u32| people.contains(&uid);
-            tokio::try_join!(operators, listen(listener, Arc::clone(&talk), places(), listed, false)).map(|_| ())
-        }
-    }
+    let others = async {
+        let Some((listener, people)) = &people else { return Ok(()) };
+        listen(listener, Arc::clone(&talk), places(), |uid| people.contains(&uid), false).await
+    };
+    let browsers = async {
+        let Some(page) = page else { return Ok(()) };
+        page::serve(page, Arc::new(questions::Questions::of(&talk))).await
+    };
+    tokio::try_join!(operators, others, browsers).map(|_| ())
 }
 
 /// Lets in whoever `may`, as many at once as there are places.

@@ -326,7 +326,9 @@ impl Desk {
 pub(super) fn in_force(start: &Config, sheet: &Sheet) -> Result<Config, String> {
     let Sheet { text, cas } = sheet;
     let fresh = Config::again(start.name(), text, &cas.0).map_err(|report| report.to_string())?;
-    Ok(start.with_rules_of(fresh).0)
+    let config = start.with_rules_of(fresh).0;
+    // what is told where changes with the next start only
+    config.own_answers().map_or(Ok(config), Err)
 }
 
 /// What is known when a person acts: nothing untrusted took part.

@@ -9,6 +9,7 @@ use creel_scan::secrets::{Known, Scanner};
 use creel_secrets::{Keyring, MemoryBroker};
 use zeroize::Zeroizing;
 
+use super::links;
 use super::watch::{self, Watch};
 use crate::memory::auditor::Auditor;
 use crate::protocol::GuardSetup;
@@ -16,13 +17,13 @@ use crate::protocol::GuardSetup;
 /// Values, and what is looked for beside them.
 pub(crate) struct Secrets {
     pub(super) broker: Arc<MemoryBroker>,
-    /// Canaries, and what stands for secrets.
+    /// Canaries, what stands for secrets, and what links that answer begin with.
     aside: Vec<(String, String)>,
 }
 
 impl Secrets {
     /// What was handed over.
-    pub(super) fn new(secrets: Zeroizing<Vec<u8>>, setup: &GuardSetup) -> Result<Self, String> {
+    pub(super) fn new(secrets: Zeroizing<Vec<u8>>, setup: &GuardSetup, stem: Option<&str>) -> Result<Self, String> {
         let ring = Keyring::parse(secrets).map_err(|error| error.to_string())?;
         let broker = Arc::new(MemoryBroker::of(ring).with_placeholders(setup.placeholders.clone()));
         let bait = setup.canaries.0.iter().map(|one| (one.name.clone(), one.value.clone()));
@@ -30,7 +31,8 @@ impl Secrets {
             let pieces = creel_secrets::pieces(one.value.as_bytes());
             pieces.map(|piece| (watch::stand_in(one), String::from_utf8_lossy(piece).into_owned()))
         });
-        Ok(Self { broker, aside: bait.chain(stand_ins).collect() })
+        let links = stem.map(|stem| (links::NAME.to_owned(), stem.to_owned()));
+        Ok(Self { broker, aside: bait.chain(stand_ins).chain(links).collect() })
     }
 
     /// Every value that must not leave: secrets, canaries, and what stands for secrets.

@@ -166,8 +166,8 @@ impl Agent {
         let name = self.site.jail_name(self.tenant.as_str()).map_err(Failure::host)?;
         let seat = Seat::of(&name)?;
         let place = self.site.tenant(self.tenant.as_str());
-        let people = &self.rules.start.approvals().people;
-        let reception = Reception::open(&self.site, self.tenant.as_str(), people).map_err(Failure::host)?;
+        let approvals = self.rules.start.approvals();
+        let reception = Reception::open(&self.site, self.tenant.as_str(), approvals).map_err(Failure::host)?;
         let disk = creel_jail::Disk::Volume { image: place.volume(), bytes: self.config.limits().disk_bytes };
         self.run_number += 1;
         self.guard_number += 1;

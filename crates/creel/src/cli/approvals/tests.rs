@@ -1,4 +1,5 @@
 use super::*;
+use crate::guard_process::Effect;
 
 #[test]
 fn a_question_shows_every_act_in_full_and_who_said_yes() {
@@ -19,9 +20,9 @@ fn a_question_shows_every_act_in_full_and_who_said_yes() {
 
 #[test]
 fn what_a_yes_did_is_said() {
-    let yes = |released, granted, gone| done(7, &Effect::Yes { released, granted, gone, until_ms: 1000 });
+    let yes = |released, granted, gone| Effect::Yes { released, granted, gone, until_ms: 1000 }.told(7);
     assert!(yes(1, 0, 0).ends_with("the act that waited goes on"));
     assert!(yes(0, 1, 0).contains("once until 1970-01-01T00:00:01Z"));
     assert!(yes(2, 1, 0).contains("go on: 2;"));
-    assert!(done(7, &Effect::Half).contains("another person's"));
+    assert!(Effect::Half.told(7).contains("another person's"));
 }

@@ -11,7 +11,7 @@ use creel_policy::never;
 use super::{Checker, model, short};
 use crate::config::raw::RawAlert;
 use crate::config::size::Placed;
-use crate::config::{Alert, AlertFormat, BaseUrl, Event, IN_PATH, Place, Way, credential};
+use crate::config::{Alert, AlertFormat, Approvals, BaseUrl, Event, IN_PATH, Place, Way, credential};
 
 /// Each costs a task and what waits for it.
 const MOST_PLACES: usize = 16;
@@ -29,18 +29,18 @@ pub(super) struct RawPlace<'a> {
 }
 
 impl Checker<'_> {
-    pub(super) fn alerts(&mut self, raw: Vec<Placed<RawAlert>>) -> Vec<Alert> {
+    pub(super) fn alerts(&mut self, raw: Vec<Placed<RawAlert>>, approvals: &Approvals) -> Vec<Alert> {
         if let Some(first_too_many) = raw.get(MOST_PLACES) {
             let what = format!("more than {MOST_PLACES} sections `[[alerts]]`");
             self.fault(first_too_many.span.clone(), what, "have one place tell the others");
             return Vec::new();
         }
-        raw.into_iter().filter_map(|raw| self.alert(raw)).collect()
+        raw.into_iter().filter_map(|raw| self.alert(raw, approvals)).collect()
     }
 
-    fn alert(&mut self, raw: Placed<RawAlert>) -> Option<Alert> {
+    fn alert(&mut self, raw: Placed<RawAlert>, approvals: &Approvals) -> Option<Alert> {
         let section = raw.span.clone();
-        let RawAlert { url, format, events, address, ca, secret, secret_slot, chat } = raw.value;
+        let RawAlert { url, format, events, address, ca, secret, secret_slot, answers_as, chat } = raw.value;
         if url.is_none() && !self.incomplete {
             self.fault(
                 section,
@@ -66,6 +66,7 @@ impl Checker<'_> {
             _ => AlertFormat::Json,
         };
         let events = self.events(&events.value);
+        let answers_as = answers_as.and_then(|user| self.answerer(&user, approvals));
         let place = self.place(&RawPlace {
             section: "alerts",
             url: url.as_ref(),
@@ -74,7 +75,20 @@ impl Checker<'_> {
             secret: secret.as_ref(),
             secret_slot: &secret_slot,
         })?;
-        Some(Alert { place, format, events })
+        Some(Alert { place, format, events, answers_as })
+    }
+
+    /// The user who answers by the links of a place.
+    fn answerer(&mut self, user: &Placed<u64>, approvals: &Approvals) -> Option<u32> {
+        let number = u32::try_from(user.value).ok()?;
+        if approvals.page.is_none() {
+            let help = "say `listen = \"127.0.0.1:7979\"` under `[approvals]`";
+            self.fault(user.span.clone(), "`alerts.answers_as` needs a page for its links to lead to", help);
+        } else if number != 0 && !approvals.people.contains(&number) {
+            let what = format!("`alerts.answers_as` can't be `{number}`: that user may not answer questions");
+            self.fault(user.span.clone(), what, "list it in `[approvals] people`");
+        }
+        Some(number)
     }
 
     fn chat(&mut self, chat: &Placed<String>) -> String {

@@ -1,7 +1,7 @@
 //! What a message looks like at each kind of place.
 //!
 //! Owns [`request`]. What the agent wrote stands apart, marked, with nothing left that could be clicked; no message holds a
-//! link (HARDENING.md 13). It sends nothing.
+//! link but those that answer its questions, where the place gets some (HARDENING.md 13). It sends nothing.
 
 use bytes::Bytes;
 use creel_guard::Tenant;
@@ -19,13 +19,20 @@ const LONGEST_TEXT: usize = 3_600;
 /// The longest text of Creel's own in one alert.
 const LONGEST_OWN: usize = 400;
 
-/// The request, its path and `Host` still to be set.
-pub(super) fn request(format: &AlertFormat, tenant: &Tenant, bundle: &Bundle) -> Request<Bytes> {
+/// The request, its path and `Host` still to be set. `links` are of questions in the bundle, by number.
+pub(super) fn request(
+    format: &AlertFormat,
+    tenant: &Tenant,
+    bundle: &Bundle,
+    links: &[(u64, String)],
+) -> Request<Bytes> {
     let title = title(tenant, bundle);
-    let text = text(bundle);
+    let answers: String = links.iter().map(|(id, url)| format!("\n\nAnswer question {id}: {url}")).collect();
+    let plain = text(bundle, LONGEST_TEXT.saturating_sub(answers.len()));
+    let text = format!("{plain}{answers}");
     let body = match format {
-        AlertFormat::Json => whole(tenant, bundle, &title, &text).to_string(),
-        AlertFormat::Slack => slack(&title, &text).to_string(),
+        AlertFormat::Json => whole(tenant, bundle, &title, &text, links).to_string(),
+        AlertFormat::Slack => slack(&title, &plain, links).to_string(),
         AlertFormat::Telegram { chat } => json!({
             "chat_id": chat,
             "text": format!("{title}\n\n{text}"),
@@ -45,6 +52,11 @@ pub(super) fn request(format: &AlertFormat, tenant: &Tenant, bundle: &Bundle) ->
         if let Ok(title) = HeaderValue::from_str(&title) {
             headers.insert("title", title);
         }
+        if let [(_, url)] = links
+            && let Ok(url) = HeaderValue::from_str(url)
+        {
+            headers.insert("click", url);
+        }
         headers.insert("priority", HeaderValue::from_static(priority(bundle.event)));
     } else {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -52,8 +64,9 @@ pub(super) fn request(format: &AlertFormat, tenant: &Tenant, bundle: &Bundle) ->
     request
 }
 
-fn whole(tenant: &Tenant, bundle: &Bundle, title: &str, text: &str) -> serde_json::Value {
+fn whole(tenant: &Tenant, bundle: &Bundle, title: &str, text: &str, links: &[(u64, String)]) -> serde_json::Value {
     let first = bundle.alerts.first();
+    let links: Vec<_> = links.iter().map(|(question, url)| json!({ "question": question, "url": url })).collect();
     json!({
         "creel": env!("CARGO_PKG_VERSION"),
         "tenant": tenant.as_str(),
@@ -61,16 +74,18 @@ fn whole(tenant: &Tenant, bundle: &Bundle, title: &str, text: &str) -> serde_jso
         "title": title,
         "text": text,
         "quoted": bundle.alerts.iter().filter_map(|alert| alert.quoted.as_deref()).map(quoted).collect::<Vec<_>>(),
+        "links": links,
         "count": bundle.count(),
         "time": first.map(|alert| utc(alert.at_ms)).unwrap_or_default(),
     })
 }
 
 /// Within a block of code nothing is markup; `&`, `<` and `>` are Slack's own (its page "Formatting text for app surfaces").
-fn slack(title: &str, text: &str) -> serde_json::Value {
+fn slack(title: &str, text: &str, links: &[(u64, String)]) -> serde_json::Value {
     let plain = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace("```", "'''");
+    let answers: String = links.iter().map(|(id, url)| format!("\n<{url}|Answer question {id}>")).collect();
     json!({
-        "text": format!("*{title}*\n```{plain}```"),
+        "text": format!("*{title}*\n```{plain}```{answers}"),
         "unfurl_links": false,
         "unfurl_media": false,
         "link_names": false,
@@ -95,8 +110,8 @@ fn title(tenant: &Tenant, bundle: &Bundle) -> String {
     format!("Creel ({tenant}): {what}{times}")
 }
 
-fn text(bundle: &Bundle) -> String {
-    let room = LONGEST_TEXT / bundle.alerts.len().max(1);
+fn text(bundle: &Bundle, room: usize) -> String {
+    let room = room / bundle.alerts.len().max(1);
     let mut text = bundle.alerts.iter().map(|alert| one(alert, room)).collect::<Vec<_>>().join("\n\n");
     if bundle.more > 0 {
         text.push_str(&format!("\n\n[{} more of this kind; `creel log` has each]", bundle.more));
@@ -155,12 +170,13 @@ mod tests {
             text: "question 7: model call; answer with creel approve 7 or creel deny 7".to_owned(),
             quoted: Some((*text).to_owned()),
             at_ms: 1_790_000_000_000,
+            question: None,
         };
         Bundle { event: Event::Question, alerts: quoted.iter().map(alert).collect(), more }
     }
 
     fn body(format: &AlertFormat, bundle: &Bundle) -> String {
-        let request = request(format, &Tenant::parse("main").unwrap(), bundle);
+        let request = request(format, &Tenant::parse("main").unwrap(), bundle, &[]);
         assert!(request.headers().values().all(|value| value.to_str().is_ok()));
         String::from_utf8(request.into_body().to_vec()).unwrap()
     }
@@ -178,6 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn a_link_stands_in_each_form_and_is_never_cut() {
+        let links = [(7, format!("https://creel.test/q/{}", "0".repeat(64)))];
+        let long = "evil.test ".repeat(2000);
+        for format in FORMATS.map(|make| make()) {
+            let request = request(&format, &Tenant::parse("main").unwrap(), &bundle(&[&long], 0), &links);
+            let click = request.headers().get("click").cloned();
+            let body = String::from_utf8(request.into_body().to_vec()).unwrap();
+            assert!(body.contains(&links[0].1) && body.contains("nswer question 7"), "{format:?}: {body}");
+            assert!(body.matches("://").count() <= 2 && body.len() < 9000, "{format:?}: {body}");
+            assert_eq!(click.is_some(), format == AlertFormat::Ntfy);
+        }
+    }
+
+    #[test]
     fn each_form_has_its_fields() {
         let many = bundle(&["a", "b"], 40);
         let parsed = |format: AlertFormat| serde_json::from_str::<Value>(&body(&format, &many)).unwrap();
@@ -191,7 +221,7 @@ mod tests {
         let telegram = parsed(AlertFormat::Telegram { chat: "-42".to_owned() });
         assert_eq!((&telegram["chat_id"], telegram.get("parse_mode")), (&"-42".into(), None));
         assert_eq!(telegram["link_preview_options"]["is_disabled"], true);
-        let ntfy = request(&AlertFormat::Ntfy, &Tenant::parse("main").unwrap(), &many);
+        let ntfy = request(&AlertFormat::Ntfy, &Tenant::parse("main").unwrap(), &many, &[]);
         assert_eq!(ntfy.headers()["title"], "Creel (main): 42 questions wait for a person");
         assert_eq!(ntfy.headers()["priority"], "high");
     }
@@ -202,7 +232,7 @@ mod tests {
             let texts: Vec<String> = texts.into_iter().map(|text| format!("{text}{glue}{}", "é".repeat(long))).collect();
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let bundle = bundle(&texts, 3);
-            let text = super::text(&bundle);
+            let text = super::text(&bundle, LONGEST_TEXT);
             prop_assert!(text.encode_utf16().count() <= 4000, "{}", text.len());
             prop_assert!(!text.contains("://") && !text.contains('<') && !text.contains("```"));
             for format in FORMATS.map(|make| make()) {

@@ -27,6 +27,8 @@ pub(crate) struct Alert {
     pub(crate) quoted: Option<String>,
     /// When, in milliseconds since 1970.
     pub(crate) at_ms: u64,
+    /// The question that it is about, and until when it can be answered.
+    pub(crate) question: Option<(u64, u64)>,
 }
 
 /// What becomes one message.
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn alert(event: Event, text: &str) -> Alert {
-        Alert { event, text: text.to_owned(), quoted: None, at_ms: 0 }
+        Alert { event, text: text.to_owned(), quoted: None, at_ms: 0, question: None }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod limits;
 use creel_guard::Persons;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::utc;
 use limits::Asks;
 
 /// How long a No stands for the same act, so that nobody is asked until he gives in.
@@ -185,6 +186,28 @@ pub(crate) enum Effect {
     Half,
     /// They stay refused.
     Refused,
+}
+
+impl Effect {
+    /// For the person who answered question `id`.
+    pub(crate) fn told(&self, id: u64) -> String {
+        match self {
+            Self::Yes { released: 1, granted: 0, gone: 0, .. } => {
+                format!("question {id}: Yes; the act that waited goes on")
+            }
+            Self::Yes { released: 0, granted: 1, gone: 0, until_ms } => format!(
+                "question {id}: Yes; nobody waits any more, so the very same act may pass once until {}",
+                utc(*until_ms)
+            ),
+            Self::Yes { released, granted, gone, until_ms } => format!(
+                "question {id}: Yes; acts that waited and go on: {released}; that may pass once until {}: {granted}; \
+                 that are gone: {gone}",
+                utc(*until_ms)
+            ),
+            Self::Half => format!("question {id}: your Yes counts; another person's is needed"),
+            Self::Refused => format!("question {id}: No"),
+        }
+    }
 }
 
 /// How long questions and late answers are worth something, and how many there may be.

@@ -24,7 +24,7 @@ impl Drop for Home {
 
 fn settings(wait: Duration) -> Settings {
     let minute = Duration::from_secs(60);
-    Settings { wait, keep: minute, grant: minute, per_hour: 30, people: Vec::new(), two: Vec::new() }
+    Settings { wait, keep: minute, grant: minute, per_hour: 30, people: Vec::new(), two: Vec::new(), page: None }
 }
 
 fn call(arguments: &str) -> Action {

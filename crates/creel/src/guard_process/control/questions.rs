@@ -4,8 +4,9 @@
 //! ones, and takes a Yes or a No as an act that is admitted and recorded before it counts. `control` calls it.
 
 use std::io;
+use std::sync::Arc;
 
-use creel_guard::{Actor, Outcome};
+use creel_guard::{Actor, Guard, Outcome, Tenant};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Talk, hung_up, person, unburdened};
@@ -26,7 +27,8 @@ pub(super) async fn converse(link: &Link, uid: u32, talk: &Talk, asked: &ToContr
         }
         ToControl::Watch => watch(link, &talk.approvals).await,
         ToControl::Decide { id, yes } => {
-            let told = match decide(&person(uid), talk, id, yes).await {
+            let by = By { who: person(uid), how: "" };
+            let told = match decide(&by, &Questions::of(talk), id, yes).await {
                 Ok(effect) => FromControl::Answered { effect },
                 Err(told) => told,
             };
@@ -73,15 +75,38 @@ fn told(open: Open) -> FromControl {
     FromControl::Question { open: Box::new(open) }
 }
 
+/// What it takes to answer.
+#[derive(Clone)]
+pub(super) struct Questions {
+    pub(super) guard: Guard,
+    pub(super) tenant: Tenant,
+    pub(super) approvals: Arc<Approvals>,
+}
+
+impl Questions {
+    pub(super) fn of(talk: &Talk) -> Self {
+        let Talk { guard, tenant, approvals, .. } = talk;
+        Self { guard: guard.clone(), tenant: tenant.clone(), approvals: Arc::clone(approvals) }
+    }
+}
+
+/// Who answers, and by what means.
+pub(super) struct By {
+    pub(super) who: String,
+    /// For the record; empty for the control socket.
+    pub(super) how: &'static str,
+}
+
 /// A person's answer is an act like any other: admitted and recorded before it counts.
-async fn decide(who: &str, talk: &Talk, id: u64, yes: bool) -> Result<Effect, FromControl> {
+pub(super) async fn decide(by: &By, talk: &Questions, id: u64, yes: bool) -> Result<Effect, FromControl> {
     let Some(open) = talk.approvals.find(id) else {
         return Err(FromControl::Failed { why: format!("no question {id} is open; `creel approvals` lists them") });
     };
     let act = if yes { "approve" } else { "deny" };
     let texts: Vec<&str> = open.texts().collect();
-    let detail = format!("{id}: {}", texts.join("\n"));
-    let action = administer(&talk.tenant, Actor::Person { name: who.to_owned() }, act, &detail);
+    let By { who, how } = by;
+    let detail = format!("{id}{how}: {}", texts.join("\n"));
+    let action = administer(&talk.tenant, Actor::Person { name: who.clone() }, act, &detail);
     let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
     let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
     match talk.approvals.answer(id, yes, who) {
