@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 mod alerts;
 mod approvals;
 pub(crate) mod ask;
+mod budget;
 mod canary;
 mod check;
 mod down;
@@ -97,6 +98,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Show, try and renew what is laid for thieves; end a quarantine.
     Canary(canary::CanaryCommand),
+    /// Show what the model cost, and count anew.
+    Budget(budget::BudgetCommand),
     /// Keep secrets sealed, exchange them, and see what they were used for.
     Secret(secret::SecretCommand),
     /// Reach the agent's workspace: list, get, put.
@@ -216,6 +219,7 @@ pub fn main() -> ExitCode {
         Command::Alerts(command) => command.run(),
         Command::Exports(command) => command.run(),
         Command::Canary(command) => command.run(),
+        Command::Budget(command) => command.run(),
         Command::Approve(command) => command.run(true),
         Command::Deny(command) => command.run(false),
         Command::Log(command) => command.run(),

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod approvals;
+mod budget;
 mod canaries;
 mod check;
 mod choose;
@@ -43,6 +44,7 @@ use zeroize::Zeroizing;
 
 pub use self::alerts::{Alert, AlertFormat, Event, IN_PATH, Place, Way};
 pub use self::approvals::{Approvals, Page};
+pub use self::budget::{Budget, Price};
 pub use self::canaries::{Canaries, Taken};
 pub use self::exports::{Export, ExportTo};
 pub use self::kept::SnapshotRules;
@@ -72,6 +74,7 @@ pub struct Config {
     model: Model,
     tools: Tools,
     approvals: Approvals,
+    budget: Budget,
     operator: Operator,
     exec: ExecRules,
     durability: Durability,
@@ -494,6 +497,12 @@ impl Config {
     #[must_use]
     pub fn openclaw(&self) -> &OpenClaw {
         &self.openclaw
+    }
+
+    /// What the model may cost.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Who answers questions, and how long they wait.

@@ -6,6 +6,7 @@
 pub(crate) mod alerts;
 mod approvals;
 mod begun;
+pub(crate) mod budget;
 mod control;
 mod desk;
 mod doors;
@@ -188,12 +189,14 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         .map_err(|error| format!("the snapshots of the workspace can't be read: {error}"))?;
     let judge = Arc::new(begun::Begun { inner: live.judge(), shelf: Arc::clone(&shelf) });
     let (watch, trips) = lookout(judge, secrets.known(), setup, config.canaries(), &alerts)?;
+    let (budget, spent) = budget::Budget::open(&setup.home, config.budget().clone())
+        .map_err(|error| format!("what the model cost can't be read: {error}"))?;
     let acts = open_acts::OpenActs::new(Arc::new(withheld::Withheld { ledger, watch: Arc::clone(&watch) }));
     let guard = Guard::new(
         watch.clone(),
         acts.clone(),
         approvals.clone(),
-        watch.clone(),
+        Arc::new(budget::Both(Arc::clone(&watch), Arc::clone(&budget))),
         Arc::new(TokioTimer),
         config.durability() == Durability::All,
     )
@@ -203,7 +206,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();
     let means = doors::means(&config, setup, broker.clone())?;
-    let doors = doors::build(&config, &live, setup, broker, ca, &guard, watch.clone())?;
+    let doors = doors::build(&config, &live, setup, (broker, Arc::clone(&budget) as _), ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
     let lookers = (planted.pop(), planted.pop());
@@ -224,12 +227,14 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     tokio::spawn(files::put_back(undo, shelf, Arc::clone(&desk), guard.clone(), setup.tenant.clone()));
     let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
+    tokio::spawn(budget::record(spent, guard.clone(), tenant.clone(), Arc::clone(&alerts)));
     let exports = export::Exports::start(config.exports(), (&guard, &tenant), &means, [&setup.ledger, &setup.home]);
     let talk = control::Talk {
         guard,
         tenant,
         desk: Arc::clone(&desk),
         approvals,
+        budget,
         said,
         watch,
         alerts,

@@ -462,6 +462,11 @@ pub(crate) enum ToControl {
     Release,
     /// Would each canary be noticed? Answered by `Noticed`.
     TryCanaries,
+    /// What did the model cost? Answered by `Budget`.
+    Budget {
+        /// Count anew from here.
+        reset: bool,
+    },
     /// How do the places fare that are told of what happens? Answered by `Alerts`.
     Alerts,
     /// Send each of them a test. Answered by `Tested`.
@@ -495,6 +500,11 @@ pub(crate) enum FromControl {
     Quarantine {
         /// Why.
         why: Option<crate::guard_process::watch::Quarantine>,
+    },
+    /// What the model cost.
+    Budget {
+        /// It.
+        spent: crate::guard_process::budget::Spent,
     },
     /// Which canaries would be noticed.
     Noticed {

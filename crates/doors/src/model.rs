@@ -16,6 +16,7 @@ mod headers;
 mod items;
 mod lookout;
 pub mod mask;
+mod meter;
 pub mod origin;
 mod parts;
 mod refuse;
@@ -35,9 +36,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use creel_guard::{Deed, Facts, Guard, Send as SendDeed, Target, Tenant};
+use creel_guard::{Deed, Facts, Guard, Prompt, Send as SendDeed, Target, Tenant};
 use creel_secrets::Broker;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -50,6 +51,7 @@ use tokio::time::timeout;
 pub use config::{Config, Format, Judging, KeyHeader, Provider};
 pub use flaw::FlawKind;
 pub use mask::Masks;
+pub use meter::{Meter, Used};
 pub use origin::{Base, HttpOrigin, Origin};
 pub use said::Said;
 
@@ -88,6 +90,8 @@ pub struct Model {
     pub broker: Arc<dyn Broker>,
     /// Knows what no provider may see; none where nothing is known.
     pub masks: Option<Arc<dyn Masks>>,
+    /// Counts what prompts are paid for; none where nobody does.
+    pub meter: Option<Arc<dyn Meter>>,
 }
 
 /// Serves `listeners` until `shutdown`.
@@ -240,31 +244,45 @@ impl Open {
             Err(Unread::TooLong) => return self.refuse(format, Deed::Prompt(prompt), too_long()).await,
             Err(Unread::Broken) => return broken(),
         };
-        let mut reading = match seen.reading {
+        let reading = match seen.reading {
             Ok(reading) => reading,
             Err(flaw) => return self.refuse(format, Deed::Prompt(seen.prompt), flaw).await,
         };
         self.calm().await;
         drop(share);
+        self.send(provider, seen.prompt, (reading, ground), head.headers).await
+    }
+
+    /// A prompt that was read: judged, carried out or refused.
+    async fn send(
+        &self,
+        provider: &Provider,
+        prompt: Prompt,
+        (mut reading, ground): (see::Reading, Option<Arc<Mutex<Ground>>>),
+        headers: HeaderMap,
+    ) -> Response<Body> {
         let addresses = provider.origin.locate().await.unwrap_or_else(|error| {
             tracing::warn!(%error, provider = provider.name, "a model provider can't be located");
             Vec::new()
         });
         let rewrites = std::mem::take(&mut reading.found.rewrites);
         let admission =
-            Admission { ground, ..self.admission.of(reading.found.sign.take(), headers::claimed_trace(&head.headers)) };
+            Admission { ground, ..self.admission.of(reading.found.sign.take(), headers::claimed_trace(&headers)) };
         let facts =
             Facts { addresses: addresses.clone(), rewrites, sign: admission.sign.clone(), ..admit::facts(None) };
-        match admission.ask(Deed::Prompt(seen.prompt), facts).await {
-            Err(refusal) => refuse::refusal(format, &refusal, None),
+        let model = prompt.model.clone();
+        match admission.ask(Deed::Prompt(prompt), facts).await {
+            Err(refusal) => refuse::refusal(provider.format, &refusal, None),
             Ok(permit) => {
                 admission.prepare();
                 let admitted = Admitted {
                     provider: provider.clone(),
                     reading,
                     addresses,
-                    headers: head.headers,
+                    headers,
                     broker: Arc::clone(&self.door.broker),
+                    meter: self.door.meter.clone(),
+                    model,
                     admission,
                 };
                 enforce::carry_out(permit, admitted).await

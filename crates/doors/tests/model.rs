@@ -1,5 +1,6 @@
 //! The model door over real sockets, against a provider that answers what the test says.
 
+mod tabs;
 mod world;
 
 use std::sync::atomic::Ordering;

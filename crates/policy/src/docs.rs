@@ -81,7 +81,8 @@ static ELSEWHERE: [RuleDoc; 23] = [
     },
     RuleDoc {
         id: "guard/breaker-open",
-        summary: "A breaker has tripped: nothing passes until a person resets it.\n",
+        summary: "A breaker has tripped: after bait was taken nothing passes until a person ends it; beyond the budget no prompt does \
+                  until its time is over or a person resets it.\n",
         how_to_allow: "find out why it tripped, then reset it",
         examples: &[],
     },

@@ -69,3 +69,43 @@ fn a_provider_gets_our_key_and_nothing_of_the_agents_and_the_jail_never_sees_it(
     assert!(creel.run(&["log", "--json"]).unwrap().out.contains("openai m-1"));
     assert_eq!(creel.run(&["down", "--now"]).unwrap().code, 0);
 }
+
+#[test]
+fn beyond_the_budget_no_prompt_passes_until_it_is_reset() {
+    let _alone = crate::ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let creel = fresh("budget").unwrap();
+    // It says four tokens for what is many thousand.
+    let provider = Origin::answering("127.0.0.1:0", |_| {
+        let kind = ("content-type", "text/event-stream");
+        http::Response::builder().header(kind.0, kind.1).body(ANSWER.into()).unwrap()
+    })
+    .unwrap();
+    let text = format!(
+        "[limits]\ndisk = \"2GiB\"\n[model]\nprovider = \"openai\"\nmodel = \"m-1\"\nbase_url = \"http://provider.test:{}/v1\"\naddress = \"127.0.0.1\"\n\
+         [budget]\nper_hour = 0.01\n",
+        provider.address().port()
+    );
+    let config = creel.file("creel.toml", &text).unwrap().display().to_string();
+    let mut up = creel.command(&["up", "--config", &config, "--runtime-folder", &runtime()]);
+    let started = up.env("OPENAI_API_KEY", KEY).output().unwrap();
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let before = creel.run(&["budget"]).unwrap();
+    assert!(before.code == 0 && before.out.contains("of 0.01 USD"), "{before:?}");
+
+    let said = creel.run(&["say", "hello"]).unwrap();
+    assert!(said.code == 0 && said.out.contains("hello from PROVIDER"), "{said:?}");
+    let spent = creel.run(&["budget"]).unwrap();
+    assert!(spent.code == 1 && spent.out.contains("no prompt passes"), "{spent:?}");
+    let prompts = || provider.asked().iter().filter(|asked| asked.path == "/v1/chat/completions").count();
+    let sent = prompts();
+    let said = creel.run(&["say", "hello again"]).unwrap();
+    assert!(!said.out.contains("hello from PROVIDER"), "{said:?}");
+    assert_eq!(prompts(), sent);
+    let log = creel.run(&["log", "--json"]).unwrap().out;
+    assert!(log.contains("guard/breaker-open") && log.contains("the model's budget is spent"), "{log}");
+
+    assert_eq!(creel.run(&["budget", "reset"]).unwrap().code, 0);
+    let said = creel.run(&["say", "hello"]).unwrap();
+    assert!(said.code == 0 && said.out.contains("hello from PROVIDER"), "{said:?}");
+    assert_eq!(creel.run(&["down", "--now", "--purge"]).unwrap().code, 0);
+}

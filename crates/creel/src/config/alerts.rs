@@ -78,14 +78,16 @@ pub enum Event {
     Memory,
     /// A secret is due for a new value and has none.
     Overdue,
+    /// The model's budget is spent, or nearly so.
+    Budget,
     /// `creel alerts test`.
     Test,
 }
 
 impl Event {
     /// Those that a place can be told of, the most urgent first.
-    pub const ALL: [Self; 6] =
-        [Self::Canary, Self::Quarantine, Self::Question, Self::Leak, Self::Memory, Self::Overdue];
+    pub const ALL: [Self; 7] =
+        [Self::Canary, Self::Quarantine, Self::Question, Self::Leak, Self::Memory, Self::Overdue, Self::Budget];
 
     /// Its name in the configuration.
     #[must_use]
@@ -97,6 +99,7 @@ impl Event {
             Self::Leak => "leak",
             Self::Memory => "memory",
             Self::Overdue => "overdue",
+            Self::Budget => "budget",
             Self::Test => "test",
         }
     }

@@ -42,7 +42,7 @@ const LITTLE_DISK: u64 = 1 << 30;
 const STATE_DIR_LIMIT: usize = 80;
 
 /// What a check needs: where relative paths start, how files are read, and where faults go.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     base: &'a Path,
     files: &'a Files<'a>,
     faults: &'a mut Vec<Fault>,
@@ -68,6 +68,7 @@ pub(super) fn check(
         source,
         dns,
         model,
+        budget,
         tools,
         approvals,
         policy,
@@ -94,6 +95,7 @@ pub(super) fn check(
     let dns = checker.dns(dns);
     let model = checker.model(model);
     checker.provider_hosts(&egress, &model);
+    let budget = checker.budget(budget);
     let tools = checker.tools(tools);
     let operator = checker.operator(policy);
     let approvals = checker.approvals(approvals, &operator);
@@ -121,6 +123,7 @@ pub(super) fn check(
         model,
         tools,
         approvals,
+        budget,
         operator,
         exec,
         durability,
@@ -143,7 +146,7 @@ pub(super) fn check(
 }
 
 impl Checker<'_> {
-    fn fault(&mut self, span: Option<Range<usize>>, what: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn fault(&mut self, span: Option<Range<usize>>, what: impl Into<String>, help: impl Into<String>) {
         self.faults.push(Fault::new(span.unwrap_or(0..0), what, help));
     }
 
@@ -331,6 +334,6 @@ fn restart_of(restart: RawRestart) -> Restart {
 }
 
 /// A text of the file as it is shown in a message.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.escape_debug().take(80).collect()
 }

@@ -4,6 +4,7 @@
 //! A new setting is one line here and nothing else: docs, sample, schema and range check follow.
 
 use super::approvals::RawApprovals;
+use super::budget::RawBudget;
 use super::canaries::RawCanaries;
 use super::kept::DESTROYS;
 use super::secrets::RawSecret;
@@ -33,6 +34,8 @@ section! {
         dns: RawDns = RawDns::default(), Legal::Table(&RawDns::SECTION), why "";
         /// Which model the agent gets.
         model: RawModel = RawModel::default(), Legal::Table(&RawModel::SECTION), why "";
+        /// What the model may cost.
+        budget: RawBudget = RawBudget::default(), Legal::Table(&RawBudget::SECTION), why "";
         /// Which tools the model may call.
         tools: RawTools = RawTools::default(), Legal::Table(&RawTools::SECTION), why "";
         /// Who answers questions, and how long they wait.
@@ -472,9 +475,9 @@ section! {
         format: Placed<String> = Placed::unset("json".to_owned()),
             Legal::OneOf(&["json", "slack", "telegram", "ntfy"]), why "any program reads it";
         /// Of what: a `canary` taken, a `leak` stopped, a `quarantine` begun or ended, a `question` that waits for a person,
-        /// something found in the agent's `memory`, a secret whose exchange is `overdue`.
+        /// something found in the agent's `memory`, a secret whose exchange is `overdue`, a `budget` that is spent or nearly so.
         events: Placed<Vec<Placed<String>>> = Placed::unset(super::Event::ALL.map(|event| Placed::unset(event.name().to_owned())).to_vec()),
-            Legal::Texts("one of `canary`, `leak`, `quarantine`, `question`, `memory`, `overdue`"),
+            Legal::Texts("one of `canary`, `leak`, `quarantine`, `question`, `memory`, `overdue`, `budget`"),
             why "each of them wants a person";
         /// Connect here, whatever the name resolves to. The only way to a private or otherwise closed range.
         address: Option<Placed<String>> = None, Legal::Text("an IP address"),

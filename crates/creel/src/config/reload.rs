@@ -24,6 +24,7 @@ impl Config {
             model: _,
             tools,
             approvals: _,
+            budget: _,
             operator,
             exec,
             durability: _,
@@ -53,6 +54,7 @@ impl Config {
             model: self.model.clone(),
             tools,
             approvals: self.approvals.clone(),
+            budget: self.budget.clone(),
             operator,
             exec,
             durability: self.durability,
@@ -92,6 +94,7 @@ impl Config {
             ("model.ca", ours.ca != *ca),
             ("model.script", ours.script != *script),
             ("approvals", self.approvals != fresh.approvals),
+            ("budget", self.budget != fresh.budget),
             ("ledger.durability", self.durability != fresh.durability),
             ("state.dir", self.state != fresh.state),
             ("state.key_file", self.key_file != fresh.key_file),
@@ -210,12 +213,13 @@ mod tests {
         );
         check(
             "",
-            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\nhooks = true\n[[alerts]]\nurl = \"https://a.test/\"\n[[export]]\nurl = \"unix:/dev/log\"\n",
+            "[model]\nprovider = \"openai\"\nmodel = \"m\"\n[approvals]\nwait = 1\n[budget]\nper_day = 1\n[ledger]\ndurability = \"all\"\n[state]\ndir = \"/s\"\n[openclaw]\nplugins = [\"p\"]\nhooks = true\n[[alerts]]\nurl = \"https://a.test/\"\n[[export]]\nurl = \"unix:/dev/log\"\n",
             &[],
             &[
                 "model.provider",
                 "model.model",
                 "approvals",
+                "budget",
                 "ledger.durability",
                 "state.dir",
                 "openclaw.plugins",

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::Event;
 use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::Approvals;
+use crate::guard_process::budget::Budget;
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::guard_process::export::Exports;
 use crate::guard_process::links::Links;
@@ -59,6 +60,8 @@ pub(crate) struct Talk {
     pub(crate) tenant: Tenant,
     pub(crate) desk: Arc<Desk>,
     pub(crate) approvals: Arc<Approvals>,
+    /// What the model cost.
+    pub(crate) budget: Arc<Budget>,
     /// Where users' messages are remembered.
     pub(crate) said: Arc<Said>,
     /// Secrets, canaries and the quarantine.
@@ -175,6 +178,10 @@ async fn converse(link: &Link, visitor: Visitor, talk: &Talk) -> io::Result<()> 
         Some((ToControl::TryCanaries, _)) => {
             link.send(&FromControl::Noticed { canaries: talk.watch.try_canaries() }, &[]).await
         }
+        Some((ToControl::Budget { reset }, _)) => {
+            let told = spent(uid, talk, reset).await.unwrap_or_else(|told| told);
+            link.send(&told, &[]).await
+        }
         Some((ToControl::Alerts, _)) => link.send(&FromControl::Alerts { places: talk.alerts.list() }, &[]).await,
         Some((ToControl::Exports, _)) => link.send(&FromControl::Exports { places: talk.exports.list() }, &[]).await,
         Some((ToControl::TestAlerts, _)) => {
@@ -182,6 +189,29 @@ async fn converse(link: &Link, visitor: Visitor, talk: &Talk) -> io::Result<()> 
             link.send(&told, &[]).await
         }
         None => Ok(()),
+    }
+}
+
+/// What the model cost; a person may have it counted anew.
+async fn spent(uid: u32, talk: &Talk, reset: bool) -> Result<FromControl, FromControl> {
+    let told = || FromControl::Budget { spent: talk.budget.spent() };
+    if !reset {
+        return Ok(told());
+    }
+    let who = Actor::Person { name: person(uid) };
+    let action = super::administer(&talk.tenant, who, "budget-reset", "");
+    let permit = talk.guard.admit(action, person_facts()).await.map_err(|refusal| FromControl::Refused { refusal })?;
+    let receipt = unburdened(permit).map_err(|why| FromControl::Failed { why })?;
+    match talk.budget.reset() {
+        Ok(()) => {
+            receipt.settle(Outcome::done());
+            Ok(told())
+        }
+        Err(error) => {
+            let why = format!("that can't be kept: {error}");
+            receipt.settle(Outcome::failed(why.clone()));
+            Err(FromControl::Failed { why })
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn build(
     config: &Config,
     live: &Live,
     setup: &GuardSetup,
-    broker: Arc<dyn creel_secrets::Broker>,
+    (broker, tabs): (Arc<dyn creel_secrets::Broker>, Arc<dyn model::Meter>),
     ca: Ca,
     guard: &Guard,
     watch: Arc<super::watch::Watch>,
@@ -56,7 +56,8 @@ pub(super) fn build(
         broker: Arc::clone(&broker),
         leaks: Some(Arc::clone(&watch) as Arc<dyn Leaks>),
     };
-    let model = super::model::door(config, setup, broker, guard, client, resolver, (live.judging(), watch))?;
+    let aides = super::model::Aides { masks: watch, meter: tabs };
+    let model = super::model::door(config, setup, broker, guard, client, resolver, (live.judging(), aides))?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
 }
 

@@ -21,6 +21,14 @@ use crate::config::Config;
 use crate::protocol::GuardSetup;
 use crate::provider::{ProviderKind, WireFormat};
 
+/// Who looks at prompts beside the guard.
+pub(super) struct Aides {
+    /// What no provider may see.
+    pub(super) masks: Arc<dyn model::Masks>,
+    /// What they are paid for.
+    pub(super) meter: Arc<dyn model::Meter>,
+}
+
 /// The model door of this tenant.
 pub(super) fn door(
     config: &Config,
@@ -29,11 +37,12 @@ pub(super) fn door(
     guard: &Guard,
     client: Client,
     resolver: Arc<dyn Resolve>,
-    (judging, masks): (watch::Receiver<Arc<model::Judging>>, Arc<dyn model::Masks>),
+    (judging, aides): (watch::Receiver<Arc<model::Judging>>, Aides),
 ) -> Result<model::Model, String> {
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
-    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker, masks: Some(masks) })
+    let (masks, meter) = (Some(aides.masks), Some(aides.meter));
+    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker, masks, meter })
 }
 
 /// One provider a wire format: the scripted model speaks them all.

@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::admit::{Admission, Ruled};
 use super::config::{EXCHANGE_LIMIT, Format, KeyHeader, MAX_ERROR_BYTES, MAX_WHOLE_BYTES, Provider};
+use super::meter::{Meter, Tab};
 use super::relay::{self, Relay};
 use super::see::Reading;
 use super::whole::Whole;
@@ -34,6 +35,9 @@ pub(super) struct Admitted {
     /// The agent's headers.
     pub(super) headers: HeaderMap,
     pub(super) broker: Arc<dyn Broker>,
+    pub(super) meter: Option<Arc<dyn Meter>>,
+    /// The model that the prompt names.
+    pub(super) model: String,
     pub(super) admission: Admission,
 }
 
@@ -48,14 +52,21 @@ pub(super) async fn carry_out(permit: Permit, admitted: Admitted) -> Response<Bo
     }
     let limit = deadline_ms.map_or(EXCHANGE_LIMIT, Duration::from_millis).min(EXCHANGE_LIMIT);
     let mut deadline = Box::pin(sleep(limit));
+    let mut tab = Tab::open(admitted.meter.clone(), record, &admitted.model, &admitted.reading.body);
     let exchange = exchange(&admitted, inject, max_bytes, record);
     let answer = tokio::select! {
         answer = exchange => answer,
         () = &mut deadline => Err(Error::UpstreamSlow("it was not over by its deadline".to_owned())),
     };
     match answer {
-        Ok(answer) => deliver(answer, admitted, receipt, deadline).await,
-        Err(error) => give_up(format, receipt, &error),
+        Ok(answer) => deliver(answer, admitted, receipt, deadline, tab).await,
+        Err(error) => {
+            // One that is late may have worked all the same.
+            if !matches!(error, Error::UpstreamSlow(_)) {
+                tab.costs_nothing();
+            }
+            give_up(format, receipt, &error)
+        }
     }
 }
 
@@ -77,7 +88,7 @@ async fn exchange(
     max_bytes: Option<u64>,
     record: RecordId,
 ) -> Result<Response<Body>, Error> {
-    let Admitted { provider, reading, addresses, headers, broker, admission: _ } = admitted;
+    let Admitted { provider, reading, addresses, headers, broker, .. } = admitted;
     if max_bytes.is_some_and(|max| reading.body.len() as u64 > max) {
         return Err(Error::AgentTooMuch("the prompt is longer than was allowed".to_owned()));
     }
@@ -116,10 +127,14 @@ async fn deliver(
     admitted: Admitted,
     receipt: Receipt,
     mut deadline: Pin<Box<Sleep>>,
+    mut tab: Tab,
 ) -> Response<Body> {
     let Admitted { provider, reading, broker, admission, .. } = admitted;
     let format = provider.format;
     let (head, body) = answer.into_parts();
+    if !head.status.is_success() {
+        tab.costs_nothing();
+    }
     let wanted = if reading.stream { "text/event-stream" } else { "application/json" };
     let mut delivery = Delivery { format, reading, broker, admission, status: head.status, headers: HeaderMap::new() };
     let delivered = match delivery.head(&head.headers).await {
@@ -128,12 +143,12 @@ async fn deliver(
             Err(Error::Upstream(format!("the provider's answer is no `{wanted}`")))
         }
         Ok(()) if head.status.is_success() && delivery.reading.stream => {
-            return delivery.streamed(body, receipt, deadline);
+            return delivery.streamed(body, receipt, deadline, tab);
         }
         Ok(()) => tokio::select! {
             delivered = async {
                 if head.status.is_success() {
-                    delivery.whole(body, receipt.record()).await
+                    delivery.whole(body, &mut tab).await
                 } else {
                     delivery.error(body, &head.headers).await
                 }
@@ -186,7 +201,7 @@ impl Delivery {
         response
     }
 
-    fn streamed(mut self, body: Body, receipt: Receipt, deadline: Pin<Box<Sleep>>) -> Response<Body> {
+    fn streamed(mut self, body: Body, receipt: Receipt, deadline: Pin<Box<Sleep>>, tab: Tab) -> Response<Body> {
         let mut response = self.response("text/event-stream", stream::empty());
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let relay = Relay {
@@ -198,17 +213,20 @@ impl Delivery {
             sent: self.reading.body.len() as u64,
             status: i64::from(self.status.as_u16()),
             deadline,
+            tab,
         };
         *response.body_mut() = relay::start(relay, body);
         response
     }
 
-    async fn whole(&mut self, body: Body, record: RecordId) -> Result<Delivered, Error> {
+    async fn whole(&mut self, body: Body, tab: &mut Tab) -> Result<Delivered, Error> {
         let raw = collect(body, MAX_WHOLE_BYTES).await?;
         let received = raw.len() as u64;
+        tab.answered(raw.len());
         let whole = Whole::read(self.format, raw)
             .map_err(|why| Error::Upstream(format!("the provider's answer can't be read: {why}")))?;
-        whole.usage().write_down(record);
+        tab.says(whole.usage());
+        tab.ended();
         let mut refused = Vec::new();
         let mut receipts = Vec::new();
         for call in whole.calls() {

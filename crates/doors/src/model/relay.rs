@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use super::admit::{Admission, Ruled};
 use super::config::{Format, KEEP_ALIVE};
+use super::meter::Tab;
 use super::refuse;
 use super::sse::{Event, Splitter};
 use super::stream::{Machine, Step};
@@ -42,6 +43,7 @@ pub(super) struct Relay {
     pub(super) sent: u64,
     pub(super) status: i64,
     pub(super) deadline: Pin<Box<Sleep>>,
+    pub(super) tab: Tab,
 }
 
 /// Starts relaying `answer`; the body is the agent's.
@@ -75,7 +77,7 @@ impl From<String> for Cut {
 
 impl Relay {
     async fn run(self, answer: Body, to_agent: mpsc::Sender<Piece>) {
-        let Self { format, admission, offered, broker, receipt, sent, status, mut deadline } = self;
+        let Self { format, admission, offered, broker, receipt, sent, status, mut deadline, tab } = self;
         let mut pump = Pump {
             format,
             admission,
@@ -86,13 +88,17 @@ impl Relay {
             splitter: Splitter::default(),
             alarm: Box::pin(sleep(KEEP_ALIVE)),
             received: 0,
+            tab,
         };
         let end = tokio::select! {
             end = pump.drive(answer) => end,
             () = to_agent.closed() => Err(Cut::HungUp),
             () = &mut deadline => Err(Cut::Fault("it was not over by its deadline".to_owned())),
         };
-        pump.machine.usage().write_down(receipt.record());
+        pump.tab.says(pump.machine.usage());
+        if end.is_ok() {
+            pump.tab.ended();
+        }
         let last_words = |piece| timeout(LAST_WORDS, to_agent.send(piece));
         let outcome = match end {
             Ok(()) => Outcome::Done { sent, received: pump.received, status: Some(status) },
@@ -119,6 +125,7 @@ struct Pump {
     splitter: Splitter,
     alarm: Pin<Box<Sleep>>,
     received: u64,
+    tab: Tab,
 }
 
 impl Pump {
@@ -144,6 +151,7 @@ impl Pump {
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Cut> {
+        self.tab.answered(event.raw.len());
         match self.machine.feed(event)? {
             Step::Pass(bytes) => self.send(bytes).await,
             Step::Wait => Ok(()),

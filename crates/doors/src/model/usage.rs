@@ -1,9 +1,8 @@
 //! What a provider says that an answer cost.
 //!
-//! Owns [`Usage`], read of each format's own figures, streamed or not. It believes the provider and counts nothing itself.
-//! `stream` and `whole` read it, `relay` and `enforce` write it down.
+//! Owns [`Usage`], read of each format's own figures, streamed or not. It believes the provider and counts nothing itself:
+//! `meter` does. `stream` and `whole` read it.
 
-use creel_guard::RecordId;
 use serde_json::{Map, Value};
 
 use super::config::Format;
@@ -11,21 +10,20 @@ use super::config::Format;
 /// Tokens as the provider counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
+    /// Read, and written into the provider's cache.
     pub(super) input: u64,
+    /// Read from the provider's cache, where it is not among `input`: Anthropic counts it apart, at a lower price.
+    pub(super) cached: u64,
     pub(super) output: u64,
 }
 
 impl Usage {
-    /// Tells the operator's log what a prompt cost.
-    pub(super) fn write_down(self, record: RecordId) {
-        tracing::info!(%record, input = self.input, output = self.output, "tokens of a prompt");
-    }
-
     /// Takes the figures of an answer, or of a piece of one; what it does not say stays.
     pub(super) fn take(&mut self, format: Format, answer: &Map<String, Value>) {
         let (key, input, output): (_, &[&str], &[&str]) = match format {
             Format::OpenAi => ("usage", &["prompt_tokens"], &["completion_tokens"]),
-            Format::Anthropic | Format::Responses => ("usage", &["input_tokens"], &["output_tokens"]),
+            Format::Responses => ("usage", &["input_tokens"], &["output_tokens"]),
+            Format::Anthropic => ("usage", &["input_tokens", "cache_creation_input_tokens"], &["output_tokens"]),
             Format::Gemini => (
                 "usageMetadata",
                 &["promptTokenCount", "toolUsePromptTokenCount"],
@@ -38,6 +36,9 @@ impl Usage {
         };
         self.input = sum(input).unwrap_or(self.input);
         self.output = sum(output).unwrap_or(self.output);
+        if format == Format::Anthropic {
+            self.cached = sum(&["cache_read_input_tokens"]).unwrap_or(self.cached);
+        }
     }
 }
 
@@ -59,15 +60,19 @@ mod tests {
         ] {
             let mut usage = Usage::default();
             usage.take(format, answer.as_object().unwrap());
-            assert_eq!(usage, Usage { input: 3, output: 4 }, "{answer}");
+            assert_eq!(usage, Usage { input: 3, cached: 0, output: 4 }, "{answer}");
             for lie in
                 [json!({}), json!({ "usage": "all", "usageMetadata": [] }), json!({ "usage": { "input_tokens": -1 } })]
             {
                 usage.take(format, lie.as_object().unwrap());
             }
-            assert_eq!(usage, Usage { input: 3, output: 4 }, "what is no figure changes nothing");
+            assert_eq!(usage, Usage { input: 3, cached: 0, output: 4 }, "what is no figure changes nothing");
         }
         let mut usage = Usage::default();
+        let cached =
+            json!({ "usage": { "input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 9 } });
+        usage.take(Format::Anthropic, cached.as_object().unwrap());
+        assert_eq!(usage, Usage { input: 3, cached: 9, output: 0 });
         let all = json!({ "usageMetadata": { "candidatesTokenCount": u64::MAX, "thoughtsTokenCount": u64::MAX } });
         usage.take(Format::Gemini, all.as_object().unwrap());
         assert_eq!(usage.output, u64::MAX);

@@ -209,7 +209,7 @@ mod tests {
         let answer = json!({ "object": "response", "output": [{ "type": "reasoning", "id": "rs_1", "summary": [] }, says("hm"), item("a"), item("b")],
             "output_text": "hm", "usage": { "input_tokens": 1 } });
         let whole = read(Format::Responses, &answer).unwrap();
-        assert_eq!(whole.usage(), Usage { input: 1, output: 0 });
+        assert_eq!(whole.usage(), Usage { input: 1, cached: 0, output: 0 });
         assert_eq!(whole.resolve(&[None, None]), answer.to_string());
         let whole = read(Format::Responses, &answer).unwrap();
         let out: Value = serde_json::from_slice(&whole.resolve(&[Some("no".to_owned()), None])).unwrap();

@@ -14,7 +14,7 @@ use creel_doors::upstream::{Client, Trust};
 use creel_doors::{Error, Shutdown};
 use creel_guard::{
     Action, BoxFuture, BreakerState, Breakers, Deed, Facts, Guard, Inject, Judge, Judgement, Ledger, NoOneToAsk,
-    Obligations, Refusal, RuleId, Timer, Verdict,
+    Obligations, RecordId, Refusal, RuleId, Timer, Verdict,
 };
 use creel_secrets::{MemoryBroker, parse_handover};
 use http::{Request, Response};
@@ -65,6 +65,30 @@ impl model::Masks for Word {
 
     fn is_spread(&self, texts: &[&str]) -> bool {
         texts.concat().contains(WORD)
+    }
+}
+
+/// What prompts were counted with, `None` where one cost nothing.
+#[derive(Default)]
+pub(crate) struct Tabs(Mutex<Vec<Option<model::Used>>>);
+
+impl Tabs {
+    /// The first that was closed, once it is.
+    pub(crate) async fn first(&self) -> Option<model::Used> {
+        loop {
+            if let Some(used) = self.0.lock().unwrap().first() {
+                return used.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+impl model::Meter for Tabs {
+    fn begins(&self, _record: RecordId, _least: &model::Used) {}
+
+    fn ends(&self, _record: RecordId, used: Option<&model::Used>) {
+        self.0.lock().unwrap().push(used.cloned());
     }
 }
 
@@ -185,6 +209,7 @@ impl Origin for Played {
 pub(crate) struct World {
     pub(crate) book: Arc<Book>,
     pub(crate) provider: Arc<Played>,
+    pub(crate) tabs: Arc<Tabs>,
     door: SocketAddr,
     _trigger: Trigger,
     _config: watch::Sender<Arc<Config>>,
@@ -230,12 +255,21 @@ impl World {
         let (trigger, shutdown) = Shutdown::pair();
         let (_judging, judging) = watch::channel(Arc::default());
         let broker = Arc::new(MemoryBroker::new(handed).unwrap());
+        let tabs = Arc::<Tabs>::default();
         tokio::spawn(model::serve(
-            Model { guard, tenant: tenant(), config, judging, broker, masks: Some(Arc::new(Word)) },
+            Model {
+                guard,
+                tenant: tenant(),
+                config,
+                judging,
+                broker,
+                masks: Some(Arc::new(Word)),
+                meter: Some(Arc::clone(&tabs) as _),
+            },
             vec![listener],
             shutdown,
         ));
-        Self { book, provider, door, _trigger: trigger, _config: sender }
+        Self { book, provider, tabs, door, _trigger: trigger, _config: sender }
     }
 
     pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> String {

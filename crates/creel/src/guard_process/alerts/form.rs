@@ -104,6 +104,7 @@ fn title(tenant: &Tenant, bundle: &Bundle) -> String {
         Event::Leak => "a secret was stopped",
         Event::Memory => "something in the agent's memory",
         Event::Overdue => "a secret is overdue for a new value",
+        Event::Budget => "the model's budget",
         Event::Test => "a test",
     };
     let times = if count > 1 { format!(", {count} times") } else { String::new() };
@@ -145,7 +146,7 @@ fn cut(text: &str, room: usize) -> String {
 fn priority(event: Event) -> &'static str {
     match event {
         Event::Canary | Event::Quarantine => "urgent",
-        Event::Question | Event::Leak => "high",
+        Event::Question | Event::Leak | Event::Budget => "high",
         Event::Memory | Event::Overdue | Event::Test => "default",
     }
 }

@@ -69,6 +69,7 @@ async fn begin(world: &Arc<World>, format: Format, answer: Body) -> Body {
     let prompt = crate::model::see::prompt(&format.into(), "p", b"");
     let permit = admission.ask(Deed::Prompt(prompt), Facts::default()).await.unwrap();
     let (_, receipt) = permit.redeem();
+    let tab = Tab::open(None, receipt.record(), "m", b"");
     let relay = Relay {
         format,
         admission,
@@ -78,6 +79,7 @@ async fn begin(world: &Arc<World>, format: Format, answer: Body) -> Body {
         sent: 1,
         status: 200,
         deadline: Box::pin(sleep(Duration::from_secs(3600))),
+        tab,
     };
     start(relay, answer)
 }
