@@ -83,6 +83,9 @@ fn prefix() -> Result<Vec<Instruction>, Error> {
     const NUMBER: u32 = 0;
     /// The lower half on a little-endian machine, as both of ours are.
     const FIRST_ARGUMENT: u32 = 16;
+    const THIRD_ARGUMENT: u32 = 32;
+    /// The one protocol that the list allows.
+    const NETLINK_ROUTE: u32 = 0;
     let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
     let number = |call: i64| u32::try_from(call).map_err(Error::bug);
     let notify = step(RETURN, 0, 0, libc::SECCOMP_RET_USER_NOTIF);
@@ -95,21 +98,21 @@ fn prefix() -> Result<Vec<Instruction>, Error> {
     for call in EXECUTES.into_iter().chain(refused().map(|(_, call)| *call)) {
         program.extend([step(JUMP_IF_EQUAL, 0, 1, number(call)?), notify]);
     }
-    let with_first = |call: i64, first: u32| -> Result<_, Error> {
+    // Whatever is let go on from here passes by the allow-list: what waits must be what the list allows.
+    let mut waits_with = |call: i64, arguments: &[(u32, u32)]| -> Result<(), Error> {
+        let pairs = u8::try_from(2 * arguments.len()).map_err(Error::bug)?;
+        program.push(step(JUMP_IF_EQUAL, 0, pairs + 2, number(call)?));
+        for (after, (place, value)) in (0..pairs).step_by(2).rev().zip(arguments) {
+            program.extend([step(LOAD_WORD, 0, 0, *place), step(JUMP_IF_EQUAL, 0, after + 1, *value)]);
+        }
         // what follows looks at the number again
-        Ok([
-            step(JUMP_IF_EQUAL, 0, 4, number(call)?),
-            step(LOAD_WORD, 0, 0, FIRST_ARGUMENT),
-            step(JUMP_IF_EQUAL, 0, 1, first),
-            notify,
-            step(LOAD_WORD, 0, 0, NUMBER),
-        ])
+        program.extend([notify, step(LOAD_WORD, 0, 0, NUMBER)]);
+        Ok(())
     };
-    match SETS_UP {
-        (call, None) => program.extend([step(JUMP_IF_EQUAL, 0, 1, number(call)?), notify]),
-        (call, Some(first)) => program.extend(with_first(call, first)?),
-    }
-    program.extend(with_first(OPENS_NETLINK.0, OPENS_NETLINK.1)?);
+    let (call, first) = SETS_UP;
+    waits_with(call, first.map(|first| (FIRST_ARGUMENT, first)).as_slice())?;
+    let (call, family) = OPENS_NETLINK;
+    waits_with(call, &[(FIRST_ARGUMENT, family), (THIRD_ARGUMENT, NETLINK_ROUTE)])?;
     Ok(program)
 }
 
@@ -134,13 +137,14 @@ mod tests {
     fn only_what_is_named_waits() {
         // A BPF machine of the few instructions that are used.
         let program = prefix().unwrap();
-        let run = |call: i64, first: u32| {
+        let with_third = |call: i64, first: u32, third: u32| {
             let (mut at, mut word) = (0, 0);
             while let Some(&Instruction { code, jt, jf, k }) = program.get(at) {
                 at += 1;
                 match code {
                     0x20 => {
-                        word = [u32::try_from(call).unwrap(), AUDIT_ARCH, 0, 0, first][usize::try_from(k / 4).unwrap()]
+                        let call = u32::try_from(call).unwrap();
+                        word = [call, AUDIT_ARCH, 0, 0, first, 0, 0, 0, third][usize::try_from(k / 4).unwrap()];
                     }
                     0x15 => at += usize::from(if word == k { jt } else { jf }),
                     _ => return Some(k),
@@ -148,6 +152,7 @@ mod tests {
             }
             None
         };
+        let run = |call: i64, first: u32| with_third(call, first, 0);
         let waits = Some(libc::SECCOMP_RET_USER_NOTIF);
         for call in EXECUTES.into_iter().chain(refused().map(|(_, call)| *call)) {
             assert_eq!(run(call, 0), waits, "{call}");
@@ -159,5 +164,7 @@ mod tests {
         assert_eq!(run(SETS_UP.0, 0x1003), None);
         assert_eq!(run(OPENS_NETLINK.0, OPENS_NETLINK.1), waits);
         assert_eq!(run(OPENS_NETLINK.0, libc::AF_UNIX.unsigned_abs()), None);
+        // every other protocol is the list's to refuse
+        assert_eq!(with_third(OPENS_NETLINK.0, OPENS_NETLINK.1, libc::NETLINK_NETFILTER.unsigned_abs()), None);
     }
 }
