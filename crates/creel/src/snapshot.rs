@@ -36,6 +36,10 @@ pub(crate) enum SnapshotTask {
         number: u64,
         /// The other; without, the workspace as it is.
         other: Option<u64>,
+        /// Below this path.
+        path: Option<String>,
+        /// Of files with what changed in their text. Only what is kept has one, so the other is needed.
+        text: bool,
     },
     /// Put one back, or what lay at a path.
     Restore {
@@ -62,8 +66,10 @@ impl SnapshotTask {
             Self::Take { name } => ("snapshot-take", name.clone().unwrap_or_default()),
             Self::List => ("snapshot-list", String::new()),
             Self::Show { number, path } => ("snapshot-show", at(number, path)),
-            Self::Diff { number, other: None } => ("snapshot-diff", number.to_string()),
-            Self::Diff { number, other: Some(other) } => ("snapshot-diff", format!("{number} {other}")),
+            Self::Diff { number, other, path, text: _ } => {
+                let words = [Some(number.to_string()), other.map(|other| other.to_string()), path.clone()];
+                ("snapshot-diff", words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+            }
             Self::Restore { number, path } => ("snapshot-restore", at(number, path)),
             Self::Remove { number } => ("snapshot-rm", number.to_string()),
         }

@@ -69,6 +69,9 @@ fn the_workspace_is_kept_shown_and_put_back() {
     assert_eq!(get(&creel, "work/new"), None);
     let kept = restored["kept_as"].as_u64().unwrap().to_string();
     assert_eq!(creel.run(&["snapshot", "show", &kept, "work/new"]).unwrap().out, "new\n");
+    let texts = creel.run(&["snapshot", "diff", &number, &kept, "--text", "--path", "work/one"]).unwrap();
+    assert_eq!((texts.code, texts.out.as_str()), (1, "changed   work/one\n@@ line 1 @@\n-one\n+other\n"), "{texts:?}");
+    assert_eq!(creel.run(&["snapshot", "diff", &number, "--text"]).unwrap().code, 2);
     let by = acts(&creel, &format!("snapshot-restore {number}"));
     assert!(matches!(&by[..], [(_, actor, outcome)] if actor.contains("root") && outcome == "done"), "{by:?}");
     // the agent can work with what was put back

@@ -46,6 +46,12 @@ enum Task {
         number: u64,
         /// The other's; without, the workspace as it is now.
         other: Option<u64>,
+        /// Below this path of the workspace alone.
+        #[arg(long)]
+        path: Option<String>,
+        /// Also what changed within text files: between two snapshots (`creel snapshot take` makes one of now).
+        #[arg(long, requires = "other")]
+        text: bool,
     },
     /// Make the workspace as it was, or what lay at a path. What lies there now is kept as another snapshot first. Files that
     /// the agent takes orders from stay under `[files] protect`; `creel files restore` accepts a version of one. Ends with 1
@@ -76,7 +82,7 @@ impl Snapshot {
             Task::Take { name } => SnapshotTask::Take { name },
             Task::List => SnapshotTask::List,
             Task::Show { number, path } => SnapshotTask::Show { number, path },
-            Task::Diff { number, other } => SnapshotTask::Diff { number, other },
+            Task::Diff { number, other, path, text } => SnapshotTask::Diff { number, other, path, text },
             Task::Restore { number, path } => SnapshotTask::Restore { number, path },
             Task::Rm { number } => SnapshotTask::Remove { number },
         };

@@ -259,7 +259,8 @@ impl Snapshots {
                 let shown = move |store: &mut Store| report::show(store, number, scope.as_deref(), json);
                 Ok((self.with_store(shown).await?, 0))
             }
-            SnapshotTask::Diff { number, other } => {
+            SnapshotTask::Diff { number, other, path, text } => {
+                let scope = path.as_deref().map(below).transpose()?.flatten();
                 let (old, new) = match other {
                     Some(other) => self.with_store(move |store| Ok((store.list(number)?, store.list(other)?))).await?,
                     None => {
@@ -271,7 +272,12 @@ impl Snapshots {
                         self.with_hands(&world, look).await?
                     }
                 };
-                let text = report::diff(&old, &new, json);
+                let text = if text {
+                    let written = move |store: &mut Store| report::texts(store, [&old, &new], scope.as_deref(), json);
+                    self.with_store(written).await?
+                } else {
+                    report::diff([&old, &new], scope.as_deref(), json)
+                };
                 let code = if text.is_empty() { 0 } else { crate::cli::FINDING };
                 Ok((text, code))
             }

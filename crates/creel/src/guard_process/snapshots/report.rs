@@ -8,7 +8,7 @@ use std::io;
 
 use crate::clock::utc;
 use crate::snapshot::back::{Done, difference, is_in, shown};
-use crate::snapshot::frame::{Entry, Piece, What};
+use crate::snapshot::frame::{Content, Entry, Piece, What};
 use crate::snapshot::store::{Head, Store};
 
 /// The longest text of a file that is shown.
@@ -58,13 +58,7 @@ pub(super) fn show(store: &Store, number: u64, scope: Option<&[u8]>, json: bool)
             if content.size > LONGEST {
                 return Err(io::Error::other(format!("it has {} bytes; restore it to read it", content.size)));
             }
-            let mut bytes = Vec::new();
-            for piece in &content.pieces {
-                match piece {
-                    Piece::Kept(digest) => bytes.extend(store.piece(digest)?),
-                    Piece::Hole(_) => bytes.resize(usize::try_from(content.size).unwrap_or(0), 0),
-                }
-            }
+            let bytes = bytes(store, content)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         }
         _ => {
@@ -92,19 +86,79 @@ fn line(entry: &Entry, json: bool) -> String {
     format!("{:o}  {size:>12}  {path}{mark}{more}\n", entry.mode)
 }
 
-/// What differs between two, a line each; empty when nothing does.
-pub(super) fn diff(old: &[Entry], new: &[Entry], json: bool) -> String {
+/// The bytes of a file that is no longer than is shown.
+fn bytes(store: &Store, content: &Content) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for piece in &content.pieces {
+        match piece {
+            Piece::Kept(digest) => bytes.extend(store.piece(digest)?),
+            Piece::Hole(_) => bytes.resize(usize::try_from(content.size).unwrap_or(0), 0),
+        }
+    }
+    Ok(bytes)
+}
+
+/// A path, how it differs, and what lay and lies there.
+type Changed<'a> = (&'a [u8], &'static str, [Option<&'a Entry>; 2]);
+
+fn changed<'a>([old, new]: [&'a [Entry]; 2], scope: Option<&[u8]>) -> Vec<Changed<'a>> {
     let mut paths: HashMap<&[u8], [Option<&Entry>; 2]> = HashMap::new();
     old.iter().for_each(|entry| paths.entry(&entry.path).or_default()[0] = Some(entry));
     new.iter().for_each(|entry| paths.entry(&entry.path).or_default()[1] = Some(entry));
-    let mut lines: Vec<(&[u8], &str)> =
-        paths.iter().filter_map(|(path, [old, new])| Some((*path, difference(*old, *new)?))).collect();
-    lines.sort_unstable();
-    let line = |(path, word): &(&[u8], &str)| match json {
+    let mut changed: Vec<Changed<'_>> = paths
+        .into_iter()
+        .filter(|(path, _)| is_in(path, scope))
+        .filter_map(|(path, sides)| Some((path, difference(sides[0], sides[1])?, sides)))
+        .collect();
+    changed.sort_unstable_by_key(|(path, ..)| *path);
+    changed
+}
+
+/// What differs between two, a line each; empty when nothing does.
+pub(super) fn diff(both: [&[Entry]; 2], scope: Option<&[u8]>, json: bool) -> String {
+    let line = |(path, word, _): Changed<'_>| match json {
         true => format!("{}\n", serde_json::json!({"path": shown(path), "change": word})),
         false => format!("{word:<8}  {}\n", shown(path)),
     };
-    lines.iter().map(line).collect()
+    changed(both, scope).into_iter().map(line).collect()
+}
+
+/// The longest answer with texts, as far as one file more does not matter.
+const LONGEST_TEXTS: usize = 16 << 20;
+
+/// The same, with what changed in the texts of files.
+pub(super) fn texts(store: &Store, both: [&[Entry]; 2], scope: Option<&[u8]>, json: bool) -> io::Result<String> {
+    let mut out = String::new();
+    for (path, word, sides) in changed(both, scope) {
+        let room = out.len() < LONGEST_TEXTS;
+        let [old, new] = sides.map(|side| side.map_or_else(|| Ok(Some(String::new())), |entry| text(store, entry)));
+        let written = match (old?, new?) {
+            (Some(old), Some(new)) if room => Some(crate::files::diff::lines(&old, &new)),
+            _ => None,
+        };
+        if json {
+            let line = serde_json::json!({"path": shown(path), "change": word, "text": written});
+            out.push_str(&format!("{line}\n"));
+        } else {
+            let what = if room { "no text, or too long for one" } else { "not shown: restrict it with --path" };
+            let written = written.unwrap_or_else(|| format!("({what})\n"));
+            out.push_str(&format!("{word:<8}  {}\n{written}", shown(path)));
+        }
+    }
+    Ok(out)
+}
+
+/// A file's text, and where a link leads; nothing of what is too long or no text.
+fn text(store: &Store, entry: &Entry) -> io::Result<Option<String>> {
+    match &entry.what {
+        What::Folder => Ok(Some(String::new())),
+        What::Link(target) => Ok(Some(format!("-> {}\n", shown(target)))),
+        What::File(content) if content.size <= LONGEST => {
+            let text = String::from_utf8(bytes(store, content)?).ok();
+            Ok(text.filter(|text| !text.contains('\0')))
+        }
+        What::File(_) | What::Left(_) => Ok(None),
+    }
 }
 
 /// What came of putting one back.
