@@ -35,6 +35,16 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
+/// An origin that answers whatever it is asked.
+async fn answer_all(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
+        });
+    }
+}
+
 /// Reads until the peer ends it, in whatever way; says how much that was.
 async fn drain(stream: &mut TcpStream) -> u64 {
     let (mut sum, mut buffer) = (0, vec![0; 256 * 1024]);
@@ -228,14 +238,7 @@ async fn whoever_says_his_request_a_byte_a_second_is_let_go_and_is_on_record() {
 async fn beyond_the_last_place_a_connection_waits_and_is_served_when_one_is_free() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (world, port) = reaching(&listener).await;
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                head(&mut stream).await;
-                stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
-            });
-        }
-    });
+    tokio::spawn(answer_all(listener));
     // docs/limits.md: 512 at a time. Each says a letter, so that it is no mere connect.
     let mut held = Vec::new();
     for _ in 0..512 {
@@ -266,14 +269,7 @@ async fn ten_thousand_connections_are_all_served_in_bounded_memory() {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (world, port) = reaching(&listener).await;
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                head(&mut stream).await;
-                stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
-            });
-        }
-    });
+    tokio::spawn(answer_all(listener));
     let door = world.connect("origin.test", port).await.peer_addr().unwrap();
     let before = resident();
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(600));
@@ -307,14 +303,7 @@ async fn without_descriptors_nothing_spins_and_it_goes_on_when_there_are_some() 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (world, port) = reaching(&listener).await;
     let address: SocketAddr = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                head(&mut stream).await;
-                stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
-            });
-        }
-    });
+    tokio::spawn(answer_all(listener));
     let mut held = Vec::new();
     for _ in 0..20 {
         held.push(world.connect("origin.test", port).await);
