@@ -123,6 +123,12 @@ impl Shelf {
         read.map(Some).ok_or_else(|| Error::Damaged { first_bad: 1, why: "the checkpoint can't be read".to_owned() })
     }
 
+    /// The public key that stands beside a checkpoint, as text; nothing when there is none.
+    pub(crate) fn key(&self) -> Result<Option<String>, Error> {
+        let bytes = read_whole(&self.path.join("vkey"), 64 * 1024)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// Publishes a checkpoint.
     pub(crate) fn publish(&self, note: &Note) -> Result<(), Error> {
         let put = notary::put(&self.path, "checkpoint", note.to_string().as_bytes(), 0o600);

@@ -64,9 +64,10 @@ impl Remembered {
     /// [`Error::Damaged`] when it is there and can't be read or is not signed by the key that stands beside it.
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let damaged = |why: &str| Error::Damaged { first_bad: 1, why: format!("`{}`: {why}", folder.display()) };
-        let Some((note, checkpoint)) = Shelf::at(folder).checkpoint()? else { return Ok(None) };
-        let vkey = std::fs::read_to_string(folder.join("vkey")).map_err(Error::io("read", &folder.join("vkey")))?;
-        let key = VerifierKey::parse(&vkey).ok_or_else(|| damaged("its public key can't be read"))?;
+        let shelf = Shelf::at(folder);
+        let Some((note, checkpoint)) = shelf.checkpoint()? else { return Ok(None) };
+        let key = shelf.key()?.and_then(|text| VerifierKey::parse(&text));
+        let key = key.ok_or_else(|| damaged("its public key can't be read"))?;
         let time = key.verifies(&note).ok_or_else(|| damaged("its last checkpoint is not its own"))?;
         let Checkpoint { origin: _, size, root } = checkpoint;
         Ok(Some(Self { by: key.name().to_owned(), size, root, time }))

@@ -6,10 +6,11 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use creel_ledger::{Error, Follow, find, read, verify};
+use creel_ledger::{Error, Follow, Remembered, find, read, verify};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
+use crate::signed::{homes, signed, write};
 use crate::world::{Scratch, admit, open, refused};
 
 fn written() -> Scratch {
@@ -65,6 +66,23 @@ fn what_stands_in_a_segments_place_is_named_and_not_opened() {
         assert_eq!(named(find(&dir, 1).unwrap_err()), path);
         assert_eq!(named(read(&dir).unwrap().next().unwrap().unwrap_err()), path);
         assert_eq!(named(Follow::new(&dir, 0).unwrap().poll().unwrap_err()), path);
+    }
+}
+
+/// What a witness elsewhere vouched for lies in a folder of the guard's too.
+#[test]
+fn what_stands_in_a_keys_place_is_named_and_not_opened() {
+    for plant in PLANTS {
+        let scratch = Scratch::new();
+        let ledger = signed(&scratch).unwrap();
+        write(&ledger, 3);
+        drop(ledger);
+        let (signer, _) = homes(&scratch);
+        assert!(Remembered::read(&signer).unwrap().is_some());
+        let path = signer.join("vkey");
+        fs::remove_file(&path).unwrap();
+        plant(&path);
+        assert_eq!(named(Remembered::read(&signer).unwrap_err()), path);
     }
 }
 
