@@ -23,15 +23,47 @@ pub(super) struct Decoded {
     pub(super) from: usize,
     pub(super) to: usize,
     /// For each byte, where it stood; absent when only the whole part is known.
-    pub(super) places: Option<Vec<u32>>,
+    pub(super) places: Option<Places>,
+}
+
+/// Where each byte of a decoded text stood: rows of bytes that stood in a row.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Where a row begins, in the decoded text and in the one that it comes from.
+    rows: Vec<(u32, u32)>,
+    length: usize,
+}
+
+impl Places {
+    /// The next `count` bytes stood from `place` on.
+    pub(super) fn add(&mut self, place: usize, count: usize) {
+        let cut = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let goes_on = self.rows.last().is_some_and(|(at, from)| *from as usize + (self.length - *at as usize) == place);
+        if count > 0 && !goes_on {
+            self.rows.push((cut(self.length), cut(place)));
+        }
+        self.length += count;
+    }
+
+    /// Where a byte stood; `None` behind the last.
+    pub(super) fn get(&self, at: usize) -> Option<usize> {
+        let row = self.rows.partition_point(|(begins, _)| *begins as usize <= at).checked_sub(1)?;
+        let (begins, place) = self.rows.get(row)?;
+        (at < self.length).then(|| *place as usize + (at - *begins as usize))
+    }
+
+    /// How many bytes have a place.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
 }
 
 impl Decoded {
     /// Where a span of the decoded bytes stood.
     pub(super) fn span(&self, start: usize, end: usize) -> (usize, usize) {
         let Some(places) = &self.places else { return (self.from, self.to) };
-        let place = |at: usize| places.get(at).map(|place| *place as usize);
-        (place(start).unwrap_or(self.from), place(end).unwrap_or(self.to))
+        (places.get(start).unwrap_or(self.from), places.get(end).unwrap_or(self.to))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns the search for twelve to twenty-four words of BIP 39's English list in a row whose checksum is right. Words may be
 //! numbered, quoted or on lines of their own. Phrases of one or two words over and over are examples.
 
+use std::cell::OnceCell;
+
 use bip39::{Language, Mnemonic};
 
 use super::Finding;
@@ -14,72 +16,114 @@ const LETTERS: std::ops::RangeInclusive<usize> = 3..=8;
 /// The lengths that the standard knows, the longest first.
 const LENGTHS: [usize; 5] = [24, 21, 18, 15, 12];
 
+/// More bytes between two words end a phrase.
+const LONGEST_GAP: usize = 12;
+
+/// What a byte is between the words of a phrase.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Letter,
+    /// May stand between two words.
+    Light,
+    /// Ends a phrase.
+    Heavy,
+}
+
+const CLASSES: [Class; 256] = classes();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the counter stays below 256")]
+const fn classes() -> [Class; 256] {
+    let mut table = [Class::Heavy; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if byte.is_ascii_alphabetic() {
+            table[at] = Class::Letter;
+        } else if byte.is_ascii_whitespace() || byte.is_ascii_digit() || is_sign(byte) {
+            table[at] = Class::Light;
+        }
+        at += 1;
+    }
+    table
+}
+
+const fn is_sign(byte: u8) -> bool {
+    matches!(byte, b',' | b'"' | b'\'' | b'[' | b']' | b'(' | b')' | b'.' | b':' | b';' | b'-' | b'\\' | b'|')
+}
+
 /// Seed phrases in `text`.
 pub(super) fn find(text: &[u8]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut run: Vec<(usize, usize)> = Vec::new();
+    let class = |at: usize| text.get(at).and_then(|byte| CLASSES.get(usize::from(*byte))).copied();
     let mut at = 0;
     while at < text.len() && findings.len() < MOST {
-        let rest = text.get(at..).unwrap_or_default();
-        let letters = rest.iter().take(9).take_while(|byte| byte.is_ascii_alphabetic()).count();
-        if LETTERS.contains(&letters) && rest.get(letters).is_none_or(|byte| !byte.is_ascii_alphabetic()) {
-            run.push((at, at + letters));
-            at += letters;
-        } else if letters > 0 {
-            take(text, &mut run, &mut findings);
-            at += rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let from = at;
+        while class(at) == Some(Class::Letter) {
+            at += 1;
         }
-        let gap = gap(text.get(at..).unwrap_or_default());
-        if gap.1 {
+        if LETTERS.contains(&(at - from)) {
+            run.push((from, at));
+        } else if at > from {
             take(text, &mut run, &mut findings);
         }
-        at += gap.0.max(usize::from(letters == 0));
+        let (word_end, mut heavy) = (at, false);
+        while let Some(class) = class(at).filter(|class| *class != Class::Letter) {
+            heavy |= class == Class::Heavy;
+            at += 1;
+        }
+        if heavy || at - word_end > LONGEST_GAP {
+            take(text, &mut run, &mut findings);
+        }
     }
     take(text, &mut run, &mut findings);
     findings
 }
 
-/// What stands between two words: how long it is, and whether it ends a phrase.
-fn gap(rest: &[u8]) -> (usize, bool) {
-    let length = rest.iter().take_while(|byte| !byte.is_ascii_alphabetic()).count();
-    let between = rest.get(..length).unwrap_or_default();
-    let light = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_digit() || b",\"'[]().:;-\\|".contains(byte);
-    (length, length > 12 || !between.iter().all(light))
-}
-
 /// Looks for phrases in a row of words, and clears it.
 fn take(text: &[u8], run: &mut Vec<(usize, usize)>, findings: &mut Vec<Finding>) {
-    let words = std::mem::take(run);
-    if words.len() < 12 {
+    if run.len() < 12 {
+        run.clear();
         return;
     }
-    let in_list: Vec<Option<String>> = words.iter().map(|(from, to)| listed(text.get(*from..*to)?)).collect();
+    let words = std::mem::take(run);
+    // Each word is looked up once at most.
+    let looked_up: Vec<OnceCell<Option<&str>>> = vec![OnceCell::new(); words.len()];
+    let word = |at: usize| {
+        let (from, to) = words.get(at)?;
+        *looked_up.get(at)?.get_or_init(|| listed(text.get(*from..*to)?))
+    };
     let mut at = 0;
-    while at + 12 <= in_list.len() && findings.len() < MOST {
-        let ahead = in_list.get(at..).unwrap_or_default();
-        let reach = ahead.iter().take(24).take_while(|word| word.is_some()).count();
-        let found =
-            LENGTHS.iter().find(|length| reach >= **length && is_phrase(ahead.get(..**length).unwrap_or_default()));
+    while at + 12 <= words.len() && findings.len() < MOST {
+        // The last of twelve first: where it is none of the list, no phrase begins before it.
+        if let Some(last) = (at..at + 12).rev().find(|at| word(*at).is_none()) {
+            at = last + 1;
+            continue;
+        }
+        let ahead: Vec<&str> = (at..at + 24).map_while(word).collect();
+        let found = LENGTHS.iter().find(|length| ahead.get(..**length).is_some_and(is_phrase));
         if let (Some(length), Some((start, _))) = (found, words.get(at))
             && let Some((_, end)) = words.get(at + length - 1)
         {
             findings.push(Finding { kind: "seed-phrase", start: *start, end: *end, confidence: 0.98, known: None });
             at += length;
         } else {
-            // Nothing that begins before the word that is not in the list can be whole.
-            at += if reach < 12 { reach + 1 } else { 1 };
+            at += 1;
         }
     }
 }
 
-fn listed(word: &[u8]) -> Option<String> {
-    let word = std::str::from_utf8(word).ok()?.to_ascii_lowercase();
-    Language::English.find_word(&word).map(|_| word)
+fn listed(word: &[u8]) -> Option<&'static str> {
+    let mut small = [0; 8];
+    let small = small.get_mut(..word.len())?;
+    small.copy_from_slice(word);
+    small.make_ascii_lowercase();
+    let place = Language::English.find_word(std::str::from_utf8(small).ok()?)?;
+    Language::English.word_list().get(usize::from(place)).copied()
 }
 
-fn is_phrase(words: &[Option<String>]) -> bool {
-    let words: Vec<&str> = words.iter().filter_map(Option::as_deref).collect();
-    let mut different = words.clone();
+fn is_phrase(words: &[&str]) -> bool {
+    let mut different = words.to_vec();
     different.sort_unstable();
     different.dedup();
     // The list itself, and parts of it, stand in the order of the alphabet.

@@ -31,15 +31,17 @@ pub(super) fn fold(byte: u8) -> u8 {
 pub(super) fn squeeze(bytes: &[u8], out: &mut Vec<u8>) {
     let from = out.len();
     out.resize(from + bytes.len(), 0);
-    let mut kept = from;
+    // A slice of its own: the vector's length can't change by a write into it, which the compiler then knows.
+    let room = out.get_mut(from..).unwrap_or_default();
+    let mut kept = 0;
     for byte in bytes {
         let folded = fold(*byte);
-        if let Some(slot) = out.get_mut(kept) {
+        if let Some(slot) = room.get_mut(kept) {
             *slot = folded;
         }
         kept += usize::from(folded != 0);
     }
-    out.truncate(kept);
+    out.truncate(from + kept);
 }
 
 /// The skeleton of `bytes`.

@@ -4,7 +4,7 @@
 //! `=` and `:` (up to the next sign, or to the end of the field), as its lines without numbering, as those lines that are one word. A value that was cut over fields,
 //! parameters, headers, parts or list items is whole again in one of them. Known values alone are looked for there.
 
-use super::ladder::Decoded;
+use super::ladder::{Decoded, Places};
 
 /// Longer texts are read as they are: whoever splits a value does so in reach of one reader.
 const LONGEST: usize = 1024 * 1024;
@@ -16,8 +16,9 @@ pub(super) fn views(text: &[u8]) -> Vec<Decoded> {
     }
     let mut views = Vec::new();
     if memchr::memchr2(b'"', b'\'', text).is_some() {
-        views.push(quoted(text, true));
-        views.push(quoted(text, false));
+        let quotes = quotes(text);
+        views.push(kept(text, quotes.iter().map(|quote| quote.span)));
+        views.push(kept(text, quotes.iter().filter(|quote| !quote.is_key).map(|quote| quote.span)));
     }
     if memchr::memchr2(b'=', b':', text).is_some() {
         views.push(assigned(text));
@@ -31,7 +32,14 @@ pub(super) fn views(text: &[u8]) -> Vec<Decoded> {
         views.push(lone_words(text));
     }
     views.push(unnumbered(text));
-    views.into_iter().filter(|view| view.bytes.len() >= 8).collect()
+    let mut different: Vec<Decoded> = Vec::with_capacity(views.len());
+    for view in views {
+        let known = view.bytes == text || different.iter().any(|other| other.bytes == view.bytes);
+        if view.bytes.len() >= 8 && !known {
+            different.push(view);
+        }
+    }
+    different
 }
 
 /// Takes the quotes off JSON that stood in a string of other JSON and whose own were escaped: they would pair with its.
@@ -47,55 +55,66 @@ pub(super) fn unwrap(text: &mut [u8]) {
 
 /// Takes the bytes of `text` that `keep` says, with their places.
 fn kept(text: &[u8], spans: impl IntoIterator<Item = (usize, usize)>) -> Decoded {
-    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+    let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Places::default());
     for (from, to) in spans {
         let span = text.get(from..to).unwrap_or_default();
         bytes.extend_from_slice(span);
-        places.extend((0_u32..).take(span.len()).map(|at| u32::try_from(from).unwrap_or(u32::MAX).saturating_add(at)));
+        places.add(from, span.len());
     }
     Decoded { bytes, from: 0, to: text.len(), places: Some(places) }
 }
 
-/// What stands in quotes; without what is followed by a colon, when `keys` is not asked for.
-fn quoted(text: &[u8], keys: bool) -> Decoded {
-    let mut spans = Vec::new();
-    let mut open: Option<(u8, usize)> = None;
-    let mut escaped = false;
-    for (at, byte) in text.iter().enumerate() {
-        match open {
-            None if matches!(byte, b'"' | b'\'' | b'`') => open = Some((*byte, at + 1)),
-            Some(_) if escaped => escaped = false,
-            Some(_) if *byte == b'\\' => escaped = true,
-            Some((mark, from)) if mark == *byte => {
-                let after = text.get(at + 1..).unwrap_or_default();
-                let is_key = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
-                if keys || !is_key {
-                    spans.push((from, at));
-                }
-                open = None;
-            }
-            // A quote that never closes is an apostrophe.
-            Some((_, _)) if *byte == b'\n' => open = None,
-            _ => {}
+/// What stands in quotes.
+struct Quote {
+    span: (usize, usize),
+    /// A colon follows.
+    is_key: bool,
+}
+
+fn quotes(text: &[u8]) -> Vec<Quote> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    let next = |at: usize| Some(at + memchr::memchr3(b'"', b'\'', b'`', text.get(at..)?)?);
+    while let Some(open) = next(at) {
+        let from = open + 1;
+        let Some(mark) = text.get(open).copied() else { break };
+        let Some(end) = closing(text, from, mark) else { break };
+        at = end + 1;
+        // A quote that never closes is an apostrophe.
+        if text.get(end) == Some(&mark) {
+            let after = text.get(at..).unwrap_or_default();
+            let is_key = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+            found.push(Quote { span: (from, end), is_key });
         }
     }
-    kept(text, spans)
+    found
+}
+
+/// Where the quote that `mark` opened before `at` ends, or its line.
+fn closing(text: &[u8], mut at: usize, mark: u8) -> Option<usize> {
+    loop {
+        at += memchr::memchr3(mark, b'\\', b'\n', text.get(at..)?)?;
+        if text.get(at) != Some(&b'\\') {
+            return Some(at);
+        }
+        at += 2;
+    }
 }
 
 /// What stands behind `=` or `:`, up to the end of the field.
 fn assigned(text: &[u8]) -> Decoded {
     let mut spans = Vec::new();
-    let mut from = None;
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'=' | b':' => from = Some(at + 1),
-            b'&' | b'\n' | b',' | b';' | b'}' | b')' | b'<' => {
-                spans.extend(from.take().map(|from| (from, at)));
-            }
-            _ => {}
+    let mut at = 0;
+    while let Some(sign) = text.get(at..).and_then(|rest| memchr::memchr2(b'=', b':', rest)) {
+        let from = at + sign + 1;
+        let rest = text.get(from..).unwrap_or_default();
+        let length = rest.iter().position(|byte| b"=:&\n,;})<".contains(byte)).unwrap_or(rest.len());
+        at = from + length;
+        // Of several signs the last counts.
+        if !matches!(text.get(at), Some(b'=' | b':')) {
+            spans.push((from, at));
         }
     }
-    spans.extend(from.map(|from| (from, text.len())));
     kept(text, spans)
 }
 
@@ -140,17 +159,24 @@ fn lone_words(text: &[u8]) -> Decoded {
 /// The text without words that are numbers of at most two digits.
 fn unnumbered(text: &[u8]) -> Decoded {
     let mut spans = Vec::new();
-    let mut at = 0;
+    let (mut from, mut at) = (0, 0);
     for word in text.split_inclusive(|byte| byte.is_ascii_whitespace()) {
         let plain = word.trim_ascii();
-        let digits = plain.iter().filter(|byte| byte.is_ascii_digit()).count();
-        let signs = plain.iter().filter(|byte| byte.is_ascii_punctuation()).count();
-        if !((1..=2).contains(&digits) && digits + signs == plain.len()) {
-            spans.push((at, at + word.len()));
+        // Most words begin with a letter, and are none.
+        if !plain.first().is_none_or(u8::is_ascii_alphabetic) && is_short_number(plain) {
+            spans.push((from, at));
+            from = at + word.len();
         }
         at += word.len();
     }
+    spans.push((from, at));
     kept(text, spans)
+}
+
+fn is_short_number(word: &[u8]) -> bool {
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let signs = word.iter().filter(|byte| byte.is_ascii_punctuation()).count();
+    (1..=2).contains(&digits) && digits + signs == word.len()
 }
 
 fn line_spans(text: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
@@ -192,7 +218,11 @@ mod tests {
             for view in views(text.as_bytes()) {
                 let places = view.places.unwrap();
                 proptest::prop_assert_eq!(places.len(), view.bytes.len());
-                proptest::prop_assert!(places.iter().all(|place| (*place as usize) < text.len()));
+                for (at, byte) in view.bytes.iter().enumerate() {
+                    let place = places.get(at).unwrap();
+                    proptest::prop_assert_eq!(text.as_bytes().get(place), Some(byte));
+                }
+                proptest::prop_assert_eq!(places.get(view.bytes.len()), None);
             }
         }
     }

@@ -14,6 +14,8 @@ pub(super) struct Prefilter {
     bits: Vec<u64>,
     /// Sorted by gram.
     words: Vec<(u32, Word)>,
+    /// Where a gram's words begin, by open addressing; at least half of the slots are free.
+    slots: Vec<Option<(u32, u32)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -24,14 +26,31 @@ struct Word {
 
 impl Prefilter {
     pub(super) fn new(kinds: impl Iterator<Item = &'static Kind>) -> Self {
-        let mut made = Self { bits: vec![0; 1 << (WIDTH - 6)], words: Vec::new() };
+        let mut made = Self { bits: vec![0; 1 << (WIDTH - 6)], words: Vec::new(), slots: Vec::new() };
         for kind in kinds {
             for text in kind.words {
                 made.enter(Word { text, kind });
             }
         }
         made.words.sort_by_key(|(gram, word)| (*gram, word.text, word.kind.id));
+        made.slots = vec![None; (made.words.len() * 2).next_power_of_two()];
+        for (at, (gram, _)) in (0_u32..).zip(&made.words) {
+            let slot = made.slot(*gram);
+            if let Some(slot) = made.slots.get_mut(slot).filter(|slot| slot.is_none()) {
+                *slot = Some((*gram, at));
+            }
+        }
         made
+    }
+
+    /// The slot of a gram: that which has it, or the free one where it would be.
+    fn slot(&self, gram: u32) -> usize {
+        let last = self.slots.len() - 1;
+        let mut at = place(gram) & last;
+        while self.slots.get(at).is_some_and(|slot| slot.is_some_and(|(other, _)| other != gram)) {
+            at = (at + 1) & last;
+        }
+        at
     }
 
     fn enter(&mut self, word: Word) {
@@ -58,19 +77,28 @@ impl Prefilter {
 
     /// Calls `seen` with each place, keyword length and kind.
     pub(super) fn each(&self, text: &[u8], mut seen: impl FnMut(usize, usize, &'static Kind)) {
-        for (at, window) in text.windows(GRAM).enumerate() {
-            let gram = fold(window.try_into().map_or(0, u32::from_le_bytes));
-            let place = place(gram);
-            if self.bits.get(place >> 6).is_some_and(|bits| bits >> (place & 63) & 1 == 1) {
-                self.compare(text, at, gram, &mut seen);
-            }
+        let mut at = 0;
+        while let Some(ahead) = text.get(at..).and_then(|rest| self.first_in(rest)) {
+            at += ahead;
+            let gram = text.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes);
+            self.compare(text, at, fold(gram), &mut seen);
+            at += 1;
         }
     }
 
-    #[cold]
+    /// The first place of `text` where a keyword may stand.
+    fn first_in(&self, text: &[u8]) -> Option<usize> {
+        // On its own: so that the loop has it at hand.
+        let bits = self.bits.as_slice();
+        text.windows(GRAM).position(|window| {
+            let place = place(fold(window.try_into().map_or(0, u32::from_le_bytes)));
+            bits.get(place >> 6).is_some_and(|bits| bits >> (place & 63) & 1 == 1)
+        })
+    }
+
     fn compare(&self, text: &[u8], at: usize, gram: u32, seen: &mut impl FnMut(usize, usize, &'static Kind)) {
-        let from = self.words.partition_point(|(other, _)| *other < gram);
-        let words = self.words.get(from..).unwrap_or_default().iter().take_while(|(other, _)| *other == gram);
+        let Some(Some((_, from))) = self.slots.get(self.slot(gram)) else { return };
+        let words = self.words.get(*from as usize..).unwrap_or_default().iter().take_while(|(other, _)| *other == gram);
         for (_, Word { text: word, kind }) in words {
             let Some(found) = text.get(at..at + word.len()) else { continue };
             let same = match kind.shape {

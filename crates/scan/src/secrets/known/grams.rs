@@ -70,10 +70,19 @@ impl Grams {
     }
 
     /// Whether the gram may be one that was entered.
-    #[inline]
-    pub(super) fn may_hold(&self, gram: u64) -> bool {
-        let hash = hash(gram) >> self.shift;
-        self.bits.get(index(hash >> 6)).is_some_and(|word| word >> (hash & 63) & 1 == 1)
+    #[cfg(test)]
+    fn may_hold(&self, gram: u64) -> bool {
+        is_set(&self.bits, self.shift, gram)
+    }
+
+    /// The first gram in every [`STRIDE`]th place of `text` that may be one that was entered: the place, and the gram.
+    pub(super) fn first_in(&self, text: &[u8]) -> Option<(usize, u64)> {
+        // On their own: so that the loop has them at hand.
+        let (bits, shift) = (self.bits.as_slice(), self.shift);
+        let mut grams = text.windows(GRAM).step_by(STRIDE).map(|gram| gram.try_into().map_or(0, u64::from_le_bytes));
+        let step = grams.position(|gram| is_set(bits, shift, gram))?;
+        let at = step * STRIDE;
+        Some((at, text.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u64::from_le_bytes)))
     }
 
     /// The places of a gram.
@@ -97,6 +106,12 @@ impl Grams {
         // Other bits than the bitmap's.
         index(hash(gram) >> 7) & self.slots.len().wrapping_sub(1)
     }
+}
+
+#[inline]
+fn is_set(bits: &[u64], shift: u32, gram: u64) -> bool {
+    let hash = hash(gram) >> shift;
+    bits.get(index(hash >> 6)).is_some_and(|word| word >> (hash & 63) & 1 == 1)
 }
 
 #[inline]

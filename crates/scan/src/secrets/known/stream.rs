@@ -5,7 +5,7 @@
 
 use super::super::forms::LONGEST;
 use super::super::skeleton::{fold, squeeze};
-use super::{GRAM, Hit, Known, STRIDE, gram_of, short};
+use super::{GRAM, Hit, Known, STRIDE, short};
 
 /// How much of a piece is reduced at once.
 const BLOCK: usize = 16 * 1024;
@@ -98,12 +98,10 @@ impl<'k> Stream<'k> {
         let known = self.known;
         let from = usize::try_from(self.next - self.origin).unwrap_or(usize::MAX);
         let text = std::mem::take(&mut self.text);
-        let looked = text.get(from..).unwrap_or_default();
-        for (step, gram) in looked.windows(GRAM).step_by(STRIDE).enumerate() {
-            let gram = gram_of(gram);
-            if known.grams.may_hold(gram) {
-                self.verify(&text, from + step * STRIDE, gram, hits);
-            }
+        let mut at = from;
+        while let Some((ahead, gram)) = text.get(at..).and_then(|rest| known.grams.first_in(rest)) {
+            self.verify(&text, at + ahead, gram, hits);
+            at += ahead + STRIDE;
         }
         // A form that is not there as a whole yet begins at most its length before the end.
         let end = self.origin + text.len() as u64;

@@ -3,39 +3,49 @@
 //! Owns [`unescaped`], which undoes percent, backslash, entity and quoted-printable escapes in one pass, and [`latin1`],
 //! which takes characters for the bytes that they were. Both keep for each byte where it stood.
 
-use super::Decoded;
+use super::{Decoded, Places};
 
 /// The text without its escapes; `None` when it holds none.
 pub(in crate::secrets) fn unescaped(text: &[u8]) -> Option<Decoded> {
-    memchr::memchr3(b'%', b'\\', b'&', text).or_else(|| memchr::memchr2(b'=', b'+', text))?;
-    without(text, escape)
+    let mut signs = memchr::memchr3_iter(b'%', b'\\', b'&', text).peekable();
+    let mut equals = memchr::memchr_iter(b'=', text).peekable();
+    let places = std::iter::from_fn(move || {
+        let sign_first = signs.peek().is_some_and(|sign| equals.peek().is_none_or(|equal| sign < equal));
+        if sign_first { signs.next() } else { equals.next() }
+    });
+    without(text, places, escape)
 }
 
 /// The text without the escapes of strings alone; `None` when it holds none. What is escaped twice is cut by the outer ones.
 pub(in crate::secrets) fn unslashed(text: &[u8]) -> Option<Decoded> {
-    memchr::memchr(b'\\', text)?;
-    without(text, |rest| if rest.first() == Some(&b'\\') { backslash(rest) } else { None })
+    without(text, memchr::memchr_iter(b'\\', text), backslash)
 }
 
-fn without(text: &[u8], escape: impl Fn(&[u8]) -> Option<(usize, Meant)>) -> Option<Decoded> {
-    let mut out = Out { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
-    let mut at = 0;
-    let mut changed = false;
-    while let Some(byte) = text.get(at) {
-        let rest = text.get(at..).unwrap_or_default();
-        match escape(rest) {
-            Some((length, decoded)) => {
-                changed = true;
-                decoded.put(at, &mut out);
-                at += length;
-            }
-            None => {
-                out.push(*byte, at);
-                at += 1;
-            }
+/// The text without what `escape` knows, which begins at some of `places`.
+fn without(
+    text: &[u8],
+    places: impl Iterator<Item = usize>,
+    escape: impl Fn(&[u8]) -> Option<(usize, Meant)>,
+) -> Option<Decoded> {
+    let mut out = Out::default();
+    let mut copied = 0;
+    for at in places {
+        // What an escape before it has taken is none.
+        let rest = if at < copied { None } else { text.get(at..) };
+        let Some((length, meant)) = rest.and_then(&escape) else { continue };
+        if out.bytes.capacity() == 0 {
+            out.bytes.reserve(text.len());
         }
+        out.copy(text, copied, at);
+        meant.put(at, &mut out);
+        copied = at + length;
     }
-    changed.then_some(Decoded { bytes: out.bytes, from: 0, to: text.len(), places: Some(out.places) })
+    // Nothing was escaped.
+    if copied == 0 {
+        return None;
+    }
+    out.copy(text, copied, text.len());
+    Some(Decoded { bytes: out.bytes, from: 0, to: text.len(), places: Some(out.places) })
 }
 
 /// Bytes that were written as characters of the same number (`\u00ff` for 255), when some are no ASCII.
@@ -44,22 +54,29 @@ pub(super) fn latin1(text: &[u8]) -> Option<Decoded> {
         return None;
     }
     let plain = std::str::from_utf8(text).ok()?;
-    let mut out = Out { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
+    let mut out = Out { bytes: Vec::with_capacity(text.len()), ..Out::default() };
     for (at, letter) in plain.char_indices() {
         out.push(u8::try_from(u32::from(letter)).ok()?, at);
     }
     Some(Decoded { bytes: out.bytes, from: 0, to: text.len(), places: Some(out.places) })
 }
 
+#[derive(Default)]
 struct Out {
     bytes: Vec<u8>,
-    places: Vec<u32>,
+    places: Places,
 }
 
 impl Out {
     fn push(&mut self, byte: u8, place: usize) {
         self.bytes.push(byte);
-        self.places.push(u32::try_from(place).unwrap_or(u32::MAX));
+        self.places.add(place, 1);
+    }
+
+    fn copy(&mut self, text: &[u8], from: usize, to: usize) {
+        let part = text.get(from..to).unwrap_or_default();
+        self.bytes.extend_from_slice(part);
+        self.places.add(from, part.len());
     }
 }
 
@@ -205,7 +222,8 @@ mod tests {
             if let Some(found) = unescaped(text.as_bytes()) {
                 let places = found.places.unwrap();
                 proptest::prop_assert_eq!(places.len(), found.bytes.len());
-                proptest::prop_assert!(places.is_sorted());
+                let places: Vec<_> = (0..places.len()).map(|at| places.get(at).unwrap()).collect();
+                proptest::prop_assert!(places.is_sorted() && places.iter().all(|place| *place < text.len()));
             }
         }
     }

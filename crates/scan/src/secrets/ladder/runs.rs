@@ -20,18 +20,24 @@ const SHIFTED: usize = 4096;
 
 pub(super) fn decode(text: &[u8], left: &mut usize, found: &mut Vec<Decoded>) {
     let mut at = 0;
-    while at < text.len() && *left > 0 {
-        let rest = text.get(at..).unwrap_or_default();
-        let Some(skip) = rest.iter().position(|byte| is_64(*byte)) else { return };
-        let from = at + skip;
+    while *left > 0 {
+        let Some(from) = stretch(text, at, LEAST_64, is_64) else { break };
         let length = run_length(text.get(from..).unwrap_or_default());
-        let run = text.get(from..from + length).unwrap_or_default();
-        if length >= LEAST_64 {
-            one_run(run, from, left, found);
-        }
-        at = from + length.max(1);
+        one_run(text.get(from..from + length).unwrap_or_default(), from, left, found);
+        at = from + length;
     }
     separated_hex(text, left, found);
+}
+
+/// Where the next `length` bytes in a row begin that all are such, from `at` on. Looked at from their last one backwards: one that is
+/// none rules out all places before it.
+fn stretch(text: &[u8], mut at: usize, length: usize, is_such: impl Fn(u8) -> bool) -> Option<usize> {
+    loop {
+        match text.get(at..at + length)?.iter().rposition(|byte| !is_such(*byte)) {
+            Some(last) => at += last + 1,
+            None => return Some(at),
+        }
+    }
 }
 
 /// The length of the run at the beginning of `text`: characters of base64, and line breaks between long lines.
@@ -41,11 +47,15 @@ fn run_length(text: &[u8]) -> usize {
         let tail = text.get(length..).unwrap_or_default();
         let line = tail.iter().take_while(|byte| is_64(**byte)).count();
         length += line;
+        // Short lines go on in no other.
+        if line < 32 {
+            return length;
+        }
         let after = tail.get(line..).unwrap_or_default();
         let gap = line_break(after);
         let next = after.get(gap..).unwrap_or_default().iter().take(LEAST_64).take_while(|byte| is_64(**byte)).count();
         let ends = tail.get(..line).is_some_and(|line| line.ends_with(b"="));
-        if line < 32 || gap == 0 || ends || next < 2 {
+        if gap == 0 || ends || next < 2 {
             return length;
         }
         length += gap;
@@ -110,8 +120,43 @@ fn is_plausible(run: &[u8]) -> bool {
     odd * 8 >= run.len()
 }
 
+/// Letters, digits and signs of base64.
+const IN_64: u8 = 1;
+/// What hex with separators consists of.
+const IN_HEX: u8 = 2;
+
+/// What a byte may be part of.
+const PARTS: [u8; 256] = parts();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the counter stays below 256")]
+const fn parts() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=') {
+            table[at] |= IN_64;
+        }
+        if byte.is_ascii_hexdigit() || is_between(byte) || matches!(byte, b'x' | b'X') {
+            table[at] |= IN_HEX;
+        }
+        at += 1;
+    }
+    table
+}
+
+#[inline]
+fn is_part(byte: u8, of: u8) -> bool {
+    PARTS.get(usize::from(byte)).is_some_and(|parts| parts & of != 0)
+}
+
 fn is_64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+    is_part(byte, IN_64)
+}
+
+/// What may stand between two pairs of hex digits.
+const fn is_between(byte: u8) -> bool {
+    matches!(byte, b' ' | b':' | b',' | b'-' | b'\n' | b'\\' | b'%' | b'|')
 }
 
 fn value(byte: u8) -> Option<u8> {
@@ -165,9 +210,24 @@ fn bits(digits: &[u8], width: u32) -> Vec<u8> {
     out
 }
 
+/// Eight pairs and what stands between them at the least.
+const LEAST_SEPARATED: usize = 8 * 2 + 7;
+
 /// Hex with the same mark before or between all pairs: `61:62`, `\x61\x62`, `0x61, 0x62`, `61 62`.
 fn separated_hex(text: &[u8], left: &mut usize, found: &mut Vec<Decoded>) {
+    let is_such = |byte| is_part(byte, IN_HEX);
     let mut at = 0;
+    while let Some(from) = stretch(text, at, LEAST_SEPARATED, is_such) {
+        let rest = text.get(from..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !is_such(*byte)).unwrap_or(rest.len());
+        // Whether a pair stands alone is seen by what follows it.
+        pairs_within(text.get(..text.len().min(from + length + 1)).unwrap_or_default(), from, left, found);
+        at = from + length;
+    }
+}
+
+fn pairs_within(text: &[u8], from: usize, left: &mut usize, found: &mut Vec<Decoded>) {
+    let mut at = from;
     while let Some(from) = next_pair(text, at) {
         let (bytes, to) = pairs(text, from);
         if bytes.len() >= 8 && bytes.len() <= *left {
@@ -203,11 +263,7 @@ fn pairs(text: &[u8], from: usize) -> (Vec<u8>, usize) {
         bytes.push(byte);
         at += 2;
         let tail = text.get(at..).unwrap_or_default();
-        let gap = tail
-            .iter()
-            .take(4)
-            .take_while(|byte| matches!(byte, b' ' | b':' | b',' | b'-' | b'\n' | b'\\' | b'%' | b'|'))
-            .count();
+        let gap = tail.iter().take(4).take_while(|byte| is_between(**byte)).count();
         let mark = match tail.get(gap..).unwrap_or_default() {
             [b'0', b'x' | b'X', ..] => 2,
             [b'x', ..] => 1,
@@ -237,6 +293,7 @@ mod tests {
         check("/path/VGhlIHF1aWNrIGJyb3duIGZveA", b"The quick brown fox");
         check("54686520717569636b2062726f776e", b"The quick brown");
         check("54:68:65:20:71:75:69:63:6b", b"The quick");
+        check("54:68:65:20:71:75:69:63:6b\n", b"The quick");
         check("\\x54\\x68\\x65\\x20\\x71\\x75\\x69\\x63\\x6b", b"The quick");
         check("0x54, 0x68, 0x65, 0x20, 0x71, 0x75, 0x69, 0x63", b"The quic");
         check("KRUGKIDROVUWG2ZAMJZG653OEBTG66A=", b"The quick brown fox");
@@ -252,7 +309,45 @@ mod tests {
         assert!(found.is_empty(), "{found:?}");
     }
 
+    /// The places of all runs that are long enough, found one byte after the other.
+    fn one_by_one(text: &[u8], length: usize) -> Vec<usize> {
+        let (mut places, mut at) = (Vec::new(), 0);
+        while at < text.len() {
+            let run = text[at..].iter().take_while(|byte| is_64(**byte)).count();
+            if run >= length {
+                places.push(at);
+            }
+            at += run.max(1);
+        }
+        places
+    }
+
+    /// As [`separated_hex`], with every place looked at.
+    fn hex_one_by_one(text: &[u8]) -> Vec<(Vec<u8>, usize, usize)> {
+        let (mut all, mut left) = (Vec::new(), usize::MAX);
+        pairs_within(text, 0, &mut left, &mut all);
+        all.into_iter().map(|found| (found.bytes, found.from, found.to)).collect()
+    }
+
     proptest::proptest! {
+        #[test]
+        fn no_run_is_leapt_over(text in "([A-Za-z0-9+]{0,20}[ .=\n]?){0,12}", length in 1_usize..20) {
+            let (mut places, mut at) = (Vec::new(), 0);
+            while let Some(from) = stretch(text.as_bytes(), at, length, is_64) {
+                places.push(from);
+                at = from + text.as_bytes()[from..].iter().take_while(|byte| is_64(**byte)).count();
+            }
+            proptest::prop_assert_eq!(places, one_by_one(text.as_bytes(), length));
+        }
+
+        #[test]
+        fn no_row_of_pairs_is_leapt_over(text in "((0x|x|\\\\x)?[0-9a-f]{2}[ :,.g%|-]{0,2}){0,40}") {
+            let (mut all, mut left) = (Vec::new(), usize::MAX);
+            separated_hex(text.as_bytes(), &mut left, &mut all);
+            let all: Vec<_> = all.into_iter().map(|found| (found.bytes, found.from, found.to)).collect();
+            proptest::prop_assert_eq!(all, hex_one_by_one(text.as_bytes()));
+        }
+
         #[test]
         fn what_is_made_is_bounded(text in "[A-Za-z0-9+/= \n:\\\\x-]{0,400}", budget in 0_usize..500) {
             let mut found = Vec::new();
