@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use creel_doors::upstream::Identity;
 use creel_guard::{HostName, Mode, Target, Tenant};
+use creel_ledger::Keep;
 use creel_policy::{Conditions, ExecRules, HighRisk, HostPattern, Operator, PathGlob, Protect};
 use rustls::pki_types::CertificateDer;
 use toml::de::{DeTable, Deserializer};
@@ -77,7 +78,7 @@ pub struct Config {
     budget: Budget,
     operator: Operator,
     exec: ExecRules,
-    durability: Durability,
+    ledger: LedgerRules,
     state: PathBuf,
     key_file: Option<PathBuf>,
     openclaw: OpenClaw,
@@ -270,6 +271,13 @@ pub enum Users {
     Seen,
     /// Whoever the agent says its user is.
     Claimed,
+}
+
+/// How the ledger is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LedgerRules {
+    durability: Durability,
+    keep: Keep,
 }
 
 /// What is on disk before it is released.
@@ -478,7 +486,13 @@ impl Config {
     /// What is on disk before it is released.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        self.durability
+        self.ledger.durability
+    }
+
+    /// How long the ledger's records are kept.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        Keep { outside: !self.exports.is_empty(), ..self.ledger.keep }
     }
 
     /// The state folder, absolute.

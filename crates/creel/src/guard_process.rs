@@ -145,7 +145,8 @@ fn run(handed: Handed) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let ledger = FileLedger::open_signed(&setup.ledger, &setup.tenant, OpenOptions::default(), notaries)
+    let options = OpenOptions { keep: start.keep(), ..OpenOptions::default() };
+    let ledger = FileLedger::open_signed(&setup.ledger, &setup.tenant, options, notaries)
         .map_err(|error| format!("the ledger can't be opened: {error}"))?;
     let ledger = Arc::new(ledger);
     let hands = Hands { secrets, reception, ca, ledger: Arc::clone(&ledger) };
@@ -191,6 +192,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (watch, trips) = lookout(judge, secrets.known(), setup, config.canaries(), &alerts)?;
     let (budget, spent) = budget::Budget::open(&setup.home, config.budget().clone())
         .map_err(|error| format!("what the model cost can't be read: {error}"))?;
+    let kept = Arc::downgrade(&ledger);
     let acts = open_acts::OpenActs::new(Arc::new(withheld::Withheld { ledger, watch: Arc::clone(&watch) }));
     let guard = Guard::new(
         watch.clone(),
@@ -229,6 +231,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
     tokio::spawn(budget::record(spent, guard.clone(), tenant.clone(), Arc::clone(&alerts)));
     let exports = export::Exports::start(config.exports(), (&guard, &tenant), &means, [&setup.ledger, &setup.home]);
+    tokio::spawn(Arc::clone(&exports).tell(kept));
     let talk = control::Talk {
         guard,
         tenant,

@@ -121,8 +121,7 @@ impl Appender {
     /// Appends a decision; returns its number.
     pub(crate) fn decision(&mut self, draft: &Draft, stamp: &Stamp) -> Result<u64, Error> {
         let record = self.next.records + 1;
-        let kind = if draft.passes { Kind::Admitted } else { Kind::Refused };
-        self.append(kind, record, stamp, &draft.body, &draft.beside)?;
+        self.append(draft.kind, record, stamp, &draft.body, &draft.beside)?;
         Ok(record)
     }
 

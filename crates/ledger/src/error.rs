@@ -45,6 +45,19 @@ pub enum Error {
         "the ledger does not go on where its last signed checkpoint ended ({0}); keep the folder as evidence and start a new one"
     )]
     Fork(String),
+    /// Operator: the record was there, and retention took it.
+    #[error(
+        "record `{record}` is not kept: before record `{first}` nothing is; `ledger/pruned` in `creel log` says why"
+    )]
+    NotKept {
+        /// Which one.
+        record: u64,
+        /// The first that is kept.
+        first: u64,
+    },
+    /// Operator: retention took away what was just being read.
+    #[error("what was being read is not kept any more; do it again")]
+    Overtaken,
     /// Operator: there is no proof of this record.
     #[error("record `{record}` can't be proved: {why}")]
     Unproved {

@@ -60,7 +60,7 @@ impl Export {
     /// [`Error::NoLedger`], or what the file system says. Damage is told once all before it was written out.
     pub fn new(dir: &Path, range: Range) -> Result<Self, Error> {
         let folder = existing(dir)?;
-        let mut walker = Walker::new(folder.clone());
+        let mut walker = Walker::new(folder.clone())?;
         let mut ends = Ends::new(range.first_record())?;
         let until = loop {
             match walker.step() {
@@ -73,7 +73,7 @@ impl Export {
                 Ok(Step::Bad(_)) | Err(_) => break u64::MAX,
             }
         };
-        Ok(Self { walker: Walker::new(folder), ends: ends.finish()?, range, until })
+        Ok(Self { walker: Walker::new(folder)?, ends: ends.finish()?, range, until })
     }
 
     /// Writes everything to `out`, and says how many records that were.

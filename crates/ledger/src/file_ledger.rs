@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::folder::{Folder, LARGEST_SEGMENT};
 use crate::publish::{Notaries, Progress, Published};
 use crate::queue::{Admission, Queue};
+use crate::retain::Keep;
 use crate::writer::Desk;
 use crate::{recover, stored, writer};
 
@@ -28,11 +29,18 @@ pub struct OpenOptions {
     pub segment_bytes: u64,
     /// How often a checkpoint is made, at most.
     pub checkpoint_every: Duration,
+    /// How long records are kept.
+    pub keep: Keep,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { lock: true, segment_bytes: 16 * 1024 * 1024, checkpoint_every: Duration::from_secs(1) }
+        Self {
+            lock: true,
+            segment_bytes: 16 * 1024 * 1024,
+            checkpoint_every: Duration::from_secs(1),
+            keep: Keep::default(),
+        }
     }
 }
 
@@ -81,7 +89,7 @@ impl FileLedger {
         folder.create()?;
         let lock = if options.lock { Some(folder.lock()?) } else { None };
         let segment_bytes = options.segment_bytes.clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT);
-        let (appender, publisher) = recover::open(folder, tenant.as_str(), segment_bytes, notaries)?;
+        let (appender, publisher) = recover::open(folder, tenant.as_str(), segment_bytes, options.keep, notaries)?;
         let (queue, progress) = (Arc::new(Queue::default()), Arc::new(Progress::default()));
         queue.set_records(appender.records());
         progress.synced(appender.end().frames);
@@ -94,6 +102,11 @@ impl FileLedger {
         let (shared, lent, told) = (Arc::clone(&queue), Arc::clone(&desk), Arc::clone(&progress));
         let writer = spawn("ledger", Box::new(move || writer::run(&shared, &lent, &told)))?;
         Ok(Self { queue, desk, progress, writer: Some(writer), publisher: Some(publisher), _lock: lock })
+    }
+
+    /// All who have to have them before they may go ([`Keep::outside`]) have the first `leaves` leaves.
+    pub fn outside(&self, leaves: u64) {
+        self.progress.outside(leaves);
     }
 
     /// Where it stands.

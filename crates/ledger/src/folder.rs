@@ -61,13 +61,32 @@ impl Folder {
 
     /// The highest number of the segments that are there.
     pub(crate) fn last_segment(&self) -> Result<Option<u32>, Error> {
-        let mut last = None;
+        Ok(self.segments()?.into_iter().max())
+    }
+
+    /// The lowest number of the segments that are there.
+    pub(crate) fn first_segment(&self) -> Result<Option<u32>, Error> {
+        Ok(self.segments()?.into_iter().min())
+    }
+
+    fn segments(&self) -> Result<Vec<u32>, Error> {
+        let mut found = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
             let name = entry.map_err(Error::io("read", &self.path))?.file_name();
             let stem = name.to_str().and_then(|name| name.strip_suffix(".seg"));
-            last = last.max(stem.filter(|stem| stem.len() == 8).and_then(|stem| stem.parse::<u32>().ok()));
+            let digits = stem.filter(|stem| stem.len() == 8 && stem.bytes().all(|byte| byte.is_ascii_digit()));
+            found.extend(digits.and_then(|stem| stem.parse::<u32>().ok()).filter(|number| *number > 0));
         }
-        Ok(last)
+        Ok(found)
+    }
+
+    /// Takes a segment away, and puts that on disk: none that is younger may be missed before it.
+    pub(crate) fn remove_segment(&self, number: u32) -> Result<(), Error> {
+        let path = self.segment_path(number);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| self.sync()).map_err(Error::io("remove", &path)),
+        }
     }
 
     /// Takes the lock that keeps a second writer out; it is held until the file is dropped (flock(2)).

@@ -6,9 +6,9 @@
 use std::fs::File;
 
 use crate::error::Error;
-use crate::merkle::{Frontier, Hash};
-use crate::shelf::Shelf;
-use crate::tile::{Name, WIDTH, put_entry};
+use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::shelf::{Shelf, Tree};
+use crate::tile::{LEVELS, Name, WIDTH, put_entry};
 
 /// Files that may wait for their sync.
 const MOST_UNSYNCED: usize = 64;
@@ -42,6 +42,32 @@ impl Grow {
             fixed,
             partials: Vec::new(),
         }
+    }
+
+    /// Starts behind the first `leaves` leaves, which are not kept: out of the tiles, of which `fixed` leaves were signed. What
+    /// the tiles say is believed; that it leads to what was signed shows once all leaves are there.
+    pub(crate) fn resume(shelf: Shelf, fixed: u64, leaves: u64) -> Result<Self, Error> {
+        let tree = Tree::new(&shelf, fixed);
+        let frontier = Frontier::of(&tree, leaves)?;
+        let mut levels = Vec::new();
+        for level in (0..u64::BITS / LEVELS).take_while(|level| *level == 0 || leaves >> (LEVELS * level) > 0) {
+            let place = leaves >> (LEVELS * level);
+            let (index, width) = (place / WIDTH, place % WIDTH);
+            let mut tile = if width == 0 { Vec::new() } else { tree.tile(level, index)? };
+            tile.truncate(usize::try_from(width).unwrap_or(usize::MAX));
+            levels.push(tile);
+        }
+        let mut bundle = Vec::new();
+        if !leaves.is_multiple_of(WIDTH) {
+            let entries = tree.entries(leaves / WIDTH, leaves % WIDTH)?;
+            entries.iter().for_each(|entry| put_entry(&mut bundle, entry));
+            if levels.first().is_none_or(|tile| !entries.iter().map(|entry| leaf_hash(entry)).eq(tile.iter().copied()))
+            {
+                let name = Name::bundle(leaves / WIDTH, WIDTH).path();
+                return Err(Error::Damaged { first_bad: 1, why: format!("`{name}` was changed") });
+            }
+        }
+        Ok(Self { frontier, levels, bundle, ..Self::new(shelf.clone(), fixed) })
     }
 
     pub(crate) fn size(&self) -> u64 {

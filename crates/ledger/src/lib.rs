@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod append;
 mod canonical;
 mod checkpoint;
@@ -27,6 +28,7 @@ mod publish;
 mod queue;
 mod read;
 mod recover;
+mod retain;
 mod shelf;
 mod stored;
 mod tail;
@@ -49,9 +51,10 @@ pub use notary::{Ask, Countersign, No, Notary};
 pub use note::{Note, Says, SignatureLine, SignerKey, VerifierKey};
 pub use proof::{Bundle, Checked, prove};
 pub use publish::{Notaries, Published};
-pub use read::{Decisions, Follow, Lines, decisions, find, read};
+pub use read::{Decisions, Follow, Lines, decisions, find, first_kept, read};
+pub use retain::Keep;
 pub use stored::{Beside, Ended, Stored};
 pub use tail::Tail;
 pub use tile::LARGEST_ENTRY;
-pub use verify::{Remembered, Trust, Verification, verify, verify_with};
+pub use verify::{Gone, Remembered, Trust, Verification, verify, verify_with};
 pub use witness::{ADD_CHECKPOINT, Submission, keep_witnessed, parse_submission, submission};

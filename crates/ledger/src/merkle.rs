@@ -37,6 +37,19 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The edge of the tree of `size` leaves, out of its nodes.
+    ///
+    /// # Errors
+    /// What `nodes` says.
+    pub(crate) fn of<N: Nodes>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let (mut subtrees, mut start) = (Vec::new(), 0);
+        for height in (0..u64::BITS).rev().filter(|height| size >> height & 1 == 1) {
+            subtrees.push(nodes.node(height, start >> height)?);
+            start += 1 << height;
+        }
+        Ok(Self { size, subtrees })
+    }
+
     /// How many leaves there are.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -110,7 +110,7 @@ impl std::fmt::Display for Bundle {
 /// Makes the proof of a record's decision, or of how it ended.
 ///
 /// # Errors
-/// [`Error::NoLedger`]; [`Error::Unproved`] when there is no such leaf, or no checkpoint names it yet; what is wrong with
+/// [`Error::NoLedger`]; [`Error::NotKept`]; [`Error::Unproved`] when there is no such leaf, or no checkpoint names it yet; what is wrong with
 /// the ledger.
 pub fn prove(dir: &Path, record: u64, outcome: bool) -> Result<Bundle, Error> {
     let folder = Folder::at(dir);
@@ -122,8 +122,11 @@ pub fn prove(dir: &Path, record: u64, outcome: bool) -> Result<Bundle, Error> {
     let Some((note, checkpoint)) = shelf.checkpoint()? else {
         return Err(unproved("nobody signs this ledger's checkpoints"));
     };
-    let mut walker = Walker::new(folder);
-    let mut index = 0;
+    let mut walker = Walker::new(folder)?;
+    let (mut index, before) = (walker.position().leaves(), walker.position().records);
+    if record <= before {
+        return Err(Error::NotKept { record, first: before + 1 });
+    }
     let leaf = loop {
         match walker.step()? {
             Step::Frame(frame) if !frame.kind.is_leaf() => continue,

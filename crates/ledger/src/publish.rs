@@ -14,6 +14,7 @@ use crate::merkle::consistency;
 use crate::notary::{Ask, Countersign, No};
 use crate::note::{Note, SignatureLine, VerifierKey};
 use crate::queue::Queue;
+use crate::retain::Retention;
 use crate::shelf::Tree;
 use crate::walk::{Step, Walker};
 
@@ -44,6 +45,8 @@ pub(crate) struct Progress {
 struct Inside {
     /// How many frames are on disk.
     frames: u64,
+    /// How many leaves all have who have to have them before they may go.
+    outside: u64,
     stopping: bool,
     published: Published,
 }
@@ -60,6 +63,10 @@ pub struct Published {
 impl Progress {
     pub(crate) fn synced(&self, frames: u64) {
         self.lock().frames = frames;
+    }
+
+    pub(crate) fn outside(&self, leaves: u64) {
+        self.lock().outside = leaves;
     }
 
     pub(crate) fn stop(&self) {
@@ -91,6 +98,7 @@ impl Progress {
 pub(crate) struct Publisher {
     pub(crate) walker: Walker,
     pub(crate) grow: Grow,
+    pub(crate) retention: Retention,
     pub(crate) notaries: Option<Notaries>,
     /// How many leaves the last checkpoint has.
     pub(crate) published: u64,
@@ -103,6 +111,11 @@ impl Publisher {
         loop {
             let (frames, last) = progress.wait(every);
             let done = self.catch_up(frames).and_then(|()| self.publish());
+            let done = done.and_then(|()| self.retention.let_go(self.published, self.grow.shelf()));
+            let outside = progress.lock().outside;
+            if let Some(draft) = done.as_ref().ok().and_then(|()| self.retention.due(self.published, outside)) {
+                queue.say(draft);
+            }
             {
                 let mut inside = progress.lock();
                 inside.published =
@@ -124,8 +137,12 @@ impl Publisher {
     fn catch_up(&mut self, frames: u64) -> Result<(), Error> {
         while self.walker.position().frames < frames {
             match self.walker.step()? {
-                Step::Frame(frame) if frame.kind.is_leaf() => self.grow.push(&frame.payload, frame.hash)?,
-                Step::Frame(_) => {}
+                Step::Frame(frame) => {
+                    self.retention.take(&frame, &self.walker.position());
+                    if frame.kind.is_leaf() {
+                        self.grow.push(&frame.payload, frame.hash)?;
+                    }
+                }
                 Step::End | Step::Cut => break,
                 Step::Bad(why) => {
                     return Err(Error::Damaged { first_bad: self.walker.position().records + 1, why });

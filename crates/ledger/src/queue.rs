@@ -241,6 +241,15 @@ impl Queue {
         self.work.notify_one();
     }
 
+    /// Has the ledger say something about itself, durably. Nobody waits for that: who cares finds it on disk.
+    pub(crate) fn say(&self, draft: Draft) {
+        let mut inside = lock(&self.inside);
+        if inside.closed.is_none() && !inside.stopping {
+            inside.items.push_back(Item { draft, durable: true, slot: Arc::new(Slot::default()) });
+            self.tell(inside, true);
+        }
+    }
+
     /// Lets the writer finish what is there and end.
     pub(crate) fn stop(&self) {
         lock(&self.inside).stopping = true;
@@ -274,7 +283,7 @@ pub(crate) struct Admission<'a> {
 
 impl<'a> Admission<'a> {
     pub(crate) fn new(queue: &'a Queue, desk: &'a Desk, draft: Draft, durable: bool) -> Self {
-        let (slot, passes) = (Arc::new(Slot::default()), draft.passes);
+        let (slot, passes) = (Arc::new(Slot::default()), draft.passes());
         let item = Item { draft, durable, slot: Arc::clone(&slot) };
         Self { queue, desk, item: Some(item), slot, passes, ticket: None }
     }

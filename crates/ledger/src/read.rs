@@ -27,7 +27,7 @@ const MOST_LINES: usize = 1024;
 pub fn read(dir: &Path) -> Result<Lines, Error> {
     let folder = existing(dir)?;
     let mut ends = HashMap::new();
-    let mut walker = Walker::new(folder.clone());
+    let mut walker = Walker::new(folder.clone())?;
     // Damage met here is met again, and told, when the lines are read.
     while let Ok(Step::Frame(frame)) = walker.step() {
         if frame.kind == Kind::Settled {
@@ -35,15 +35,27 @@ pub fn read(dir: &Path) -> Result<Lines, Error> {
             ends.insert(frame.record, ended);
         }
     }
-    Ok(Lines { walker: Walker::new(folder), ends, over: false })
+    Ok(Lines { walker: Walker::new(folder)?, ends, over: false })
+}
+
+/// The first record that is kept: 1, unless retention took what was before.
+///
+/// # Errors
+/// [`Error::NoLedger`], or what the file system says.
+pub fn first_kept(dir: &Path) -> Result<u64, Error> {
+    Ok(Walker::new(existing(dir)?)?.position().records + 1)
 }
 
 /// One record in full, and how it ended.
 ///
 /// # Errors
-/// [`Error::NoLedger`], [`Error::Damaged`] when the chain breaks before it, or what the file system says.
+/// [`Error::NoLedger`], [`Error::NotKept`], [`Error::Damaged`] when the chain breaks before it, or what the file system says.
 pub fn find(dir: &Path, record: u64) -> Result<Option<(Stored, Option<Ended>)>, Error> {
-    let mut walker = Walker::new(existing(dir)?);
+    let mut walker = Walker::new(existing(dir)?)?;
+    let before = walker.position().records;
+    if (1..=before).contains(&record) {
+        return Err(Error::NotKept { record, first: before + 1 });
+    }
     let (mut stored, mut ended) = (None, None);
     loop {
         let frame = match walker.step()? {
@@ -70,7 +82,7 @@ pub fn find(dir: &Path, record: u64) -> Result<Option<(Stored, Option<Ended>)>, 
 /// # Errors
 /// [`Error::NoLedger`]. Damage shows up as an error of the iterator, which ends with it.
 pub fn decisions(dir: &Path, range: Range) -> Result<Decisions, Error> {
-    Ok(Decisions { walker: Walker::new(existing(dir)?), range, over: false })
+    Ok(Decisions { walker: Walker::new(existing(dir)?)?, range, over: false })
 }
 
 /// Decisions in order.
@@ -162,7 +174,7 @@ impl Follow {
     /// # Errors
     /// [`Error::NoLedger`] when there is none yet.
     pub fn new(dir: &Path, from: u64) -> Result<Self, Error> {
-        Ok(Self { walker: Walker::new(existing(dir)?), from, open: HashMap::new() })
+        Ok(Self { walker: Walker::new(existing(dir)?)?, from, open: HashMap::new() })
     }
 
     /// What was written since the last call, at most 1,024 lines; empty when nothing was. Ask every 100 ms or so.

@@ -6,10 +6,9 @@
 
 mod seal;
 
-use std::collections::BTreeSet;
-
 use creel_guard::Outcome;
 
+use crate::account::{self, Account};
 use crate::append::Appender;
 use crate::checkpoint::Checkpoint;
 use crate::clock::Stamp;
@@ -19,6 +18,7 @@ use crate::frame::{Frame, Kind};
 use crate::grow::Grow;
 use crate::head::{self, Found, Head, Position};
 use crate::publish::{Notaries, Publisher};
+use crate::retain::{Keep, Retention};
 use crate::shelf::Shelf;
 use crate::walk::{Remainder, Step, Walker};
 
@@ -27,31 +27,35 @@ pub(crate) fn open(
     folder: Folder,
     tenant: &str,
     segment_bytes: u64,
+    keep: Keep,
     notaries: Option<Notaries>,
 ) -> Result<(Appender, Publisher), Error> {
     folder.create()?;
     seal::first_form(&folder, tenant)?;
     let shelf = Shelf::at(folder.path());
     let fixed = checkpoint(&shelf, notaries.as_ref())?;
-    let grow = Grow::new(shelf.clone(), fixed.as_ref().map_or(0, |checkpoint| checkpoint.size));
-    let (mut appender, walker, grow) = match found_head(&folder)? {
+    let signed = fixed.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    let retention = Retention::new(folder.clone(), keep);
+    let (mut appender, walker, grow, retention) = match found_head(&folder)? {
         None => {
             let appender = make(folder.clone(), tenant, segment_bytes)?;
-            (appender, Walker::new(folder.clone()), grow)
+            (appender, Walker::new(folder.clone())?, Grow::new(shelf.clone(), signed), retention)
         }
         Some(head) => {
-            let mut replay = Replay { grow, fixed: fixed.clone(), open: BTreeSet::new() };
-            let (walker, cut) = replay_all(&folder, &head, &mut |frame| replay.take(frame))?;
+            let before = Walker::new(folder.clone())?.position();
+            let grow = grown(&shelf, signed, &before)?;
+            let mut replay = Replay { grow, fixed: fixed.clone(), retention };
+            let (walker, cut) = replay_all(&folder, &head, signed, &mut |frame, at| replay.take(frame, at))?;
             if let Some(found) = walker.tenant().filter(|found| *found != tenant) {
                 return Err(Error::OtherTenant { found: found.to_owned(), wanted: tenant.to_owned() });
             }
-            let appender = resume(folder.clone(), tenant, segment_bytes, &head, walker.position(), cut, replay.open)?;
-            (appender, walker, replay.grow)
+            let appender =
+                resume(folder.clone(), tenant, segment_bytes, &head, walker.position(), cut, replay.retention.open())?;
+            (appender, walker, replay.grow, replay.retention)
         }
     };
-    let published = fixed.map_or(0, |checkpoint| checkpoint.size);
-    if grow.size() < published {
-        return Err(Error::Truncated { size: grow.size(), promised: published });
+    if grow.size() < signed {
+        return Err(Error::Truncated { size: grow.size(), promised: signed });
     }
     if appender.records() == 0
         && let Some(text) = seal::binding(&folder, tenant)?
@@ -63,7 +67,16 @@ pub(crate) fn open(
         let witness = notaries.witness.as_ref().map(|(_, key)| key);
         shelf.keep_keys(&[&notaries.signer.1].into_iter().chain(witness).collect::<Vec<_>>())?;
     }
-    Ok((appender, Publisher { walker, grow, notaries, published }))
+    Ok((appender, Publisher { walker, grow, retention, notaries, published: signed }))
+}
+
+/// The tree up to `before`, where what is kept begins.
+fn grown(shelf: &Shelf, signed: u64, before: &Position) -> Result<Grow, Error> {
+    match before.leaves() {
+        0 => Ok(Grow::new(shelf.clone(), signed)),
+        leaves if leaves > signed => Err(damaged(0, &account::unaccounted(before))),
+        leaves => Grow::resume(shelf.clone(), signed, leaves),
+    }
 }
 
 /// The last checkpoint, signed by whom it has to be signed by.
@@ -92,17 +105,14 @@ fn found_head(folder: &Folder) -> Result<Option<Found>, Error> {
 struct Replay {
     grow: Grow,
     fixed: Option<Checkpoint>,
-    /// Admitted records whose end nobody wrote down.
-    open: BTreeSet<u64>,
+    retention: Retention,
 }
 
 impl Replay {
-    fn take(&mut self, frame: &Frame) -> Result<(), Error> {
-        match frame.kind {
-            Kind::Admitted => drop(self.open.insert(frame.record)),
-            Kind::Settled => drop(self.open.remove(&frame.record)),
-            Kind::Segment => return Ok(()),
-            Kind::Refused | Kind::Note => {}
+    fn take(&mut self, frame: &Frame, at: &Position) -> Result<(), Error> {
+        self.retention.take(frame, at);
+        if frame.kind == Kind::Segment {
+            return Ok(());
         }
         self.grow.push(&frame.payload, frame.hash)?;
         match &self.fixed {
@@ -122,14 +132,19 @@ fn make(folder: Folder, tenant: &str, segment_bytes: u64) -> Result<Appender, Er
     Appender::open(folder, tenant, segment_bytes, head, Position::START)
 }
 
-/// Walks over all there is; says whether something behind it has to be cut off.
+/// Walks over all there is, of which `signed` leaves are signed; says whether something behind it has to be cut off.
 fn replay_all(
     folder: &Folder,
     head: &Found,
-    take: &mut dyn FnMut(&Frame) -> Result<(), Error>,
+    signed: u64,
+    take: &mut dyn FnMut(&Frame, &Position) -> Result<(), Error>,
 ) -> Result<(Walker, bool), Error> {
-    let mut walker = Walker::new(folder.clone());
-    let mut promises = head.whole.iter().map(|(_, position)| *position).peekable();
+    let mut walker = Walker::new(folder.clone())?;
+    let start = walker.position();
+    let mut account = Account::new(start, signed);
+    // Of what was before the beginning nobody can tell any more.
+    let promises = head.whole.iter().map(|(_, position)| *position);
+    let mut promises = promises.filter(|promise| promise.frames >= start.frames).peekable();
     let cut = loop {
         while let Some(promise) = promises.next_if(|promise| promise.frames == walker.position().frames) {
             let at = walker.position();
@@ -137,8 +152,12 @@ fn replay_all(
                 return Err(damaged(promise.records, "the chain is not the one that the head names"));
             }
         }
+        let before = walker.position();
         match walker.step()? {
-            Step::Frame(frame) => take(&frame)?,
+            Step::Frame(frame) => {
+                account.take(&frame, &before).map_err(|why| damaged(before.records, &why))?;
+                take(&frame, &walker.position())?;
+            }
             // A flipped bit in empty space must not be taken for a clean end, nor for a tear.
             Step::End | Step::Cut => match walker.remainder()? {
                 Remainder::Empty => break false,
@@ -159,7 +178,10 @@ fn replay_all(
     if folder.last_segment()?.is_some_and(|last| last > at.segment) {
         return Err(damaged(at.records, "a segment breaks off and others follow"));
     }
-    Ok((walker, cut))
+    match account.missing() {
+        Some(why) => Err(damaged(0, &why)),
+        None => Ok((walker, cut)),
+    }
 }
 
 fn resume(
@@ -169,7 +191,7 @@ fn resume(
     found: &Found,
     at: Position,
     cut: bool,
-    open: BTreeSet<u64>,
+    open: &std::collections::BTreeSet<u64>,
 ) -> Result<Appender, Error> {
     if cut {
         let path = folder.segment_path(at.segment);
@@ -188,7 +210,7 @@ fn resume(
     // Whoever held these permits is dead, and can no longer say how the acts ended.
     let stamp = Stamp::now();
     for record in open {
-        appender.settlement(record, Outcome::Abandoned, &stamp)?;
+        appender.settlement(*record, Outcome::Abandoned, &stamp)?;
     }
     appender.sync()?;
     Ok(appender)

@@ -15,7 +15,7 @@ use crate::folder;
 use crate::merkle::{Hash, Nodes};
 use crate::notary;
 use crate::note::{Note, VerifierKey};
-use crate::tile::{LEVELS, Name, WIDTH, hashes, subtree};
+use crate::tile::{LEVELS, Name, WIDTH, entries, hashes, subtree};
 
 /// The largest file here: a bundle of the largest entries.
 const LARGEST_FILE: u64 = WIDTH * (2 + 65_535);
@@ -81,6 +81,20 @@ impl Shelf {
         if let Some(folder) = path.parent() {
             let _ = fs::remove_dir(folder);
         }
+    }
+
+    /// Takes away the full bundles before the one at `end`, as far as they are there without a gap; the first goes first, so
+    /// that whoever is interrupted finds the rest.
+    pub(crate) fn remove_bundles(&self, end: u64) -> Result<(), Error> {
+        let path = |index| self.path.join(Name::bundle(index, WIDTH).path());
+        let kept = (0..end).rev().find(|index| !folder::is_there(&path(*index))).map_or(0, |gap| gap + 1);
+        for index in kept..end {
+            let path = path(index);
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            // Those that hold others stay.
+            let _ = path.parent().map(fs::remove_dir);
+        }
+        Ok(())
     }
 
     /// The partial tiles or bundles at one place.
@@ -167,6 +181,39 @@ impl<'a> Tree<'a> {
     pub(crate) fn new(shelf: &'a Shelf, size: u64) -> Self {
         Self { shelf, size }
     }
+
+    /// The hashes of a tile, as many as this tree has there, or more.
+    pub(crate) fn tile(&self, level: u32, index: u64) -> Result<Vec<Hash>, Error> {
+        let width = self.width(Some(level), index);
+        let bytes = self.bytes(Name::tile(level, index, width))?;
+        let found = hashes(&bytes, bytes.len() as u64 / 32).filter(|found| found.len() as u64 >= width);
+        found.ok_or_else(|| Self::gone(Name::tile(level, index, width)))
+    }
+
+    /// The first `count` entries of a bundle.
+    pub(crate) fn entries(&self, index: u64, count: u64) -> Result<Vec<Vec<u8>>, Error> {
+        let name = Name::bundle(index, self.width(None, index));
+        let bytes = self.bytes(name)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let found = entries(&bytes).take(count).map(|entry| entry.map(<[u8]>::to_vec)).collect::<Option<Vec<_>>>();
+        found.filter(|found| found.len() == count).ok_or_else(|| Self::gone(name))
+    }
+
+    fn bytes(&self, name: Name) -> Result<Vec<u8>, Error> {
+        match self.shelf.read(name)? {
+            // A reader of an older checkpoint may find that the tile is full by now.
+            None => self.shelf.read(Name { width: WIDTH, ..name })?.ok_or_else(|| Self::gone(name)),
+            Some(bytes) => Ok(bytes),
+        }
+    }
+
+    fn width(&self, level: Option<u32>, index: u64) -> u64 {
+        (self.size >> (level.unwrap_or(0) * LEVELS)).saturating_sub(index.saturating_mul(WIDTH)).min(WIDTH)
+    }
+
+    fn gone(name: Name) -> Error {
+        Error::Damaged { first_bad: 1, why: format!("`{}` is missing or too short", name.path()) }
+    }
 }
 
 impl Nodes for Tree<'_> {
@@ -176,16 +223,8 @@ impl Nodes for Tree<'_> {
         let (level, below) = (height / LEVELS, height % LEVELS);
         let first = index << below;
         let (tile, skip) = (first / WIDTH, first % WIDTH);
-        let width = ((self.size >> (level * LEVELS)) - tile * WIDTH).min(WIDTH);
-        let name = Name::tile(level, tile, width);
-        let gone = || Error::Damaged { first_bad: 1, why: format!("`{}` is missing or too short", name.path()) };
-        let full = Name::tile(level, tile, WIDTH);
-        let bytes = match self.shelf.read(name)? {
-            // A reader of an older checkpoint may find that the tile is full by now.
-            None => self.shelf.read(full)?.ok_or_else(gone)?,
-            Some(bytes) => bytes,
-        };
-        let found = hashes(&bytes, bytes.len() as u64 / 32).ok_or_else(gone)?;
+        let found = self.tile(level, tile)?;
+        let gone = || Self::gone(Name::tile(level, tile, self.width(Some(level), tile)));
         let end = skip.saturating_add(1 << below);
         let range = usize::try_from(skip).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
         found.get(range).map(subtree).ok_or_else(gone)

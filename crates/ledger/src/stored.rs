@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::canonical;
 use crate::clock::Stamp;
-use crate::frame::{Kind, LARGEST, LARGEST_LEAF, hex};
+use crate::frame::{Kind, LARGEST, LARGEST_LEAF, hex, unhex};
 
 /// The longest leaf whose texts are all in it; of a longer one they are cut, and the whole is kept beside.
 const MOST_INLINE: usize = LARGEST_LEAF - 512;
@@ -98,9 +98,33 @@ pub(crate) struct Note {
     pub(crate) time: String,
     #[serde(rename = "@boot_ms", alias = "boot_ms")]
     pub(crate) boot_ms: u64,
-    /// `began`, `recovered` or `halted`.
+    /// `began`, `recovered`, `pruned` or `halted`.
     pub(crate) note: String,
     pub(crate) why: String,
+    /// What went, where it says `pruned`.
+    #[serde(default)]
+    pub(crate) pruned: Option<Pruned>,
+}
+
+/// What is not kept any more: everything up to the end of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pruned {
+    /// The last segment that goes, and how many records and frames there are up to its end.
+    pub(crate) segment: u32,
+    pub(crate) records: u64,
+    pub(crate) frames: u64,
+    /// The chain there, hex.
+    pub(crate) chain: String,
+    /// Where the chain of a sealed ledger of the first form ends, which the first record named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sealed: Option<String>,
+}
+
+impl Pruned {
+    /// How many leaves go: all frames but those that open a segment.
+    pub(crate) fn leaves(&self) -> u64 {
+        self.frames.saturating_sub(u64::from(self.segment))
+    }
 }
 
 /// The first frame of a segment.
@@ -137,12 +161,19 @@ struct Body<'a> {
 /// A decision's text, ready but for its number and the time.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    /// Whether the act was let pass.
-    pub(crate) passes: bool,
+    /// Whether the act was let pass, or that it is none.
+    pub(crate) kind: Kind,
     /// The rest of the leaf.
     pub(crate) body: String,
     /// A salt and the whole text, when the leaf holds but a part of it.
     pub(crate) beside: Vec<u8>,
+}
+
+impl Draft {
+    /// Whether an act was let pass, which has to end.
+    pub(crate) fn passes(&self) -> bool {
+        self.kind == Kind::Admitted
+    }
 }
 
 /// Writes a decision down as far as it is known.
@@ -155,6 +186,7 @@ pub(crate) fn draft(entry: &Entry) -> Result<Draft, String> {
         Verdict::Deny(refusal) => (None, Some(refusal), None),
     };
     let passes = obligations.is_some() || (question.is_some() && answer.as_ref().is_some_and(|answer| answer.yes));
+    let kind = if passes { Kind::Admitted } else { Kind::Refused };
     let body = Body {
         action,
         facts,
@@ -169,7 +201,7 @@ pub(crate) fn draft(entry: &Entry) -> Result<Draft, String> {
     };
     let body = canonical::text(&body)?;
     if body.len() <= MOST_INLINE {
-        return Ok(Draft { passes, body, beside: Vec::new() });
+        return Ok(Draft { kind, body, beside: Vec::new() });
     }
     // Room for the salt.
     if body.len() > LARGEST - LARGEST_LEAF - 32 {
@@ -189,7 +221,7 @@ pub(crate) fn draft(entry: &Entry) -> Result<Draft, String> {
     if body.len() > MOST_INLINE {
         return Err(format!("the record would have {} bytes even when cut, more than {MOST_INLINE}", body.len()));
     }
-    Ok(Draft { passes, body, beside })
+    Ok(Draft { kind, body, beside })
 }
 
 /// Cuts texts at 512 characters and lists at 32.
@@ -263,6 +295,29 @@ pub(crate) fn note(note: &str, why: &str) -> String {
     text.push('}');
     text
 }
+
+/// The rest of the leaf that says what is not kept any more.
+pub(crate) fn pruned(pruned: &Pruned, why: &str) -> Result<String, String> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        note: &'static str,
+        pruned: &'a Pruned,
+        why: &'a str,
+    }
+    canonical::text(&Body { note: PRUNED, pruned, why })
+}
+
+/// The end of the sealed ledger's chain that the first record's words name (`recover::seal`).
+pub(crate) fn sealed_end(why: &str) -> Option<String> {
+    let (_, end) = why.split_once(SEALED_END)?;
+    end.get(..64).filter(|end| unhex(end).is_some()).map(str::to_owned)
+}
+
+/// What stands before the end of a sealed ledger's chain.
+pub(crate) const SEALED_END: &str = "its chain ends in ";
+
+/// The note that says what is not kept any more.
+const PRUNED: &str = "pruned";
 
 #[cfg(test)]
 mod tests {

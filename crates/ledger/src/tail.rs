@@ -18,19 +18,18 @@ const MOST_OPEN: usize = 4_096;
 #[derive(Debug)]
 pub struct Tail {
     walker: Walker,
-    /// How many decisions, ends and notes were passed.
-    passed: u64,
     after: u64,
     open: BTreeMap<u64, LogLine>,
 }
 
 impl Tail {
-    /// Follows the ledger in `dir` after the first `after` lines: those are walked over, and not told.
+    /// Follows the ledger in `dir` after the first `after` lines: those are walked over, and not told. Of lines that are not kept
+    /// any more the numbers go on being counted.
     ///
     /// # Errors
     /// [`Error::NoLedger`] when there is none yet.
     pub fn new(dir: &Path, after: u64) -> Result<Self, Error> {
-        Ok(Self { walker: Walker::new(existing(dir)?), passed: 0, after, open: BTreeMap::new() })
+        Ok(Self { walker: Walker::new(existing(dir)?)?, after, open: BTreeMap::new() })
     }
 
     /// The next line with its number, counted from 1: a decision, or a decision as it ended. `None` when nothing more is
@@ -56,9 +55,10 @@ impl Tail {
                     line
                 }
             };
-            self.passed += 1;
-            if self.passed > self.after {
-                return Ok(Some((self.passed, line)));
+            // Each leaf is one line, those that are not kept any more as well.
+            let passed = self.passed();
+            if passed > self.after {
+                return Ok(Some((passed, line)));
             }
         }
     }
@@ -67,7 +67,7 @@ impl Tail {
     /// is shorter than it was.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.passed
+        self.walker.position().leaves()
     }
 
     fn remember(&mut self, line: &LogLine) {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::account::{Account, Told};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::folder::{self, ASIDE, Folder};
@@ -97,6 +98,19 @@ pub struct Verification {
     pub key: Option<String>,
     /// When a witness saw the last checkpoint, in seconds since 1970.
     pub witnessed: Option<u64>,
+    /// What retention let go, as the ledger itself says; `None` when all is kept.
+    pub pruned: Option<Gone>,
+}
+
+/// What is not kept any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// Up to which record.
+    pub records: u64,
+    /// When the ledger said so.
+    pub time: String,
+    /// By which setting, in its words.
+    pub why: String,
 }
 
 impl Verification {
@@ -138,7 +152,10 @@ pub fn verify_with(path: &Path, trust: &Trust) -> Result<Verification, Error> {
     // A writer may publish between two looks, and then what was listed is gone: look again.
     for _ in 0..4 {
         let before = marks(&folder)?;
-        let answer = verify_folder(&folder, trust)?;
+        let answer = match verify_folder(&folder, trust) {
+            Err(Error::Overtaken) => continue,
+            answer => answer?,
+        };
         if answer.ok || before == marks(&folder)? {
             return Ok(answer);
         }
@@ -148,9 +165,16 @@ pub fn verify_with(path: &Path, trust: &Trust) -> Result<Verification, Error> {
 }
 
 /// What changes whenever a writer goes on.
-fn marks(folder: &Folder) -> Result<(Option<Found>, Option<String>), Error> {
-    let checkpoint = Shelf::at(folder.path()).checkpoint().ok().flatten();
-    Ok((head::read(folder)?, checkpoint.map(|(note, _)| note.text)))
+#[derive(PartialEq)]
+struct Marks {
+    head: Option<Found>,
+    checkpoint: Option<String>,
+    first_segment: Option<u32>,
+}
+
+fn marks(folder: &Folder) -> Result<Marks, Error> {
+    let checkpoint = Shelf::at(folder.path()).checkpoint().ok().flatten().map(|(note, _)| note.text);
+    Ok(Marks { head: head::read(folder)?, checkpoint, first_segment: folder.first_segment()? })
 }
 
 fn verify_folder(folder: &Folder, trust: &Trust) -> Result<Verification, Error> {
@@ -163,10 +187,24 @@ fn verify_folder(folder: &Folder, trust: &Trust) -> Result<Verification, Error> 
     let mut tiles = Tiles::new(shelf, signed.as_ref().map(|signed| &signed.checkpoint), &trust.remembered)?;
     let found = head::read(folder)?;
     let last = folder.last_segment()?;
-    let mut walker = Walker::new(folder.clone());
+    let mut walker = Walker::new(folder.clone())?;
+    let start = walker.position();
+    let size = signed.as_ref().map_or(0, |signed| signed.checkpoint.size);
+    let mut account = Account::new(start, size);
+    if let Some(why) = tiles.begin_behind(&start, size)? {
+        return Ok(Verification::bad(0, why));
+    }
     let promises = found.as_ref().map_or(&[][..], |found| &found.whole);
     let promises = promises.iter().map(|(_, position)| *position).collect();
-    let mut answer = walk(&mut walker, promises, &mut |frame, record| tiles.take(frame, record))?;
+    let mut answer = walk(&mut walker, promises, &mut |frame, before, record| {
+        if let Err(why) = account.take(frame, before) {
+            return Ok(Some((before.records + 1, why)));
+        }
+        if frame.kind.is_leaf() { tiles.take(frame, record) } else { Ok(None) }
+    })?;
+    if let Some(why) = account.missing().filter(|_| answer.first_bad.is_none()) {
+        answer = Verification::bad(0, why);
+    }
     if answer.first_bad.is_none() && last.is_some_and(|last| last > walker.position().segment) {
         answer = Verification::bad(answer.size, "a segment is missing");
     }
@@ -177,7 +215,7 @@ fn verify_folder(folder: &Folder, trust: &Trust) -> Result<Verification, Error> 
         answer.leaves = walker.position().leaves();
     }
     if answer.ok
-        && let Some(why) = sealed(folder)?
+        && let Some(why) = sealed(folder, account.last())?
     {
         answer = Verification::bad(0, why);
     }
@@ -186,11 +224,14 @@ fn verify_folder(folder: &Folder, trust: &Trust) -> Result<Verification, Error> 
         answer.key = Some(key);
         answer.witnessed = witnessed;
     }
+    let gone = account.last().filter(|_| start.segment > 1);
+    answer.pruned =
+        gone.map(|Told { time, why, .. }| Gone { records: start.records, time: time.clone(), why: why.clone() });
     Ok(if answer.ok { check_head(answer, found.as_ref()) } else { answer })
 }
 
 /// What is wrong with the ledger of the first form that was put aside here, if one was.
-fn sealed(folder: &Folder) -> Result<Option<String>, Error> {
+fn sealed(folder: &Folder, told: Option<&Told>) -> Result<Option<String>, Error> {
     let aside = Folder::at(&folder.path().join(ASIDE));
     if !folder::is_there(aside.path()) {
         return Ok(None);
@@ -201,7 +242,12 @@ fn sealed(folder: &Folder) -> Result<Option<String>, Error> {
     }
     // The new ledger's first record names the end of the old one's chain.
     let end = head::read(&aside)?.and_then(|found| found.latest()).map(|end| hex(&end.chain));
-    let mut walker = Walker::new(folder.clone());
+    let mut walker = Walker::new(folder.clone())?;
+    // Where that record is gone, the one that let it go names the same.
+    if walker.position().segment > 1 {
+        let bound = told.and_then(|told| told.pruned.sealed.clone());
+        return Ok((bound != end).then(|| format!("nothing names the end of the sealed `{ASIDE}`")));
+    }
     let first = loop {
         match walker.step()? {
             Step::Frame(frame) if frame.kind.is_leaf() => break String::from_utf8(frame.payload).unwrap_or_default(),
@@ -248,7 +294,7 @@ fn signed(shelf: &Shelf, trust: &Trust) -> Result<Option<Signed>, Error> {
 
 fn verify_segment(path: &Path) -> Result<Verification, Error> {
     let mut walker = Walker::single(path);
-    let mut answer = walk(&mut walker, Vec::new(), &mut |_, _| Ok(None))?;
+    let mut answer = walk(&mut walker, Vec::new(), &mut |_, _, _| Ok(None))?;
     if answer.ok && walker.position().frames == 0 {
         answer = Verification::bad(0, "it holds no frame");
     }
@@ -277,7 +323,7 @@ type Taken = Result<Option<(u64, String)>, Error>;
 fn walk(
     walker: &mut Walker,
     promises: Vec<Position>,
-    take: &mut dyn FnMut(&Frame, u64) -> Taken,
+    take: &mut dyn FnMut(&Frame, &Position, u64) -> Taken,
 ) -> Result<Verification, Error> {
     let mut promises = promises.into_iter().peekable();
     loop {
@@ -290,11 +336,10 @@ fn walk(
         let step = walker.step()?;
         let size = walker.position().records;
         let torn = match step {
-            Step::Frame(frame) if frame.kind.is_leaf() => match take(&frame, size)? {
+            Step::Frame(frame) => match take(&frame, &at, size)? {
                 None => continue,
                 Some((first_bad, why)) => return Ok(Verification::bad(first_bad.saturating_sub(1), why)),
             },
-            Step::Frame(_) => continue,
             Step::Bad(why) => return Ok(Verification::bad(size, why)),
             Step::Cut => true,
             Step::End => match walker.remainder()? {

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::folder::{self, Folder, LARGEST_SEGMENT};
-use crate::frame::{CHAIN, FIRST_MAGIC, Frame, HEADER, Header, Kind, MAGIC, chain_after, unhex};
+use crate::frame::{CHAIN, FIRST_MAGIC, Frame, HEADER, Header, Kind, MAGIC, chain_after, hex, unhex};
 use crate::head::Position;
 use crate::stored::Opening;
 
 /// How much is read at once; a frame that is larger grows the buffer as far as it needs.
 const PIECE: usize = 64 * 1024;
+
+/// More frames than a ledger will ever have.
+const MOST_FRAMES: u64 = 1 << 53;
 
 /// What the walker came upon.
 #[derive(Debug)]
@@ -65,10 +68,37 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
-    /// Starts at the first frame of the ledger in `folder`.
-    pub(crate) fn new(folder: Folder) -> Self {
+    /// Starts at the first frame of the ledger in `folder` that is kept, and takes its word for what stood before.
+    pub(crate) fn new(folder: Folder) -> Result<Self, Error> {
+        // The first one may be taken away between two looks.
+        for _ in 0..16 {
+            let mut walker = Self::at(Source::Folder(folder.clone()));
+            let Some(first) = folder.first_segment()? else { return Ok(walker) };
+            walker.at.segment = first;
+            walker.open()?;
+            if walker.file.is_none() {
+                continue;
+            }
+            if first > 1 {
+                walker.anchor(first)?;
+            }
+            return Ok(walker);
+        }
+        Err(Error::Overtaken)
+    }
+
+    /// Stands where the first segment that is kept says that it begins. One that does not say so is met as a bad frame.
+    fn anchor(&mut self, first: u32) -> Result<(), Error> {
+        let Some(raw) = self.look(0, HEADER)?.first_chunk::<HEADER>().copied() else { return Ok(()) };
+        if !self.take_its_word(&raw)? || self.at.segment != first {
+            self.at = Position { segment: first, ..Position::START };
+        }
+        Ok(())
+    }
+
+    fn at(source: Source) -> Self {
         Self {
-            source: Source::Folder(folder),
+            source,
             file: None,
             at: Position::START,
             tenant: None,
@@ -81,7 +111,7 @@ impl Walker {
 
     /// Starts at the first frame of one segment file and takes its word for what stood before.
     pub(crate) fn single(path: &Path) -> Self {
-        Self { source: Source::Single(path.to_path_buf()), ..Self::new(Folder::at(path)) }
+        Self::at(Source::Single(path.to_path_buf()))
     }
 
     /// Everything that was walked over.
@@ -103,8 +133,13 @@ impl Walker {
     pub(crate) fn step(&mut self) -> Result<Step, Error> {
         loop {
             let step = self.step_within()?;
-            if !matches!(step, Step::End) || !self.has_next_segment() {
+            if !matches!(step, Step::End) {
                 return Ok(step);
+            }
+            if !self.has_next_segment() {
+                // Segments go oldest first: without this one nobody knows what came after it.
+                let gone = self.file.is_some() && !folder::is_there(&self.path());
+                return if gone { Err(Error::Overtaken) } else { Ok(step) };
             }
             // The writer may have filled this segment up between our look and its step into the next one.
             let again = self.step_within()?;
@@ -219,7 +254,8 @@ impl Walker {
         }
         if frame.kind == Kind::Segment {
             let opening: Opening = serde_json::from_slice(&frame.payload).map_err(|error| error.to_string())?;
-            if opening.segment != self.at.segment || opening.records != self.at.records {
+            let counts = (opening.segment, opening.records, opening.frames);
+            if counts != (self.at.segment, self.at.records, self.at.frames) || opening.before != hex(&self.at.chain) {
                 return Err("a segment is out of its place".to_owned());
             }
             if self.tenant.as_ref().is_some_and(|tenant| *tenant != opening.tenant) {
@@ -245,6 +281,11 @@ impl Walker {
         let payload = self.look(0, HEADER + header.len)?.get(HEADER..).unwrap_or_default();
         let Ok(opening) = serde_json::from_slice::<Opening>(payload) else { return Ok(false) };
         let Some(before) = unhex(&opening.before) else { return Ok(false) };
+        // What leads beyond every count that there can be is no word to take.
+        let counted = opening.frames <= MOST_FRAMES && opening.records <= opening.frames;
+        if !counted || opening.segment == 0 || u64::from(opening.segment) - 1 > opening.frames {
+            return Ok(false);
+        }
         self.at = Position {
             records: opening.records,
             frames: opening.frames,

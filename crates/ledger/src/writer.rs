@@ -220,7 +220,7 @@ fn write(pen: &mut Pen, batch: &mut Batch) -> Result<(Vec<RecordId>, u64), Error
 
 /// Whoever left meanwhile leaves an act that was let pass and never happened.
 fn answer(queue: &Queue, item: &Item, record: RecordId) {
-    if !item.slot.give(Ok(record)) && item.draft.passes {
+    if !item.slot.give(Ok(record)) && item.draft.passes() {
         queue.end(record, Outcome::Abandoned);
     }
 }
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_pen_that_is_not_laid_down() {
-        let draft = Draft { passes: true, body: "{}".to_owned(), beside: Vec::new() };
+        let draft = Draft { kind: crate::frame::Kind::Admitted, body: "{}".to_owned(), beside: Vec::new() };
         let mut item = Some(Item { draft, durable: false, slot: Arc::new(Slot::default()) });
         let (desk, queue) = (Desk(Mutex::new(None)), Queue::default());
         let held = desk.0.lock().unwrap();

@@ -50,6 +50,9 @@ impl Log {
     fn tell(&self, site: &Site) -> io::Result<()> {
         let (mut lines, mut bad) = (Vec::new(), Vec::new());
         for folder in ledgers(site, self.tenant.as_deref())? {
+            if self.last.is_none() {
+                tell_beginning(&folder);
+            }
             let records = match creel_ledger::read(&folder) {
                 Ok(records) => records,
                 // A jail that never came up has written nothing.
@@ -115,6 +118,16 @@ impl Log {
             "{time} {:>5} {:<10} {:<7} {:<10} {:<5} {:<9} {target}  [{}]{why}",
             line.seq, line.actor, line.door, line.deed, line.verdict, line.outcome, line.rule
         ));
+    }
+}
+
+/// Says from where on there is something, where retention took what was before.
+pub(crate) fn tell_beginning(folder: &Path) {
+    if let Ok(first) = creel_ledger::first_kept(folder)
+        && first > 1
+    {
+        let place = folder.display();
+        out::note(format_args!("creel: before record {first} nothing is kept in `{place}` (`ledger/pruned` says why)"));
     }
 }
 

@@ -35,6 +35,10 @@ impl Why {
         };
         let found = log::ledgers(&self.place.site(None), Some(&self.tenant)).and_then(|folders| {
             let folder = folders.first().ok_or_else(|| std::io::Error::other("there is no ledger"))?;
+            let first = creel_ledger::first_kept(folder).map_err(std::io::Error::other)?;
+            if (1..first).contains(&seq) {
+                return Err(std::io::Error::other(creel_ledger::Error::NotKept { record: seq, first }));
+            }
             let mut lines = creel_ledger::read(folder).map_err(std::io::Error::other)?;
             let found = lines.find(|line| line.as_ref().map_or(true, |line| line.seq == seq));
             found.transpose().map_err(std::io::Error::other)

@@ -23,13 +23,16 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use creel_guard::{HostName, Target, Tenant};
+use creel_ledger::Keep;
 use creel_policy::{HighRisk, never};
 
 use super::choose::public_host;
 use super::raw::{RawConfig, RawLedger, RawLimits, RawMemory, RawOpenClaw, RawRestart, RawState, RawTenant, RawTools};
 use super::report::Fault;
 use super::size::Placed;
-use super::{Allow, Ca, Config, Durability, Files, Limits, Memory, Model, OpenClaw, Restart, Tools, Users};
+use super::{
+    Allow, Ca, Config, Durability, Files, LedgerRules, Limits, Memory, Model, OpenClaw, Restart, Tools, Users,
+};
 use crate::provider::ProviderKind;
 
 /// Below this OpenClaw is likely to be killed: it was seen to peak at 1.9 GiB.
@@ -100,8 +103,7 @@ pub(super) fn check(
     let operator = checker.operator(policy);
     let approvals = checker.approvals(approvals, &operator);
     let exec = checker.exec(exec);
-    let RawLedger { durability } = ledger;
-    let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
+    let ledger = checker.ledger(ledger);
     let (state, key_file) = checker.state(state);
     let openclaw = checker.openclaw(openclaw);
     let restart = restart_of(restart);
@@ -126,7 +128,7 @@ pub(super) fn check(
         budget,
         operator,
         exec,
-        durability,
+        ledger,
         state: state?,
         key_file,
         openclaw,
@@ -146,6 +148,24 @@ pub(super) fn check(
 }
 
 impl Checker<'_> {
+    fn ledger(&mut self, raw: RawLedger) -> LedgerRules {
+        let RawLedger { durability, keep_days, keep_bytes, keep_at_least_days } = raw;
+        let durability = if durability.value == "all" { Durability::All } else { Durability::Effects };
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        if keep_days.value > 0 && keep_days.value < keep_at_least_days.value {
+            let what =
+                format!("`ledger.keep_days` is less than `ledger.keep_at_least_days`, {}", keep_at_least_days.value);
+            self.fault(keep_days.span, what, "nothing that is younger goes; lower `keep_at_least_days` with it");
+        }
+        let keep = Keep {
+            age: (keep_days.value > 0).then(|| days(keep_days.value)),
+            bytes: keep_bytes.map(|bytes| bytes.value.0),
+            at_least: days(keep_at_least_days.value),
+            outside: false,
+        };
+        LedgerRules { durability, keep }
+    }
+
     pub(super) fn fault(&mut self, span: Option<Range<usize>>, what: impl Into<String>, help: impl Into<String>) {
         self.faults.push(Fault::new(span.unwrap_or(0..0), what, help));
     }

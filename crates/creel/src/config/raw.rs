@@ -330,6 +330,17 @@ section! {
         /// `all`, mere reads too. The rest is on disk at most 50 ms later.
         durability: Placed<String> = Placed::unset("effects".to_owned()), Legal::OneOf(&["effects", "all"]),
             why "a look-up that is lost in a power cut changed nothing; each sync costs milliseconds";
+        /// How many days records are kept; 0 for ever. What is older goes in whole segments (16 MiB), once it is signed, all of its
+        /// acts have ended and each place of `[[export]]` has it; that it went is a record. Its hashes stay.
+        keep_days: Placed<u64> = Placed::unset(0), Legal::Count { min: 0, max: 36_500 },
+            why "what is gone tells nobody anything any more";
+        /// How much records may take on the disk: beyond that the oldest go before their days are over, in the same way. Without
+        /// this there is no bound.
+        keep_bytes: Option<Placed<Size>> = None, Legal::Bytes { min: 64 * MIB, max: 64 * TIB },
+            why "what is gone tells nobody anything any more", example "\"10GiB\"";
+        /// How many days each record is kept however much there is, so that nobody pushes out what he did by doing more.
+        keep_at_least_days: Placed<u64> = Placed::unset(30), Legal::Count { min: 1, max: 36_500 },
+            why "a month to notice what happened; a full disk stops the agent before it costs a record";
     }
 }
 

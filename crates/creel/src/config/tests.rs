@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use super::raw::RawConfig;
 use super::settings::{Legal, Section};
+use creel_ledger::Keep;
+
 use super::{Config, Durability, parse, reference, sample, schema};
 use crate::provider::ProviderKind;
 
@@ -46,7 +48,7 @@ fn nothing_written_gives_the_defaults() {
     assert_eq!(config.tenant.as_str(), "default");
     assert_eq!((config.limits.memory_bytes, config.limits.disk_bytes), (4 << 30, 10 << 30));
     assert_eq!((config.limits.cpus, config.limits.processes), (2.0, 512));
-    assert_eq!(config.durability, Durability::Effects);
+    assert_eq!(config.durability(), Durability::Effects);
     assert_eq!(config.state, Path::new("/var/lib/creel"));
     assert_eq!(config.openclaw.drain, Duration::from_secs(20));
     assert!(config.egress.is_empty() && config.warnings.is_empty() && config.openclaw.plugins.is_empty());
@@ -84,6 +86,8 @@ fn a_whole_file_is_read() {
         ask = ["group:web"]
         [ledger]
         durability = "all"
+        keep_days = 400
+        keep_bytes = "10GiB"
         [state]
         dir = "/tmp/creel"
     "#;
@@ -100,7 +104,10 @@ fn a_whole_file_is_read() {
     let url = config.model.base_url.as_ref().unwrap();
     assert_eq!((&url.host, url.port, url.path.as_str()), (&Target::Address([127, 0, 0, 1].into()), 9000, "/v1"));
     assert_eq!(config.model.provider, Some(ProviderKind::Openai));
-    assert_eq!(config.durability, Durability::All);
+    assert_eq!(config.durability(), Durability::All);
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let keep = Keep { age: Some(days(400)), bytes: Some(10 << 30), at_least: days(30), outside: false };
+    assert_eq!(config.keep(), keep);
     assert_eq!(config.cas().len(), 1);
 }
 
@@ -151,6 +158,7 @@ fn types_and_ranges() {
     refused(&rule("host = \"a.test\"\nports = []"), "3:9", &["an empty list"]);
     refused(&rule("host = \"a.test\"\nhttp = 1"), "3:8", &["`true` or `false`"]);
     refused("[model]\nprovider = \"grok\"", "2:12", &["`\"scripted\"`, `\"openai\"`, `\"anthropic\"`, `\"gemini\"`"]);
+    refused("[ledger]\nkeep_days = 10", "2:13", &["`ledger.keep_at_least_days`, 30"]);
     refused("[ledger]\ndurability = \"none\"", "2:14", &["`\"effects\"`, `\"all\"`"]);
     refused("[tools]\ndeny = [1]", "2:9", &["`tools.deny` can't be `1`"]);
 }

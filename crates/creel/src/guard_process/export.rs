@@ -10,11 +10,11 @@ mod line;
 mod witness;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use creel_guard::{Actor, Facts, Guard, Obligations, Outcome, RecordId, Tenant};
-use creel_ledger::{LogLine, Tail};
+use creel_ledger::{FileLedger, LogLine, Tail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,8 @@ const MOST_LINES: usize = 256;
 const MOST_BYTES: usize = 256 << 10;
 /// How often the ledger is looked at while nothing is new.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often the ledger is told what all places have.
+const TELL: Duration = Duration::from_secs(5);
 /// Between two batches of many: catching up takes no core for itself.
 const BREATH: Duration = Duration::from_millis(2);
 /// After a failure the next try waits so long; doubled up to [`LONGEST_PAUSE`].
@@ -101,6 +103,16 @@ impl Exports {
             state
         };
         Arc::new(Self(configs.iter().map(start).collect()))
+    }
+
+    /// Tells the ledger, as long as it is there, how far all of them are: what one lacks is kept.
+    pub(super) async fn tell(self: Arc<Self>, ledger: Weak<FileLedger>) {
+        while let Some(ledger) = ledger.upgrade() {
+            // Lines are leaves, and so is what a witness counts.
+            ledger.outside(self.0.iter().map(|state| lock(&state.0).lines).min().unwrap_or(0));
+            drop(ledger);
+            tokio::time::sleep(TELL).await;
+        }
     }
 
     /// How each place fares.

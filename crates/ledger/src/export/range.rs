@@ -42,6 +42,12 @@ impl Range {
         if let Some(Edge::Record(first)) = self.from { first } else { 1 }
     }
 
+    /// Whether records before this one can be in it.
+    #[must_use]
+    pub fn begins_before(&self, record: u64) -> bool {
+        self.first_record() < record
+    }
+
     /// Whether no record from this number on is in it. Times prove nothing: a clock can be set back.
     pub(crate) fn is_behind(&self, record: u64) -> bool {
         matches!(self.to, Some(Edge::Record(last)) if record > last)

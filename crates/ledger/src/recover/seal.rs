@@ -12,6 +12,7 @@ use super::{damaged, found_head, replay_all};
 use crate::error::Error;
 use crate::folder::{self, ASIDE, Folder};
 use crate::frame::{FIRST_MAGIC, hex};
+use crate::stored::SEALED_END;
 
 /// Puts what is here of the first form aside.
 pub(super) fn first_form(folder: &Folder, tenant: &str) -> Result<(), Error> {
@@ -45,7 +46,7 @@ fn is_first_form(folder: &Folder) -> Result<bool, Error> {
 /// Whatever would have kept it closed before keeps it closed now.
 fn check(folder: &Folder, tenant: &str) -> Result<String, Error> {
     let head = found_head(folder)?.ok_or_else(|| damaged(0, "the sealed ledger has no head"))?;
-    let (walker, cut) = replay_all(folder, &head, &mut |_| Ok(()))?;
+    let (walker, cut) = replay_all(folder, &head, 0, &mut |_, _| Ok(()))?;
     match walker.tenant() {
         Some(found) if found != tenant => {
             Err(Error::OtherTenant { found: found.to_owned(), wanted: tenant.to_owned() })
@@ -54,7 +55,7 @@ fn check(folder: &Folder, tenant: &str) -> Result<String, Error> {
             let at = walker.position();
             let torn = if cut { "; a write behind them was torn by a crash" } else { "" };
             Ok(format!(
-                "an earlier ledger of {} records is sealed in `{ASIDE}`, its chain ends in {}{torn}",
+                "an earlier ledger of {} records is sealed in `{ASIDE}`, {SEALED_END}{}{torn}",
                 at.records,
                 hex(&at.chain)
             ))

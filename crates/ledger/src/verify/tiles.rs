@@ -6,11 +6,13 @@
 use std::collections::BTreeSet;
 
 use super::{Remembered, Taken, Verification};
+use crate::account;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::merkle::{Frontier, Hash};
-use crate::shelf::Shelf;
+use crate::head::Position;
+use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::shelf::{Shelf, Tree};
 use crate::tile::{Name, WIDTH, hashes, put_entry};
 
 /// What the leaves so far call for.
@@ -56,17 +58,57 @@ impl Tiles {
         Ok(Self { shelf, frontier, levels, bundle: Vec::new(), full, partial, strangers, signed, roots })
     }
 
+    /// Takes what is left of the leaves before `start`, which are not kept: their hashes, and the bundles that are still there.
+    /// `signed` leaves are signed, and only of those anything may be missing. Says what does not fit.
+    pub(super) fn begin_behind(&mut self, start: &Position, signed: u64) -> Result<Option<String>, Error> {
+        let leaves = start.leaves();
+        if leaves > signed {
+            return Ok(Some(account::unaccounted(start)));
+        }
+        let shelf = self.shelf.clone();
+        let tree = Tree::new(&shelf, signed);
+        for index in 0..leaves.div_ceil(WIDTH) {
+            let count = (leaves - index * WIDTH).min(WIDTH);
+            let bundle = Name::bundle(index, WIDTH);
+            let is_kept = count < WIDTH || self.full.contains(&bundle);
+            let entries = if is_kept { tree.entries(index, count) } else { Ok(Vec::new()) };
+            let found = entries.and_then(|entries| Ok((entries, tree.tile(0, index)?)));
+            let (entries, hashes) = match found {
+                Ok(found) => found,
+                Err(Error::Damaged { why, .. }) => return Ok(Some(why)),
+                Err(error) => return Err(error),
+            };
+            for (at, hash) in hashes.into_iter().take(usize::try_from(count).unwrap_or(usize::MAX)).enumerate() {
+                let entry = entries.get(at);
+                if entry.is_some_and(|entry| leaf_hash(entry) != hash) {
+                    return Ok(Some(format!("`{}` was changed", bundle.path())));
+                }
+                if let Some((_, why)) = self.leaf(hash, 1, entry.map(Vec::as_slice))? {
+                    return Ok(Some(why));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Takes the next leaf, which belongs to the record `record` or came after it.
     pub(super) fn take(&mut self, frame: &Frame, record: u64) -> Taken {
-        put_entry(&mut self.bundle, &frame.payload);
-        let whole = self.frontier.push(frame.hash);
+        self.leaf(frame.hash, record, Some(&frame.payload))
+    }
+
+    /// Takes the next leaf by its hash; without `entry` it is in no bundle any more.
+    fn leaf(&mut self, hash: Hash, record: u64, entry: Option<&[u8]>) -> Taken {
+        let whole = self.frontier.push(hash);
         let size = self.frontier.size();
         if let Some(level) = self.levels.first_mut() {
-            level.push((frame.hash, record.max(1)));
+            level.push((hash, record.max(1)));
         }
         let width = (size - 1) % WIDTH + 1;
-        if let Some(bad) = self.compare(Name::bundle((size - 1) / WIDTH, width), 0)? {
-            return Ok(Some(bad));
+        if let Some(entry) = entry {
+            put_entry(&mut self.bundle, entry);
+            if let Some(bad) = self.compare(Name::bundle((size - 1) / WIDTH, width), 0)? {
+                return Ok(Some(bad));
+            }
         }
         if width == WIDTH {
             self.bundle.clear();

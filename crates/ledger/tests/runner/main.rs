@@ -16,6 +16,7 @@ mod export;
 mod full_disk;
 mod planted;
 mod reading;
+mod retain;
 mod room;
 mod signed;
 mod torture;

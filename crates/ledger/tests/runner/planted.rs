@@ -64,8 +64,8 @@ fn what_stands_in_a_segments_place_is_named_and_not_opened() {
         // A folder that is named to be checked is taken for a ledger's.
         assert!(path.is_dir() || named(verify(&path).unwrap_err()) == path);
         assert_eq!(named(find(&dir, 1).unwrap_err()), path);
-        assert_eq!(named(read(&dir).unwrap().next().unwrap().unwrap_err()), path);
-        assert_eq!(named(Follow::new(&dir, 0).unwrap().poll().unwrap_err()), path);
+        assert_eq!(named(read(&dir).unwrap_err()), path);
+        assert_eq!(named(Follow::new(&dir, 0).unwrap_err()), path);
     }
 }
 

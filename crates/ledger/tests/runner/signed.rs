@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use creel_guard::{Ledger as _, Outcome};
 use creel_ledger::{
-    Bundle, Error, FileLedger, Notaries, Notary, OpenOptions, Remembered, Trust, Verification, VerifierKey, prove,
-    verify_with,
+    Bundle, Error, FileLedger, Keep, Notaries, Notary, OpenOptions, Remembered, Trust, Verification, VerifierKey,
+    prove, verify_with,
 };
 use proptest::prelude::*;
 use tlog_tiles::{Hash, HashReader as _, Tile, TileHashReader, TileReader};
@@ -35,7 +35,11 @@ pub(crate) fn notaries(scratch: &Scratch) -> Notaries {
 }
 
 pub(crate) fn signed(scratch: &Scratch) -> Result<FileLedger, Error> {
-    let options = OpenOptions { checkpoint_every: Duration::from_millis(20), ..small() };
+    keeping(scratch, Keep::default())
+}
+
+pub(crate) fn keeping(scratch: &Scratch, keep: Keep) -> Result<FileLedger, Error> {
+    let options = OpenOptions { checkpoint_every: Duration::from_millis(20), keep, ..small() };
     FileLedger::open_signed(&scratch.ledger(), &tenant(), options, notaries(scratch))
 }
 
@@ -174,7 +178,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// Every file of a ledger but its lock.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -188,15 +192,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-#[test]
-fn any_flipped_byte_in_any_file_and_any_cut_is_found() {
-    let scratch = Scratch::new();
-    let ledger = signed(&scratch).unwrap();
-    write(&ledger, 400);
-    drop(ledger);
+/// Changes each file of a ledger somewhere, or cuts it off: that has to be found.
+pub(crate) fn flip_and_cut(scratch: &Scratch, cases: u32) {
     let all = files(&scratch.ledger());
-    assert!(all.len() >= 9, "{all:?}");
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases: 120, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
     let what = (0..all.len(), any::<prop::sample::Index>(), 0..8_u32, any::<bool>());
     runner
         .run(&what, |(file, place, bit, cut)| {
@@ -210,12 +209,23 @@ fn any_flipped_byte_in_any_file_and_any_cut_is_found() {
                 changed[place] ^= 1 << bit
             }
             fs::write(path, &changed).unwrap();
-            let found = check(&scratch);
+            let found = check(scratch);
             fs::write(path, &bytes).unwrap();
             prop_assert!(!found.ok, "{} {place} {bit} {cut}: {found:?}", path.display());
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn any_flipped_byte_in_any_file_and_any_cut_is_found() {
+    let scratch = Scratch::new();
+    let ledger = signed(&scratch).unwrap();
+    write(&ledger, 400);
+    drop(ledger);
+    let all = files(&scratch.ledger());
+    assert!(all.len() >= 9, "{all:?}");
+    flip_and_cut(&scratch, 120);
     // A cut between two keys leaves a file that reads well.
     let path = scratch.ledger().join("keys");
     let bytes = fs::read_to_string(&path).unwrap();

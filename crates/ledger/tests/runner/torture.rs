@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use creel_guard::{Ledger as _, Outcome};
-use creel_ledger::{FileLedger, OpenOptions, Remembered, verify_with};
+use creel_ledger::{FileLedger, Keep, OpenOptions, Remembered, first_kept, verify_with};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -19,6 +19,10 @@ use crate::signed::{homes, notaries, signed, trust};
 use crate::world::{Scratch, admit, allowed, lines, open, refused, small, soon, tenant};
 
 const CHILD: &str = "CREEL_LEDGER_TORTURE_CHILD";
+const RETAINS: &str = "CREEL_LEDGER_TORTURE_RETAINS";
+
+/// Whatever may go goes.
+const TINY: Keep = Keep { age: None, bytes: Some(0), at_least: Duration::ZERO, outside: false };
 const ROUNDS: &str = "CREEL_TORTURE_ROUNDS";
 
 /// How many rounds build on one ledger.
@@ -28,7 +32,7 @@ const GENERATIONS: u32 = 20;
 const RECORDS: u32 = 60;
 
 /// Every system call that changes what is on disk, and what stands between two of them.
-const CALLS: &str = "pwrite64,write,fdatasync,fsync,fallocate,ftruncate,openat,rename,link,unlink,mkdir";
+const CALLS: &str = "pwrite64,write,fdatasync,fsync,fallocate,ftruncate,openat,rename,link,unlink,rmdir,mkdir";
 
 /// How many rounds are played: as many as were asked for, or as many as an ordinary run can wait for.
 fn rounds(usually: u32) -> u32 {
@@ -50,7 +54,7 @@ enum Fault {
 
 fn fault() -> impl Strategy<Value = Fault> {
     let often = prop::sample::select(&["pwrite64", "fdatasync"][..]);
-    let seldom = prop::sample::select(&["fsync", "fallocate", "ftruncate", "openat", "rename"][..]);
+    let seldom = prop::sample::select(&["fsync", "fallocate", "ftruncate", "openat", "rename", "unlink"][..]);
     let failing = prop_oneof![(often.clone(), 1_u32..60), (seldom, 1_u32..8)];
     prop_oneof![
         3 => (1_u32..120).prop_map(|at| Fault::Killed { calls: CALLS, at }),
@@ -67,14 +71,16 @@ fn fault() -> impl Strategy<Value = Fault> {
 fn child_that_writes_until_a_fault() {
     let Some(dir) = std::env::var_os(CHILD) else { return };
     let scratch = std::mem::ManuallyDrop::new(Scratch::of(Path::new(&dir)));
-    let options = OpenOptions { checkpoint_every: Duration::from_millis(1), ..small() };
+    let keep = if std::env::var_os(RETAINS).is_some() { TINY } else { Keep::default() };
+    let options = OpenOptions { checkpoint_every: Duration::from_millis(1), keep, ..small() };
     let Ok(ledger) = FileLedger::open_signed(&scratch.ledger(), &tenant(), options, notaries(&scratch)) else { return };
     if let Some(bytes) = std::env::var("CREEL_LEDGER_TORTURE_SHORT").ok().and_then(|bytes| bytes.parse::<u64>().ok()) {
         let limit = used(&scratch) + bytes;
         nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_FSIZE, limit, limit).unwrap();
     }
     for number in 0..RECORDS {
-        let path = format!("/{}/{number}/{}", std::process::id(), "z".repeat(number as usize * 311 % 9000));
+        let long = if keep == TINY { 6 } else { 1 };
+        let path = format!("/{}/{number}/{}", std::process::id(), "z".repeat(number as usize * 311 % 9000 * long));
         let is_durable = number % 3 != 0;
         let Ok(record) = admit(&ledger, if is_durable { allowed(&path) } else { soon(&path) }) else { return };
         std::io::stdout().write_all(format!("acknowledged {record} {path}\n").as_bytes()).unwrap();
@@ -91,7 +97,7 @@ fn used(scratch: &Scratch) -> u64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test starts itself as the process that suffers")]
-fn writer(scratch: &Scratch, fault: &Fault) -> String {
+fn writer(scratch: &Scratch, fault: &Fault, retains: bool) -> String {
     let traced = |calls: &str, what: &str| {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
@@ -112,6 +118,9 @@ fn writer(scratch: &Scratch, fault: &Fault) -> String {
         Fault::Late { .. } => Command::new(std::env::current_exe().unwrap()),
     };
     command.args(["--exact", "torture::child_that_writes_until_a_fault", "--nocapture", "--test-threads=1"]);
+    if retains {
+        command.env(RETAINS, "1");
+    }
     command.env(CHILD, scratch.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("this test needs strace");
     if let Fault::Late { micros } = fault {
@@ -127,8 +136,8 @@ fn writer(scratch: &Scratch, fault: &Fault) -> String {
 /// One writer and its fault; then nothing that was acknowledged or signed may be missing.
 ///
 /// Returns whether the fault kept the writer from its end.
-fn round(scratch: &Scratch, acknowledged: &mut Vec<(u64, String)>, fault: &Fault) -> bool {
-    let told = writer(scratch, fault);
+fn round(scratch: &Scratch, acknowledged: &mut Vec<(u64, String)>, fault: &Fault, retains: bool) -> bool {
+    let told = writer(scratch, fault, retains);
     let known = acknowledged.len();
     for line in told.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         let Some(start) = line.find("acknowledged ") else { continue };
@@ -142,8 +151,10 @@ fn round(scratch: &Scratch, acknowledged: &mut Vec<(u64, String)>, fault: &Fault
     admit(&ledger, refused("/after")).unwrap();
     drop(ledger);
     let lines = lines(&scratch.ledger());
-    for (record, path) in &*acknowledged {
-        let found = lines.get(usize::try_from(*record).unwrap() - 1);
+    let first = first_kept(&scratch.ledger()).unwrap();
+    assert!(retains || first == 1, "after {fault:?}: something was let go");
+    for (record, path) in acknowledged.iter().filter(|(record, _)| *record >= first) {
+        let found = lines.get(usize::try_from(*record - first).unwrap());
         assert!(found.is_some_and(|line| line.target.ends_with(path)), "after {fault:?}: `{record} {path}`, {found:?}");
     }
     assert!(lines.iter().all(|line| line.outcome != "open"), "after {fault:?}");
@@ -157,20 +168,31 @@ fn round(scratch: &Scratch, acknowledged: &mut Vec<(u64, String)>, fault: &Fault
 
 #[test]
 fn whatever_befalls_an_append_no_acknowledged_record_is_lost() {
-    let rounds = rounds(40);
+    println!("{}", play(rounds(40), false));
+}
+
+/// The same of a ledger that lets go whatever may go: what is gone is accounted for, and what is kept is there.
+#[test]
+fn whatever_befalls_a_ledger_that_lets_go_what_it_keeps_is_whole() {
+    println!("{}", play(rounds(24), true));
+}
+
+fn play(rounds: u32, retains: bool) -> String {
     let mut runner = TestRunner::default();
-    let (mut scratch, mut acknowledged, mut all, mut cut) = (Scratch::new(), Vec::new(), 0, 0);
+    let (mut scratch, mut acknowledged, mut all, mut cut, mut gone) = (Scratch::new(), Vec::new(), 0, 0, 0);
     for number in 0..rounds {
         if number % GENERATIONS == 0 {
             all += acknowledged.len();
             (scratch, acknowledged) = (Scratch::new(), Vec::new());
         }
         let fault = fault().new_tree(&mut runner).unwrap().current();
-        cut += u32::from(round(&scratch, &mut acknowledged, &fault));
+        cut += u32::from(round(&scratch, &mut acknowledged, &fault, retains));
+        gone = gone.max(first_kept(&scratch.ledger()).unwrap() - 1);
     }
     all += acknowledged.len();
-    println!("{rounds} rounds, {cut} writers cut short, {all} acknowledged records, none lost");
+    assert_eq!(gone > 0, retains);
     assert!(all > rounds as usize && cut > rounds / 4, "the faults came too early or never");
+    format!("{rounds} rounds, {cut} writers cut short, {all} acknowledged records, none lost, {gone} let go")
 }
 
 /// What a power cut may take is what was not synced: nobody hears of a record that has to be durable before a sync of the

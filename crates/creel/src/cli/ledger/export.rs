@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use creel_ledger::{Error, Form, Range};
 
 use super::Which;
-use crate::cli::{FINDING, USAGE, out};
+use crate::cli::{FINDING, USAGE, log, out};
 
 /// Write records out for other tools.
 #[derive(Debug, Args)]
@@ -54,6 +54,9 @@ impl Export {
             Format::Ocsf => Form::Ocsf,
             Format::Csv => Form::Csv,
         };
+        if range.begins_before(creel_ledger::first_kept(&self.which.folder()).unwrap_or(1)) {
+            log::tell_beginning(&self.which.folder());
+        }
         let written = creel_ledger::Export::new(&self.which.folder(), range)
             .and_then(|export| export.write(form, &mut *self.output().map_err(Error::Output)?));
         match written {

@@ -35,7 +35,9 @@ impl Prove {
         };
         let bundle = match creel_ledger::prove(&self.which.folder(), record, self.outcome) {
             Ok(bundle) => bundle.to_string(),
-            Err(error @ (Error::NoLedger(_) | Error::Unproved { .. })) => return out::fail(USAGE, error),
+            Err(error @ (Error::NoLedger(_) | Error::NotKept { .. } | Error::Unproved { .. })) => {
+                return out::fail(USAGE, error);
+            }
             Err(error) => return out::fail(FINDING, error),
         };
         match self.out {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use creel_ledger::{Bundle, Remembered, Trust, VerifierKey};
+use creel_ledger::{Bundle, Gone, Remembered, Trust, VerifierKey};
 
 use crate::cli::{FINDING, TRUNCATED, USAGE, Where, log, out};
 use crate::escape::{for_terminal, one_line};
@@ -51,6 +51,8 @@ struct Sum {
     /// The first ledger that is not whole, and why.
     place: Option<(PathBuf, String)>,
     signed: u64,
+    /// What the ledgers say that retention let go.
+    pruned: Vec<Gone>,
     /// Whether a key or a memory from outside the ledger's own folder was used.
     anchored: bool,
 }
@@ -108,9 +110,18 @@ impl Verify {
             out::json(&serde_json::json!({
                 "ok": !sum.bad, "size": sum.size, "first_bad": sum.first_bad, "truncated": sum.truncated,
                 "path": path, "why": why, "leaves": sum.leaves, "signed": sum.signed, "anchored": sum.anchored,
+                "pruned": sum.pruned,
             }));
         } else {
             out::line(sum.sentence());
+            for Gone { records, time, why } in &sum.pruned {
+                let first = records + 1;
+                out::line(format_args!(
+                    "before record {first} nothing is kept, since {}: {}",
+                    one_line(time),
+                    one_line(why)
+                ));
+            }
         }
         match (sum.bad, sum.truncated && sum.first_bad.is_none()) {
             (false, _) => ExitCode::SUCCESS,
@@ -171,6 +182,7 @@ impl Sum {
         let found = creel_ledger::verify_with(folder, &trust)?;
         self.size += found.size;
         self.leaves += found.leaves;
+        self.pruned.extend(found.pruned.clone());
         self.signed += found.signed.unwrap_or(0);
         if !found.ok && !self.bad {
             self.first_bad = found.first_bad;

@@ -156,6 +156,7 @@ impl Replay {
 /// The decisions of one ledger; none of one that was never begun.
 fn decisions(folder: &Path, range: &Range) -> Box<dyn Iterator<Item = Result<Stored, String>>> {
     let told = |error: creel_ledger::Error| error.to_string();
+    log::tell_beginning(folder);
     match creel_ledger::decisions(folder, range.clone()) {
         Ok(records) => Box::new(records.map(move |record| record.map_err(told))),
         // A jail that never came up has written nothing.

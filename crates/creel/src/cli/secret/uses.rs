@@ -18,6 +18,7 @@ pub(super) fn tell(site: &Site, tenant: &Tenant, name: &SecretName, json: bool) 
     let folders = log::ledgers(site, Some(tenant.as_str())).map_err(|error| failed(&error))?;
     let mut whole = true;
     for folder in folders {
+        log::tell_beginning(&folder);
         let lines = match creel_ledger::read(&folder) {
             Ok(lines) => lines,
             Err(creel_ledger::Error::NoLedger(_)) => continue,
