@@ -131,7 +131,11 @@ fn run(handed: Handed) -> Result<(), String> {
     become_user(setup.uid).map_err(|error| format!("can't become user {}: {error}", setup.uid))?;
     let start = Config::again(&setup.config_name, &setup.config, &setup.cas.0).map_err(|report| report.to_string())?;
     let read = creel_jail::GuardPaths::RESOLVER.iter().chain(&ROOTS).map(PathBuf::from).collect();
-    let paths = creel_jail::GuardPaths { write: vec![setup.ledger.clone(), setup.home.clone()], read };
+    let mut write = vec![setup.ledger.clone(), setup.home.clone()];
+    // One that is not there now is out of reach until the next start.
+    let replicas = start.exports().iter().filter_map(|export| export.folder(&setup.tenant));
+    write.extend(replicas.filter(|folder| folder.is_dir()));
+    let paths = creel_jail::GuardPaths { write, read };
     creel_jail::confine_guard(&paths).map_err(|error| error.to_string())?;
     let told = |error: io::Error| format!("the link to whoever started us: {error}");
     let open = if setup.fleeting { Ca::open_fleeting } else { Ca::open };

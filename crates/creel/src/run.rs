@@ -138,6 +138,11 @@ fn setup(order: &Order<'_>, place: &TenantSite) -> Result<GuardSetup, Failure> {
     } else {
         Nest::open(&order.site.canaries(order.tenant.as_str())).map_err(Failure::host)?
     };
+    for folder in order.config.exports().iter().filter_map(|export| export.folder(&order.tenant)) {
+        if let Err(error) = crate::site::make_dir(&folder, 0o700, order.seat.users().guard_id()) {
+            tracing::error!(%error, "the log is not copied there");
+        }
+    }
     Ok(GuardSetup {
         tenant: order.tenant.clone(),
         config: order.config.text().to_owned(),

@@ -355,7 +355,7 @@ fn owner() -> u32 {
 
 /// Makes `dir` for `owner`. One that exists must be `owner`'s and nobody else's to write; it is only opened further where
 /// the guard's user must pass. All of it goes by one descriptor, so that nobody can swap the folder in between.
-fn make_dir(dir: &Path, mode: u32, owner: u32) -> io::Result<()> {
+pub(crate) fn make_dir(dir: &Path, mode: u32, owner: u32) -> io::Result<()> {
     use rustix::fs::{Gid, Mode, OFlags, Uid};
     let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", dir.display()));
     let made = match std::fs::DirBuilder::new().mode(0o700).create(dir) {

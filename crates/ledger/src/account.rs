@@ -91,10 +91,15 @@ pub(crate) fn unaccounted(start: &Position) -> String {
 
 /// What a note says that went.
 fn told(frame: &Frame, leaves: u64) -> Option<Told> {
-    // What stands there is a decision's own text, whatever the frame says.
-    if !frame.payload.starts_with(br#"{"@":"note""#) {
+    pruned(&frame.payload).map(|(pruned, time, why)| Told { pruned, time, why, leaves })
+}
+
+/// What a leaf says that went, when, and why.
+pub(crate) fn pruned(leaf: &[u8]) -> Option<(Pruned, String, String)> {
+    // What stands there is a decision's own text, whatever its frame says.
+    if !leaf.starts_with(br#"{"@":"note""#) {
         return None;
     }
-    let Note { pruned, why, time, .. } = serde_json::from_slice(&frame.payload).ok()?;
-    Some(Told { pruned: pruned?, time, why, leaves })
+    let Note { pruned, why, time, .. } = serde_json::from_slice(leaf).ok()?;
+    Some((pruned?, time, why))
 }

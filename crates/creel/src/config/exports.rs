@@ -5,6 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use creel_guard::Tenant;
 use creel_ledger::VerifierKey;
 
 use super::{Config, Place};
@@ -27,6 +28,8 @@ pub enum ExportTo {
     Datagram(Place),
     /// Syslog of this machine.
     Local(PathBuf),
+    /// A folder on another disk, in which each tenant's log is copied to a folder of its own.
+    Folder(PathBuf),
     /// A witness, which gets checkpoints alone, and its key.
     Witness(Place, VerifierKey),
 }
@@ -36,7 +39,7 @@ impl ExportTo {
     pub(super) fn place(&self) -> Option<&Place> {
         match self {
             Self::Otlp(place) | Self::Stream(place) | Self::Datagram(place) | Self::Witness(place, _) => Some(place),
-            Self::Local(_) => None,
+            Self::Local(_) | Self::Folder(_) => None,
         }
     }
 
@@ -56,6 +59,18 @@ impl fmt::Display for ExportTo {
             Self::Stream(place) => write!(f, "{}://{}", if place.url.tls { "tls" } else { "tcp" }, bare(place)),
             Self::Datagram(place) => write!(f, "udp://{}", bare(place)),
             Self::Local(path) => write!(f, "unix:{}", Path::display(path)),
+            Self::Folder(path) => write!(f, "file:{}", Path::display(path)),
+        }
+    }
+}
+
+impl Export {
+    /// The folder of this tenant's copy, where this is a place for such.
+    #[must_use]
+    pub fn folder(&self, tenant: &Tenant) -> Option<PathBuf> {
+        match &self.to {
+            ExportTo::Folder(path) => Some(path.join(tenant.as_str())),
+            _ => None,
         }
     }
 }

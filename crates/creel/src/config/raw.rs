@@ -518,7 +518,8 @@ section! {
     RawExport "export" {
         /// Where to. `https://…/v1/logs`: OTLP in JSON (`http` to this machine itself). `tls://HOST:PORT`, `tcp://HOST:PORT`,
         /// `udp://HOST:PORT` and `unix:PATH`: syslog (RFC 5424). What `tcp` and `udp` carry can be read and changed on the way,
-        /// so they need the very address.
+        /// so they need the very address. `file:PATH`: a copy of the log (C2SP tlog-tiles) in PATH/TENANT, for `creel ledger verify` or
+        /// anybody's verifier; name a folder within another disk's mount, so that nothing is written while that is away.
         url: Option<Placed<String>> = None, Legal::Text("a URL of one of these forms"),
             why "nothing is sent by default", example "\"https://otlp.example.com/v1/logs\"";
         /// The public key of a witness (C2SP tlog-witness), which `url` then is the prefix of: it gets checkpoints and no record,

@@ -7,6 +7,7 @@
 
 mod form;
 mod line;
+mod replica;
 mod witness;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub(crate) struct Exports(Vec<Arc<State>>);
 pub(crate) struct Exported {
     /// The place, without its path.
     pub(crate) place: String,
-    /// How many lines of the ledger it has.
+    /// How many lines of the ledger it has; of a replica, how many leaves.
     pub(crate) lines: u64,
     /// Why the last try failed; none when it did not.
     pub(crate) failed: Option<String>,
@@ -177,6 +178,9 @@ impl Sender {
         if let ExportTo::Witness(place, key) = &self.config.to {
             return self.have_witnessed((place, key), record, works).await;
         }
+        if let Some(folder) = self.config.folder(&self.tenant) {
+            return self.replicate(&folder, works).await;
+        }
         let after = read(&self.place)?;
         lock(&self.state.0).lines = after;
         let mut tail = Tail::new(&self.ledger, after).map_err(|error| error.to_string())?;
@@ -214,7 +218,7 @@ impl Sender {
                 Wire::datagram(&Post { place: place.clone(), means: self.means.clone() }).await
             }
             ExportTo::Local(path) => Wire::local(path).await,
-            ExportTo::Witness(..) => Err("a witness takes no records".to_owned()),
+            ExportTo::Folder(_) | ExportTo::Witness(..) => Err("it takes no lines".to_owned()),
         }
     }
 

@@ -96,8 +96,16 @@ impl Tiles {
         self.leaf(frame.hash, record, Some(&frame.payload))
     }
 
+    /// What no checkpoint names yet is being copied, and no leaf can explain it.
+    pub(super) fn forgive_what_comes(&mut self) {
+        let signed = self.signed;
+        let is_ahead = |name: &Name| (name.index * WIDTH + name.width) << (8 * name.level.unwrap_or(0)) > signed;
+        self.full.retain(|name| !is_ahead(name));
+        self.partial.retain(|name| !is_ahead(name));
+    }
+
     /// Takes the next leaf by its hash; without `entry` it is in no bundle any more.
-    fn leaf(&mut self, hash: Hash, record: u64, entry: Option<&[u8]>) -> Taken {
+    pub(super) fn leaf(&mut self, hash: Hash, record: u64, entry: Option<&[u8]>) -> Taken {
         let whole = self.frontier.push(hash);
         let size = self.frontier.size();
         if let Some(level) = self.levels.first_mut() {

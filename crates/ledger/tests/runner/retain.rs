@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use creel_guard::{Durability, Entry, Ledger as _, Outcome};
 use creel_ledger::{
-    Bundle, Error, Export, FileLedger, Form, Keep, LogLine, Range, Tail, Trust, decisions, find, first_kept, prove,
+    Bundle, Error, Export, FileLedger, Form, Keep, LogLine, Range, Tail, Trust, decisions, find, first_kept, lacking,
+    prove, verify_with,
 };
 
 use crate::signed::{check, copy, files, flip_and_cut, keeping, signed, trust, write};
@@ -97,7 +98,7 @@ fn what_is_kept_of_a_pruned_ledger_is_whole_proved_and_read() {
     copy(&before, &old.ledger());
     let note = fs::read_to_string(before.join("checkpoint")).unwrap();
     trust.remembered.push(creel_ledger::Remembered::of_note(&note, &key).unwrap());
-    assert!(creel_ledger::verify_with(&dir, &trust).unwrap().ok);
+    assert!(verify_with(&dir, &trust).unwrap().ok);
     goes_on(&scratch);
 }
 
@@ -152,7 +153,7 @@ fn segments_that_somebody_takes_away_are_missed() {
         for name in segments(&other.ledger()).iter().take(count) {
             fs::remove_file(other.ledger().join(name)).unwrap();
         }
-        let found = creel_ledger::verify_with(&other.ledger(), &Trust::default()).unwrap();
+        let found = verify_with(&other.ledger(), &Trust::default()).unwrap();
         assert!(!found.ok && found.first_bad == Some(1), "{count}: {found:?}");
         assert!(found.why.unwrap().contains("no signed record says"), "{count}");
         assert!(matches!(signed(&other), Err(Error::Damaged { .. })), "{count}");
@@ -262,4 +263,45 @@ fn who_reads_on_while_segments_go_is_told() {
     wait("nothing went", || segments(&scratch.ledger()).len() <= 3);
     assert!(matches!(reader.find_map(Result::err), Some(Error::Overtaken)));
     drop(ledger);
+}
+
+/// Copies the log in `dir` to `to`, which has `have` leaves.
+fn replicate(dir: &Path, to: &Path, mut have: u64) -> u64 {
+    fs::create_dir_all(to).unwrap();
+    while let Some(lacking) = lacking(dir, have).unwrap() {
+        lacking.copy_into(to).unwrap();
+        have = lacking.upto();
+    }
+    have
+}
+
+#[test]
+fn a_replica_holds_what_retention_took_and_one_that_begins_later_says_what_it_lacks() {
+    let (scratch, before) = pruned();
+    let (old, new) = (scratch.path().join("old"), scratch.path().join("new"));
+    let have = replicate(&before, &old, 0);
+    assert_eq!(replicate(&scratch.ledger(), &old, have), check(&scratch).leaves);
+    let found = verify_with(&old, &trust(&scratch)).unwrap();
+    assert!(found.ok && found.pruned.is_none() && found.size == check(&scratch).size, "{found:?}");
+    replicate(&scratch.ledger(), &new, 0);
+    let found = verify_with(&new, &trust(&scratch)).unwrap();
+    let first = first_kept(&scratch.ledger()).unwrap();
+    assert!(found.ok && found.pruned.as_ref().is_some_and(|gone| gone.records < first), "{found:?}");
+    // One bundle more than the log itself says.
+    let mut bundles: Vec<_> =
+        fs::read_dir(new.join("tile/entries")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    bundles.sort();
+    fs::remove_file(&bundles[0]).unwrap();
+    let found = verify_with(&new, &trust(&scratch)).unwrap();
+    assert_eq!((found.ok, found.first_bad), (false, Some(1)), "{found:?}");
+    // In steps: what is not named yet harms nobody who reads it meanwhile.
+    let few = Scratch::new();
+    copy(&before, &few.ledger());
+    let halves = scratch.path().join("halves");
+    let have = replicate(&few.ledger(), &halves, 0);
+    let lacks = lacking(&scratch.ledger(), have).unwrap().unwrap();
+    assert!(lacks.is_last() && lacks.upto() > have);
+    fs::copy(scratch.ledger().join("tile/0/004"), halves.join("tile/0/006")).unwrap();
+    assert!(verify_with(&halves, &Trust { remembered: Vec::new(), ..trust(&scratch) }).unwrap().ok);
+    assert!(verify_with(&halves, &trust(&scratch)).unwrap().truncated, "signer and witness remember more");
 }

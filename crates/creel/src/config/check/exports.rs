@@ -16,8 +16,7 @@ use crate::config::{Export, ExportTo, Place};
 
 /// Each costs a thread that reads the whole ledger when it starts.
 const MOST_PLACES: usize = 4;
-const FORMS: &str =
-    "legal are `https://HOST/v1/logs`, `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT` and `unix:PATH`";
+const FORMS: &str = "legal are `https://HOST/v1/logs`, `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH` and `file:PATH`";
 
 impl Checker<'_> {
     pub(super) fn exports(&mut self, raw: Vec<Placed<RawExport>>) -> Vec<Export> {
@@ -72,7 +71,8 @@ impl Checker<'_> {
             ("tls", _) => ExportTo::Stream(self.syslog(&place, &url, true)?),
             ("tcp", _) => ExportTo::Stream(self.syslog(&place, &url, false)?),
             ("udp", _) => ExportTo::Datagram(self.syslog(&place, &url, false)?),
-            ("unix", _) => ExportTo::Local(self.local(&url)?),
+            ("unix", _) => ExportTo::Local(self.local(&url, "unix:", "unix:/dev/log")?),
+            ("file", _) => ExportTo::Folder(self.local(&url, "file:", "file:/mnt/backup/creel")?),
             _ => {
                 self.fault(url.span.clone(), format!("`export.url` can't be `{}`", short(&url.value)), FORMS);
                 return None;
@@ -134,15 +134,15 @@ impl Checker<'_> {
         Some(Place { url: parsed, address, ca, secret: None })
     }
 
-    fn local(&mut self, url: &Placed<String>) -> Option<PathBuf> {
-        let path = PathBuf::from(url.value.strip_prefix("unix:").unwrap_or_default());
+    fn local(&mut self, url: &Placed<String>, scheme: &str, such: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(url.value.strip_prefix(scheme).unwrap_or_default());
         let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
         // sun_path has 108 bytes, unix(7)
         if path.is_absolute() && plain && path.as_os_str().len() < 108 {
             return Some(path);
         }
         let what = format!("`export.url` can't be `{}`", short(&url.value));
-        self.fault(url.span.clone(), what, "legal is `unix:` and an absolute path without `..`: `unix:/dev/log`");
+        self.fault(url.span.clone(), what, format!("legal is an absolute path without `..`: `{such}`"));
         None
     }
 }
@@ -169,6 +169,7 @@ mod tests {
             ("tcp://[::1]:601", "", "Stre tcp://[::1]:601"),
             ("udp://logs.test:514", "address = \"10.0.0.1\"\n", "Data udp://logs.test:514"),
             ("unix:/dev/log", "", "Loca unix:/dev/log"),
+            ("file:/mnt/backup/creel", "", "Fold file:/mnt/backup/creel"),
         ] {
             assert_eq!(read(&format!("[[export]]\nurl = \"{url}\"\n{more}")).unwrap(), [wanted]);
         }
@@ -195,6 +196,8 @@ mod tests {
             ("[[export]]\nurl = \"tcp://169.254.169.254:514\"\n", "link-local"),
             ("[[export]]\nurl = \"http://a.test/v1/logs\"\n", "in the clear"),
             ("[[export]]\nurl = \"unix:dev/log\"\n", "absolute path"),
+            ("[[export]]\nurl = \"file:/mnt/../etc\"\n", "absolute path"),
+            ("[[export]]\nurl = \"file:/mnt\"\nsecret = \"X\"\n", "for OTLP alone"),
             ("[[export]]\nurl = \"tls://a.test:6514\"\nsecret = \"X\"\n", "for OTLP alone"),
             (&twice, "two sections"),
             (&"[[export]]\nurl = \"unix:/a\"\n".repeat(5), "more than 4"),

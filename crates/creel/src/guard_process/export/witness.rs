@@ -100,4 +100,4 @@ enum Answer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -20,7 +20,7 @@ fn notaries(home: &Path) -> Notaries {
     Notaries { origin: LOG.to_owned(), signer: (Box::new(signer), key), witness: None }
 }
 
-fn open(home: &Path) -> FileLedger {
+pub(crate) fn open(home: &Path) -> FileLedger {
     let tenant = Tenant::parse("main").unwrap();
     let options = OpenOptions { checkpoint_every: Duration::from_millis(20), ..OpenOptions::default() };
     FileLedger::open_signed(&home.join("ledger"), &tenant, options, notaries(home)).unwrap()
