@@ -38,6 +38,7 @@ mod secret;
 pub(crate) mod secrets;
 mod snapshot;
 mod status;
+mod tools;
 mod up;
 mod upgrade;
 mod why;
@@ -100,6 +101,8 @@ enum Command {
     Canary(canary::CanaryCommand),
     /// Show what the model cost, and count anew.
     Budget(budget::BudgetCommand),
+    /// Show how the agent's tools are defined, and accept what changed.
+    Tools(tools::ToolsCommand),
     /// Keep secrets sealed, exchange them, and see what they were used for.
     Secret(secret::SecretCommand),
     /// Reach the agent's workspace: list, get, put.
@@ -226,6 +229,7 @@ pub fn main() -> ExitCode {
         Command::Memory(command) => command.run(),
         Command::Files(command) => command.run(),
         Command::Snapshot(command) => command.run(),
+        Command::Tools(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Ws(command) => command.run(),
         Command::Jail(command) => command.run(),

@@ -8,6 +8,7 @@ mod approvals;
 mod begun;
 pub(crate) mod budget;
 mod control;
+pub(crate) mod definitions;
 mod desk;
 mod doors;
 mod exec;
@@ -197,6 +198,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (budget, spent) = budget::Budget::open(&setup.home, config.budget().clone())
         .map_err(|error| format!("what the model cost can't be read: {error}"))?;
     let kept = Arc::downgrade(&ledger);
+    let (tools, drifts) = definitions::Tools::open(&setup.home, crate::tools::own(), creel_openclaw::OPENCLAW_VERSION);
     let acts = open_acts::OpenActs::new(Arc::new(withheld::Withheld { ledger, watch: Arc::clone(&watch) }));
     let guard = Guard::new(
         watch.clone(),
@@ -212,7 +214,12 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
     let said = live.said();
     let means = doors::means(&config, setup, broker.clone())?;
-    let doors = doors::build(&config, &live, setup, (broker, Arc::clone(&budget) as _), ca, &guard, watch.clone())?;
+    let aides = model::Aides {
+        masks: Arc::clone(&watch) as _,
+        meter: Arc::clone(&budget) as _,
+        definitions: Arc::clone(&tools) as _,
+    };
+    let doors = doors::build(&config, &live, setup, (broker, aides), ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.
     let mut planted = planted(&link).map_err(|error| format!("no planted sockets came: {error}"))?;
     let lookers = (planted.pop(), planted.pop());
@@ -234,6 +241,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let (tenant, stillness) = (setup.tenant.clone(), stillness::Stillness::new());
     tokio::spawn(watch::record(trips, guard.clone(), tenant.clone()));
     tokio::spawn(budget::record(spent, guard.clone(), tenant.clone(), Arc::clone(&alerts)));
+    tokio::spawn(definitions::record(drifts, guard.clone(), tenant.clone()));
     let exports = export::Exports::start(config.exports(), (&guard, &tenant), &means, [&setup.ledger, &setup.home]);
     tokio::spawn(Arc::clone(&exports).tell(kept));
     let talk = control::Talk {
@@ -242,6 +250,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         desk: Arc::clone(&desk),
         approvals,
         budget,
+        tools,
         said,
         watch,
         alerts,

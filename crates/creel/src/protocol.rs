@@ -467,6 +467,19 @@ pub(crate) enum ToControl {
         /// Count anew from here.
         reset: bool,
     },
+    /// How are the agent's tools defined? Answered by one `Tool` each, then `Done`.
+    Tools,
+    /// This definition is accepted. Answered by `Done`.
+    AcceptTool {
+        /// Where it is offered.
+        source: String,
+        /// The tool's name.
+        name: String,
+        /// The definition's digest: what a person saw.
+        digest: String,
+    },
+    /// Forget how tools were defined. Answered by `Done`.
+    ForgetTools,
     /// How do the places fare that are told of what happens? Answered by `Alerts`.
     Alerts,
     /// Send each of them a test. Answered by `Tested`.
@@ -488,6 +501,11 @@ pub(crate) enum FromControl {
     TooMany {
         /// Which and why. It holds the agent's text: escape it.
         why: String,
+    },
+    /// How a tool is defined.
+    Tool {
+        /// It.
+        row: Box<crate::guard_process::definitions::Row>,
     },
     /// These were all.
     Done,

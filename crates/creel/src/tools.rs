@@ -19,6 +19,11 @@ pub(crate) fn shipped(config: &Config) -> Tools {
     tools
 }
 
+/// The names of OpenClaw's own tools.
+pub(crate) fn own() -> Vec<String> {
+    openclaw().unwrap_or_default().into_iter().map(|tool| tool.name).collect()
+}
+
 fn openclaw() -> Result<Vec<Declaration>, String> {
     serde_json::from_str(OPENCLAW).map_err(|error| format!("the profile of OpenClaw's tools can't be read: {error}"))
 }

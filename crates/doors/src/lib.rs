@@ -7,6 +7,7 @@
 
 mod accept;
 pub mod ca;
+pub mod definition;
 pub mod dns;
 pub mod egress;
 mod error;

@@ -8,6 +8,7 @@ mod admit;
 mod call;
 pub mod config;
 mod context;
+mod definitions;
 mod enforce;
 mod flaw;
 #[cfg(any(test, fuzzing))]
@@ -56,6 +57,7 @@ pub use origin::{Base, HttpOrigin, Origin};
 pub use said::Said;
 
 use crate::accept;
+use crate::definition::Definitions;
 use crate::shutdown::Shutdown;
 use crate::stream::{Body, full};
 use admit::Admission;
@@ -92,6 +94,8 @@ pub struct Model {
     pub masks: Option<Arc<dyn Masks>>,
     /// Counts what prompts are paid for; none where nobody does.
     pub meter: Option<Arc<dyn Meter>>,
+    /// Remembers how tools are defined; none where nobody does.
+    pub definitions: Option<Arc<dyn Definitions>>,
 }
 
 /// Serves `listeners` until `shutdown`.
@@ -301,12 +305,14 @@ impl Open {
     async fn see(&self, aim: Aim, provider: &str, bytes: Bytes) -> Option<Looked> {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
         let judging = Arc::clone(&self.door.judging.borrow());
-        let masks = self.door.masks.clone();
+        let (masks, definitions) = (self.door.masks.clone(), self.door.definitions.clone());
         let work = move || {
-            let rework = Rework { masks: masks.as_deref(), fence: Some(&fence) };
+            let rework = Rework { masks: masks.as_deref(), fence: Some(&fence), definitions: definitions.as_deref() };
             let mut seen = see::body(&aim, &provider, &bytes, rework);
-            let heard = seen.reading.as_mut().ok().map(|reading| std::mem::take(&mut reading.heard));
-            let ground = heard.map(|heard| Arc::new(Mutex::new(Ground::of(&judging, heard))));
+            let ground = seen.reading.as_mut().ok().map(|reading| {
+                let (heard, drifts) = (std::mem::take(&mut reading.heard), std::mem::take(&mut reading.drifts));
+                Arc::new(Mutex::new(Ground::of(&judging, heard).among(drifts, definitions)))
+            });
             (seen, ground)
         };
         tokio::task::spawn_blocking(work).await.ok()

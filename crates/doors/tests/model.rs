@@ -135,6 +135,30 @@ async fn a_refused_call_never_reaches_the_agent() {
 }
 
 #[tokio::test]
+async fn a_call_is_judged_by_how_its_tool_is_defined_in_this_request_or_where_it_was_told_of() {
+    let calling = ["exec", "drifted"];
+    for (path, stream) in
+        [(OPENAI, openai_call(&calling)), (ANTHROPIC, anthropic_call(&calling)), (RESPONSES, responses_call(&calling))]
+    {
+        let world = World::new(sse(&stream)).await;
+        let answer = world.post(path, &ask(path, true, &["exec", "drifted"])).await;
+        assert!(answer.contains("Creel refused the call of `drifted` under `model/drift`"), "{answer}");
+        assert_eq!(world.book.story(), ["allow model/allow", "allow model/allow", "deny model/drift"]);
+    }
+    for (id, drifts) in [("elsewhere", true), ("drifted", true), ("exec", false)] {
+        let arguments = format!("{{\"id\":\"{id}\"}}");
+        let call =
+            json!({ "id": "a", "type": "function", "function": { "name": "tool_call", "arguments": arguments } });
+        let message = json!({ "role": "assistant", "content": null, "tool_calls": [call] });
+        let choice = json!({ "index": 0, "message": message, "finish_reason": "tool_calls" });
+        let world = World::new(Reply::json(&json!({ "choices": [choice] }))).await;
+        world.post(OPENAI, &ask(OPENAI, false, &["tool_call", "drifted"])).await;
+        let said = if drifts { "deny model/drift" } else { "allow model/allow" };
+        assert_eq!(world.book.story(), ["allow model/allow", said], "{id}");
+    }
+}
+
+#[tokio::test]
 async fn unstreamed_answers_are_judged_as_well() {
     let calls = json!([
         { "id": "a", "type": "function", "function": { "name": "tool_call", "arguments": "{\"id\":\"forbidden\",\"args\":{\"x\":1}}" } },

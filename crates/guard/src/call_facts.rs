@@ -36,6 +36,54 @@ pub struct CallFacts {
     pub burst: u32,
     /// A call with an effect was refused since the user last spoke.
     pub after_refusal: bool,
+    /// What speaks against the tool's definition; `None` for one that is known as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Drift>,
+}
+
+/// A tool whose definition is not the one that was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drift {
+    /// In which way.
+    pub kind: DriftKind,
+    /// SHA-256 of the definition as it is now, lower-case hex.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// The change, line by line, cut.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub diff: String,
+    /// The detector's rule that its text hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// In which way a tool's definition is not the accepted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriftKind {
+    /// The tool was not there when the others were first seen.
+    New,
+    /// It was another one.
+    Changed,
+    /// Its text reads like an order to the model.
+    Poisoned,
+    /// Nobody can tell: what was accepted can't be read or kept.
+    #[default]
+    Unknown,
+}
+
+impl DriftKind {
+    /// What is to be said of the tool.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::New => "was not there when the tools were first seen",
+            Self::Changed => "is defined otherwise than it was accepted",
+            Self::Poisoned => "has a definition that reads like an order",
+            Self::Unknown => "can't be compared with what was accepted",
+        }
+    }
 }
 
 /// The kinds of acts.

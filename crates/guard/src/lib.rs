@@ -28,7 +28,7 @@ pub use action::{
     Touch,
 };
 pub use admit::Guard;
-pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Intent, Origin};
+pub use call_facts::{ArgumentFact, ArgumentKind, CallClass, CallFacts, Drift, DriftKind, Intent, Origin};
 pub use calls::Cause;
 pub use facts::{BreakerState, Facts, Needs, RateKey, Rewrite, Sign, Spent, Taint};
 pub use host::{HostName, InvalidHostName};

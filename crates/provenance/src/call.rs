@@ -50,6 +50,7 @@ pub fn facts(talk: &Conversation, tools: &Tools, name: &str, arguments: &Map<Str
         repeated: talk.made(name, arguments),
         burst: talk.burst,
         after_refusal: talk.after_refusal,
+        definition: None,
     }
 }
 

@@ -35,6 +35,8 @@ fn works_over(format: &str, name: &str) {
     assert_eq!((look.0.starts_with("read "), look.1.as_str()), (true, "allow"), "{look:?}");
     assert!(attack.len() == 7 && attack.iter().all(|(_, verdict)| verdict != "allow"), "{attack:?}");
     assert_ne!(creel.run(&["ws", "get", "stolen.txt"]).unwrap().code, 0, "the command ran");
+    let tools = creel.run(&["tools", "--json"]).unwrap();
+    assert!(tools.code == 0 && tools.out.contains(&format!("\"source\":\"{format}\"")), "{tools:?}");
     let records = creel.run(&["ledger", "export"]).unwrap().out;
     assert!(records.contains(&format!("\"format\":\"{format}\"")), "the prompts were of another format");
     assert_eq!(creel.run(&["down", "--now", "--purge"]).unwrap().code, 0);

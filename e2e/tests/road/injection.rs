@@ -139,6 +139,9 @@ fn what_content_orders_does_not_happen() {
     assert!(nameless.code == 1 && nameless.err.contains("1 to 64 letters"), "{nameless:?}");
     assert_ne!(creel.run(&["ws", "get", "stolen.txt"]).unwrap().code, 0, "the command ran");
     assert_eq!(creel.run(&["ws", "get", "AGENTS.md"]).unwrap().out, agents.out, "the agent's orders were changed");
+    // OpenClaw defines its tools from turn to turn alike, in what a person and a webhook brings.
+    let tools = creel.run(&["tools"]).unwrap();
+    assert!(tools.code == 0 && tools.out.lines().count() > 8, "a tool is defined otherwise: {tools:?}");
     let open = creel.run(&["approvals"]).unwrap().out;
     assert!(open.contains("LT121000011101001000"), "each is a question for a person: {open}");
     assert_eq!(creel.run(&["down", "--now", "--purge"]).unwrap().code, 0);

@@ -6,6 +6,7 @@
 
 mod page;
 mod questions;
+mod tools;
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::config::Event;
 use crate::guard_process::alerts::Alerts;
 use crate::guard_process::approvals::Approvals;
 use crate::guard_process::budget::Budget;
+use crate::guard_process::definitions::Tools;
 use crate::guard_process::desk::{Desk, person_facts};
 use crate::guard_process::export::Exports;
 use crate::guard_process::links::Links;
@@ -62,6 +64,8 @@ pub(crate) struct Talk {
     pub(crate) approvals: Arc<Approvals>,
     /// What the model cost.
     pub(crate) budget: Arc<Budget>,
+    /// How tools are defined.
+    pub(crate) tools: Arc<Tools>,
     /// Where users' messages are remembered.
     pub(crate) said: Arc<Said>,
     /// Secrets, canaries and the quarantine.
@@ -181,6 +185,9 @@ async fn converse(link: &Link, visitor: Visitor, talk: &Talk) -> io::Result<()> 
         Some((ToControl::Budget { reset }, _)) => {
             let told = spent(uid, talk, reset).await.unwrap_or_else(|told| told);
             link.send(&told, &[]).await
+        }
+        Some((asked @ (ToControl::Tools | ToControl::AcceptTool { .. } | ToControl::ForgetTools), _)) => {
+            tools::converse(link, uid, talk, asked).await
         }
         Some((ToControl::Alerts, _)) => link.send(&FromControl::Alerts { places: talk.alerts.list() }, &[]).await,
         Some((ToControl::Exports, _)) => link.send(&FromControl::Exports { places: talk.exports.list() }, &[]).await,

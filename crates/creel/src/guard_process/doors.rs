@@ -34,7 +34,7 @@ pub(super) fn build(
     config: &Config,
     live: &Live,
     setup: &GuardSetup,
-    (broker, tabs): (Arc<dyn creel_secrets::Broker>, Arc<dyn model::Meter>),
+    (broker, aides): (Arc<dyn creel_secrets::Broker>, super::model::Aides),
     ca: Ca,
     guard: &Guard,
     watch: Arc<super::watch::Watch>,
@@ -54,9 +54,8 @@ pub(super) fn build(
         original: Arc::new(|stream: &TcpStream| creel_jail_sys::socket::original_destination(stream.as_fd())),
         meter: Arc::default(),
         broker: Arc::clone(&broker),
-        leaks: Some(Arc::clone(&watch) as Arc<dyn Leaks>),
+        leaks: Some(watch as Arc<dyn Leaks>),
     };
-    let aides = super::model::Aides { masks: watch, meter: tabs };
     let model = super::model::door(config, setup, broker, guard, client, resolver, (live.judging(), aides))?;
     Ok(Doors { dns: dns::Dns::new(guard.clone(), setup.tenant.clone(), names), egress, model })
 }

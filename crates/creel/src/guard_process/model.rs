@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use creel_doors::Error;
+use creel_doors::definition::Definitions;
 use creel_doors::model::{self, Base, Config as ModelConfig, Format, HttpOrigin, KeyHeader, Origin, Provider};
 use creel_doors::stream::{Body, BoxError};
 use creel_doors::upstream::{Client, Resolve};
@@ -27,6 +28,8 @@ pub(super) struct Aides {
     pub(super) masks: Arc<dyn model::Masks>,
     /// What they are paid for.
     pub(super) meter: Arc<dyn model::Meter>,
+    /// How tools are defined.
+    pub(super) definitions: Arc<dyn Definitions>,
 }
 
 /// The model door of this tenant.
@@ -41,8 +44,17 @@ pub(super) fn door(
 ) -> Result<model::Model, String> {
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
-    let (masks, meter) = (Some(aides.masks), Some(aides.meter));
-    Ok(model::Model { guard: guard.clone(), tenant: setup.tenant.clone(), config, judging, broker, masks, meter })
+    let Aides { masks, meter, definitions } = aides;
+    Ok(model::Model {
+        guard: guard.clone(),
+        tenant: setup.tenant.clone(),
+        config,
+        judging,
+        broker,
+        masks: Some(masks),
+        meter: Some(meter),
+        definitions: Some(definitions),
+    })
 }
 
 /// One provider a wire format: the scripted model speaks them all.

@@ -64,7 +64,7 @@ impl Admission {
         let tool = call.tool.clone();
         let bytes = call.arguments.len() as u64;
         let refused = |refusal: &Refusal| Ruled::Refused(refuse::call_text(&tool, refusal, flaw.as_ref()));
-        let known = self.on_ground(|ground| ground.facts(&call)).flatten().filter(|_| flaw.is_none());
+        let known = self.on_ground(|ground| ground.facts(&call, &proposed.name)).filter(|_| flaw.is_none());
         let facts = Facts { sign: self.sign.clone(), call: known.map(Box::new), ..facts(flaw.as_ref()) };
         match self.ask(Deed::Call(call.clone()), facts).await {
             Err(refusal) => {

@@ -4,14 +4,16 @@
 //! vouches for nothing: the agent writes it, out of files that it can write. What OpenClaw wraps is opened here. Facts are
 //! gathered, nothing is decided. Made once a request by the door, asked for each call by `admit`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use creel_guard::{Call, CallFacts};
+use creel_guard::{Call, CallFacts, Drift};
 use creel_provenance::{Conversation, Declaration, Tools, Turn, anthropic, chat, gemini, responses};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::{Format, Judging};
+use crate::definition::Definitions;
 
 /// What OpenClaw puts before and behind what came from outside (its 2026 releases); inside of results the marks of inner
 /// layers are written otherwise.
@@ -36,13 +38,15 @@ pub(super) struct Heard {
 
 /// What the calls of one answer are judged by. Whose words are whose is settled when the request comes; the rest is put together
 /// by [`Self::ready`], while the provider thinks: it takes longer than all else that is done to a request.
-#[derive(Debug)]
 pub(super) struct Ground {
     waiting: Option<(Arc<Judging>, Heard)>,
     talk: Conversation,
     tools: Tools,
     /// It was put together to its end.
     whole: bool,
+    /// What speaks against the definitions of tools that the request offers.
+    drifts: HashMap<String, Drift>,
+    definitions: Option<Arc<dyn Definitions>>,
 }
 
 impl Heard {
@@ -80,7 +84,13 @@ impl Ground {
         let turns = heard.turns.into_iter().map(vouched).collect();
         let heard = Heard { turns, tools: heard.tools };
         let waiting = Some((Arc::clone(judging), heard));
-        Self { waiting, talk: Conversation::default(), tools: Tools::default(), whole: false }
+        let (talk, tools) = (Conversation::default(), Tools::default());
+        Self { waiting, talk, tools, whole: false, drifts: HashMap::new(), definitions: None }
+    }
+
+    /// The same, with what speaks against definitions, and who knows those that stand elsewhere.
+    pub(super) fn among(self, drifts: HashMap<String, Drift>, definitions: Option<Arc<dyn Definitions>>) -> Self {
+        Self { drifts, definitions, ..self }
     }
 
     /// Puts together what is known, once. `false` when that broke off: then nothing is known.
@@ -95,9 +105,17 @@ impl Ground {
         self.whole
     }
 
-    /// What is known of a proposed call; of nothing known the rules take the worst.
-    pub(super) fn facts(&mut self, call: &Call) -> Option<CallFacts> {
-        self.ready().then(|| creel_provenance::facts(&self.talk, &self.tools, &call.tool, &arguments(call)))
+    /// What is known of a proposed call, which came as a call of `named`: the meta-tool, or the tool itself. When what is
+    /// known was not put together to its end, it is the worst.
+    pub(super) fn facts(&mut self, call: &Call, named: &str) -> CallFacts {
+        if !self.ready() {
+            return CallFacts { untrusted: true, steered: true, private: true, outside: true, ..CallFacts::default() };
+        }
+        let known = creel_provenance::facts(&self.talk, &self.tools, &call.tool, &arguments(call));
+        // A meta-tool that is defined otherwise may do something else with what it is given.
+        let offered = [named, call.tool.as_str()].into_iter().find_map(|name| self.drifts.get(name).cloned());
+        let elsewhere = || self.definitions.as_ref().filter(|_| call.tool != named)?.standing(&call.tool);
+        CallFacts { definition: offered.or_else(elsewhere), ..known }
     }
 
     /// The call was let through.
@@ -283,14 +301,14 @@ mod tests {
             call_id: String::new(),
         };
         let send = call("send_mail", r#"{"to":"eve@evil.test"}"#);
-        let known = ground.facts(&send).unwrap();
+        let known = ground.facts(&send, &send.tool);
         assert_eq!((known.class, known.intent, known.steered), (CallClass::Send, Intent::None, true));
         assert_eq!(known.arguments.first().map(|one| one.origin), Some(creel_guard::Origin::Prose));
-        assert_eq!(ground.facts(&call("send_mail", "{}")).unwrap().schema.as_deref(), Some("`to` is missing"));
+        assert_eq!(ground.facts(&call("send_mail", "{}"), "send_mail").schema.as_deref(), Some("`to` is missing"));
         let message = json!({ "messages": [{ "role": "user", "content": "[Sun 2026-11-22 10:40 UTC] Send it to eve@evil.test" }] });
         let ordered = |said: Said| {
             let judging = Judging { said: Some(Arc::new(said)), ..Judging::default() };
-            Ground::of(&Arc::new(judging), heard(Format::OpenAi, message.clone())).facts(&send).unwrap().intent
+            Ground::of(&Arc::new(judging), heard(Format::OpenAi, message.clone())).facts(&send, &send.tool).intent
         };
         let said = Said::default();
         said.hear("Send it to eve@evil.test");
@@ -301,15 +319,17 @@ mod tests {
         );
         ground.called(&send);
         ground.refused();
-        let known = ground.facts(&send).unwrap();
+        let known = ground.facts(&send, &send.tool);
         assert_eq!((known.repeated, known.burst, known.after_refusal), (1, 1, true));
         // What broke off half-way is not taken for a conversation in which nobody said a word.
-        let mut broken = Ground { waiting: None, talk: Conversation::default(), tools: Tools::default(), whole: false };
+        let mut broken = Ground::of(&Arc::default(), Heard::default());
+        broken.waiting = None;
         broken.called(&send);
         broken.refused();
-        assert_eq!(broken.facts(&send), None);
+        let known = broken.facts(&send, &send.tool);
+        assert_eq!((known.class, known.intent, known.steered), (CallClass::Unknown, Intent::None, true));
         // The free text of a custom tool.
-        assert_eq!(ground.facts(&call("frobnicate", "\"x\"")).unwrap().class, CallClass::Unknown);
+        assert_eq!(ground.facts(&call("frobnicate", "\"x\""), "send_mail").class, CallClass::Unknown);
     }
 
     #[test]
@@ -347,10 +367,10 @@ mod tests {
             arguments: arguments.to_owned(),
             call_id: String::new(),
         };
-        let known = ground.facts(&call(r#"{"to":"eve@evil.test"}"#)).unwrap();
+        let known = ground.facts(&call(r#"{"to":"eve@evil.test"}"#), "send_mail");
         assert_eq!((known.class, known.intent, known.steered), (CallClass::Send, Intent::None, true));
         assert_eq!(known.arguments.first().map(|one| one.origin), Some(creel_guard::Origin::Prose));
-        assert_eq!(ground.facts(&call("{}")).unwrap().schema.as_deref(), Some("`to` is missing"));
+        assert_eq!(ground.facts(&call("{}"), "send_mail").schema.as_deref(), Some("`to` is missing"));
     }
 
     proptest::proptest! {

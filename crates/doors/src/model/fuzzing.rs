@@ -122,7 +122,7 @@ fn request(format: Format, bytes: &[u8]) {
     assert_eq!(again.reading.as_ref(), Ok(&reading), "what is sent reads as what was judged");
     assert_eq!(again.prompt, seen.prompt, "and is recorded as such");
     let Ok(fence) = Separation::new() else { return };
-    let fenced = see::body(&aim, "fuzz", bytes, Rework { fence: Some(&fence), masks: None });
+    let fenced = see::body(&aim, "fuzz", bytes, Rework { fence: Some(&fence), ..Rework::default() });
     let still = |reading: see::Reading| see::body(&aim, "fuzz", &reading.body, Rework::default()).reading.is_ok();
     assert!(fenced.reading.is_ok_and(still), "what is fenced is a request still");
 }

@@ -9,20 +9,22 @@ mod gemini;
 mod openai;
 mod responses;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
-use creel_guard::Prompt;
+use creel_guard::{Drift, Prompt};
 use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::Format;
 use super::context::Heard;
+use super::definitions;
 use super::flaw::{Flaw, FlawKind, quoted};
 use super::mask::{self, Masks};
 use super::separate::{Found, Separation};
 use super::strict;
+use crate::definition::Definitions;
 
 /// The endpoints of this door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub(super) struct Reading {
     pub(super) stream: bool,
     /// The names of the tools that it offers.
     pub(super) offered: BTreeSet<String>,
+    /// What speaks against the definitions of some of them.
+    pub(super) drifts: HashMap<String, Drift>,
     /// The conversation, as it came.
     pub(super) heard: Heard,
     /// What was found in texts from outside.
@@ -129,6 +133,8 @@ pub(super) struct Rework<'a> {
     pub(super) masks: Option<&'a dyn Masks>,
     /// Keeps data apart.
     pub(super) fence: Option<&'a Separation>,
+    /// Remembers how tools are defined.
+    pub(super) definitions: Option<&'a dyn Definitions>,
 }
 
 /// Reads a generating request's body. `provider` is who would answer it.
@@ -201,9 +207,11 @@ fn read(aim: &Aim, mut map: Map<String, Value>, rework: Rework<'_>) -> Result<Re
     let heard = Heard::of(format, &map);
     // Behind what was heard: a user's words are known by their digest.
     rework.masks.map_or(Ok(()), |masks| mask::apply(masks, &mut map))?;
-    let found = rework.fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
+    let mut found = rework.fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
+    let look = |memory| definitions::look(format, &map, &heard, memory, &mut found);
+    let drifts = rework.definitions.map(look).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;
-    Ok(Reading { path: aim.path(), body: body.into(), stream, offered, heard, found })
+    Ok(Reading { path: aim.path(), body: body.into(), stream, offered, drifts, heard, found })
 }
 
 /// The names of the tools that a request offers.

@@ -1,5 +1,6 @@
 //! A model door on a real socket and a provider inside the test.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
@@ -7,13 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use creel_doors::definition::{Definition, Definitions};
 use creel_doors::model::{self, Base, Config, Format, HttpOrigin, KeyHeader, Model, Origin, Provider};
 use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Body;
 use creel_doors::upstream::{Client, Trust};
 use creel_doors::{Error, Shutdown};
 use creel_guard::{
-    Action, BoxFuture, BreakerState, Breakers, Deed, Facts, Guard, Inject, Judge, Judgement, Ledger, NoOneToAsk,
+    Action, BoxFuture, BreakerState, Breakers, Deed, Drift, Facts, Guard, Inject, Judge, Judgement, Ledger, NoOneToAsk,
     Obligations, RecordId, Refusal, RuleId, Timer, Verdict,
 };
 use creel_secrets::{MemoryBroker, parse_handover};
@@ -30,7 +32,7 @@ use crate::world::{Table, exchange};
 
 pub(crate) const KEY: &str = "sk-canary-0123456789abcdef";
 
-/// Refuses flaws and the tool `forbidden`.
+/// Refuses flaws, the tool `forbidden`, and tools that are not defined as they were accepted.
 struct Rules {
     owes: Obligations,
 }
@@ -39,7 +41,8 @@ impl Judge for Rules {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
         let id = |text: String| RuleId::new(Box::leak(text.into_boxed_str()));
         let forbidden = matches!(&action.deed, Deed::Call(call) if call.tool == "forbidden");
-        let refused = facts.flaw.clone().or(forbidden.then(|| "no".to_owned()));
+        let drift = facts.call.as_ref().and_then(|known| known.definition.as_ref());
+        let refused = facts.flaw.clone().or(forbidden.then(|| "no".to_owned())).or(drift.map(|_| "drift".to_owned()));
         let (rule, verdict) = match (refused, &action.deed) {
             (Some(word), _) => {
                 let rule = id(format!("{}/{word}", action.door));
@@ -65,6 +68,20 @@ impl model::Masks for Word {
 
     fn is_spread(&self, texts: &[&str]) -> bool {
         texts.concat().contains(WORD)
+    }
+}
+
+/// Speaks against the tools `drifted`, which a request offers, and `elsewhere`, which a catalogue told of.
+struct Drifts;
+
+impl Definitions for Drifts {
+    fn look(&self, _source: &str, offered: &[Definition<'_>], _whole: bool) -> HashMap<String, Drift> {
+        let drifted = offered.iter().filter(|one| one.name == "drifted");
+        drifted.map(|one| (one.name.to_owned(), Drift::default())).collect()
+    }
+
+    fn standing(&self, tool: &str) -> Option<Drift> {
+        (tool == "elsewhere").then(Drift::default)
     }
 }
 
@@ -265,6 +282,7 @@ impl World {
                 broker,
                 masks: Some(Arc::new(Word)),
                 meter: Some(Arc::clone(&tabs) as _),
+                definitions: Some(Arc::new(Drifts)),
             },
             vec![listener],
             shutdown,

@@ -134,6 +134,10 @@ fn called(call: &Call, facts: &Facts) -> Result<(Named, Pairs), String> {
         ("outside", flag(known.outside)),
         ("repeated", count(u64::from(known.repeated))),
         ("burst", count(u64::from(known.burst))),
+        (
+            "definition",
+            text(&known.definition.as_ref().map_or_else(|| "accepted".to_owned(), |drift| word(&drift.kind))),
+        ),
     ];
     Ok((with("Tool", &call.tool, "name", text(&call.tool))?, context))
 }

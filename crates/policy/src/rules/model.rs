@@ -9,6 +9,7 @@ mod allow_look_up;
 mod allow_ordered;
 mod allow_provider;
 mod ask_after_refusal;
+mod ask_definition;
 mod ask_high_risk;
 mod ask_repetition;
 mod ask_rule_of_two;
@@ -69,6 +70,7 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_tool::RULE,
         &bad_schema::RULE,
         &ask_tool::RULE,
+        &ask_definition::RULE,
         &ask_repetition::RULE,
         &allow_look_up::RULE,
         &ask_sign::RULE,
