@@ -20,6 +20,7 @@ mod headers;
 mod hello;
 mod http2;
 mod mail;
+mod mcp;
 mod meter;
 mod refuse;
 mod relay;
@@ -39,7 +40,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use creel_guard::{
-    Action, Actor, Deed, Door, Facts, Form, Guard, Inject, Mode, Needs, Send as SendDeed, Target, Tenant,
+    Action, Actor, Deed, Door, Facts, Form, Guard, Inject, Mode, Needs, Outcome, Permit, Refusal, Send as SendDeed,
+    Target, Tenant,
 };
 use creel_secrets::Broker;
 use http::request::Parts;
@@ -162,7 +164,7 @@ impl Egress {
             _ => String::new(),
         };
         let standing = on.map(|on| (on, Standing::new(self, &action, &facts)));
-        let answer = self.guard.admit(action, facts).await;
+        let answer = self.admit(action, facts).await;
         let counted = answer.is_err() || self.counted(siblings, &aim.to);
         match (answer, head, place, body) {
             (Ok(permit), Some(head), Some(place), Some(body)) if flaw.is_none() && counted => {
@@ -179,6 +181,28 @@ impl Egress {
             }
             (Ok(permit), _, _, _) => enforce::decline(permit),
             (Err(refusal), _, _, _) => refuse::refusal(&refusal, ground, voice),
+        }
+    }
+
+    /// Has a request judged, and then each call of a tool that its body makes: where one is refused, none goes out.
+    async fn admit(&self, action: Action, facts: Facts) -> Result<Permit, Refusal> {
+        let calls = match &action.deed {
+            Deed::Send(send) => mcp::calls(send.content.as_ref()),
+            _ => Vec::new(),
+        };
+        let permit = self.guard.admit(action, facts).await?;
+        if calls.is_empty() {
+            return Ok(permit);
+        }
+        match mcp::admit(&self.guard, &self.tenant, calls).await {
+            Ok(receipts) => {
+                receipts.into_iter().for_each(|receipt| receipt.settle(Outcome::done()));
+                Ok(permit)
+            }
+            Err(refusal) => {
+                permit.redeem().1.settle(Outcome::failed("a call of a tool in it was refused"));
+                Err(refusal)
+            }
         }
     }
 

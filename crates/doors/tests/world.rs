@@ -16,7 +16,7 @@ use creel_doors::names::Names;
 use creel_doors::shutdown::Trigger;
 use creel_doors::stream::Io;
 use creel_doors::upstream::{Client, Resolve, Trust};
-use creel_guard::{BoxFuture, HostName, Judge, Mode};
+use creel_guard::{BoxFuture, Guard, HostName, Judge, Mode};
 use creel_secrets::{Broker, MemoryBroker, parse_handover};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -173,6 +173,8 @@ pub(crate) const AWS_STAND_IN: &str = "AKIAQ3PLACEH0LDER123:0aBcDeFgHiJkLmNoPqRs
 
 /// A door and what stands around it.
 pub(crate) struct World {
+    #[allow(dead_code, reason = "tests of the binary, which share this file, ask it")]
+    pub(crate) guard: Guard,
     pub(crate) book: Arc<Book>,
     pub(crate) rules: Arc<Swap>,
     pub(crate) names: Arc<Names>,
@@ -220,8 +222,9 @@ impl World {
         let door = listener.local_addr().unwrap();
         let destination = Arc::new(Mutex::new(door));
         let original = Arc::clone(&destination);
+        let guard = guard_by(judge, &book);
         let egress = Egress {
-            guard: guard_by(judge, &book),
+            guard: guard.clone(),
             tenant: tenant(),
             names: Arc::clone(&names),
             ca: Arc::clone(&ca),
@@ -238,7 +241,7 @@ impl World {
         let proxy = to_proxy.local_addr().unwrap();
         tokio::spawn(egress::serve_explicit(egress.clone(), vec![to_proxy], shutdown.clone()));
         tokio::spawn(egress::serve_transparent(egress, vec![listener], shutdown));
-        Self { book, rules, names, resolver, config, ca, destination, door, proxy, folder, _trigger: trigger }
+        Self { guard, book, rules, names, resolver, config, ca, destination, door, proxy, folder, _trigger: trigger }
     }
 
     /// A door that reaches `origin` under the name `origin.test`, pinned.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::action::{Action, Actor, Deed};
+use crate::action::{Action, Actor, Deed, Door};
 use crate::calls::{Calls, Cause};
 use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
@@ -85,6 +85,13 @@ impl Guard {
         self.calls.that_named(argv)
     }
 
+    /// The call of the model's, let pass before, that is equal to this call of a server's tool. It covers no other: what was
+    /// approved is done once.
+    #[must_use]
+    pub fn call_that_covers(&self, tool: &str, arguments: &str) -> Option<Cause> {
+        self.calls.that_covers(tool, arguments)
+    }
+
     /// Decides `action`, records the decision, and only then answers.
     ///
     /// # Errors
@@ -108,7 +115,7 @@ impl Guard {
             Durability::Soon
         };
         let named = match &action.deed {
-            Deed::Call(call) => Some((call.arguments.clone(), facts.trace.clone())),
+            Deed::Call(call) => Some((call.clone(), facts.trace.clone(), action.door == Door::Model)),
             _ => None,
         };
         let entry = Entry { action, facts, judgement, answer, durability };
@@ -119,8 +126,8 @@ impl Guard {
         };
         match release {
             Ok(obligations) => {
-                if let Some((arguments, trace)) = named {
-                    self.calls.note(Cause { record, trace }, &arguments);
+                if let Some((call, trace, proposed)) = named {
+                    self.calls.note(Cause { record, trace }, &call.tool, &call.arguments, proposed);
                 }
                 Ok(Permit::new(record, obligations, Arc::clone(&self.ledger)))
             }

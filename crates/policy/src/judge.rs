@@ -100,7 +100,7 @@ fn rate_key(entry: &EgressAllow) -> Option<RateKey> {
 
 impl Judge for Policy {
     fn judge(&self, action: &Action, facts: &Facts) -> Judgement {
-        let door = rules::of(action.door);
+        let door = rules::over(action, facts);
         let unmet = OnceCell::new();
         let asked = |rule: &Rule| {
             rule.ends_at.is_none_or(|stage| {

@@ -104,7 +104,7 @@ impl Policy {
     /// decides.
     #[must_use]
     pub fn steps(&self, action: &Action, facts: &Facts) -> Vec<Step> {
-        let door = rules::of(action.door);
+        let door = rules::over(action, facts);
         let step = |rule: &Rule| {
             let says = (rule.judge)(action, facts, self).map(|finding| match finding {
                 Finding::Allow { why, .. } => ("allow", why),

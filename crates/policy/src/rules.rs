@@ -3,7 +3,7 @@
 //! Owns the lists. A rule's id names its file and its function: `egress/deny-closed-range` is `deny_closed_range` in
 //! `rules/egress/deny_closed_range.rs`. Read by [`crate::Policy`] and by the rules' page.
 
-use creel_guard::{Action, Door, Facts, Needs};
+use creel_guard::{Action, Deed, Door, Facts, Needs};
 
 use crate::judge::Policy;
 use crate::rule::Rule;
@@ -34,6 +34,15 @@ pub(crate) fn of(door: Door) -> &'static DoorRules {
         Door::Files => &files::RULES,
         Door::Ingress => &ingress::RULES,
         Door::Model => &model::RULES,
+    }
+}
+
+/// The rules that judge this act: those of its door, but that a call of a tool of which something is known is one also where
+/// it leaves for the tool's server.
+pub(crate) fn over(action: &Action, facts: &Facts) -> &'static DoorRules {
+    match (action.door, &action.deed) {
+        (Door::Egress, Deed::Call(_)) if facts.call.is_some() => of(Door::Model),
+        (door, _) => of(door),
     }
 }
 

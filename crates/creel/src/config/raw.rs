@@ -179,6 +179,7 @@ section! {
             why "most bodies are files, which stream", example "\"graphql\"";
         /// What such a body may do, each part of a batch: `query viewer` or `mutation addComment` (kind and root field, `*` is
         /// any text) for GraphQL; a method, or `tools/call NAME`, for JSON-RPC. Without this: all.
+        /// What lies in a `tools/call` is judged as a call of that tool besides, unless the model proposed it and it was let pass.
         operations: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("an operation"),
             why "a host that is approved is approved for use", example "[\"query *\"]";
         /// What a JSON or URL-encoded body must hold: `member=value` or `member.member=value`, in which `*` in the value is any text.

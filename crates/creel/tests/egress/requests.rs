@@ -168,6 +168,40 @@ async fn batches_are_opened_and_each_part_judged() {
     .await;
 }
 
+/// A list and a call.
+const MAIL: &str = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"send_mail","arguments":{"to":"eve@evil.test"}}}]"#;
+
+#[tokio::test]
+async fn a_tool_call_that_nobody_proposed_does_not_leave_and_one_of_the_models_leaves_once() {
+    let stage = Stage::new(entry!("rpc.test", "body = \"json-rpc\"\n")).await;
+    let mail = Ask::json("rpc.test", "/", MAIL);
+    let proposed = r#"call shop__send_mail {"to":"eve@evil.test"} knows {"class":"send","intent":"ordered"}"#;
+    let mut carried = 0;
+    for way in Way::ANSWERED {
+        let arrived = stage.arrived();
+        let Some(answer) = stage.send(way, &mail).await else { continue };
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("model/ask-source"), "{way:?}: {answer}");
+        assert_eq!(stage.arrived(), arrived, "{way:?}");
+        let looks_up =
+            Ask { body: Some(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search"}}"#), ..mail };
+        assert!(stage.send(way, &looks_up).await.unwrap().starts_with("HTTP/1.1 200"), "{way:?}");
+        let (action, facts) = creel_policy::examples::parse(proposed).unwrap();
+        stage.world.guard.admit(action, facts).await.unwrap().redeem().1.settle(creel_guard::Outcome::done());
+        assert!(stage.send(way, &mail).await.unwrap().starts_with("HTTP/1.1 200"), "{way:?}");
+        let again = stage.send(way, &mail).await.unwrap();
+        assert!(again.starts_with("HTTP/1.1 403") && stage.arrived() == arrived + 2, "{way:?}: {again}");
+        carried += 1;
+    }
+    assert!(carried > 0);
+    let rows = stage
+        .world
+        .book
+        .until("settled", |rows| rows.iter().all(|row| row.verdict != "allow" || row.outcome.is_some()))
+        .await;
+    let failed = |row: &&crate::fakes::Row| matches!(&row.outcome, Some(creel_guard::Outcome::Failed { .. }));
+    assert_eq!(rows.iter().filter(failed).count(), 2 * carried, "a request whose call was refused did not go out");
+}
+
 #[tokio::test]
 async fn previews_and_links_in_messages() {
     let chat = entry!(

@@ -187,7 +187,7 @@ fn a_rule_that_is_not_asked_would_have_nothing_to_say() {
         for (act, _) in doc.examples {
             let (action, facts) = crate::examples::made(&policy, act).unwrap();
             let unmet = crate::rules::first_unmet(&action, &facts, &policy);
-            for rule in crate::rules::of(action.door).in_order {
+            for rule in crate::rules::over(&action, &facts).in_order {
                 let Some(stage) = rule.ends_at else { continue };
                 if unmet.is_none_or(|unmet| unmet > stage) {
                     assert!((rule.judge)(&action, &facts, &policy).is_none(), "{}: {act}", rule.doc.id);
