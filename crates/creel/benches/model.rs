@@ -255,8 +255,17 @@ async fn door(folder: &Path, provider: SocketAddr) -> Result<SocketAddr, Failure
     let (_keep, configured) = watch::channel(Arc::new(model::Config { providers: vec![answers] }));
     let (_keep_too, judging) = watch::channel(Arc::new(config.judging(&Arc::default())));
     let broker = Arc::new(MemoryBroker::new(parse_handover(handed)?)?);
-    let door =
-        Model { guard, tenant, config: configured, judging, broker, masks: None, meter: None, definitions: None };
+    let door = Model {
+        guard,
+        tenant,
+        config: configured,
+        judging,
+        broker,
+        masks: None,
+        meter: None,
+        definitions: None,
+        memories: None,
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {

@@ -218,6 +218,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         masks: Arc::clone(&watch) as _,
         meter: Arc::clone(&budget) as _,
         definitions: Arc::clone(&tools) as _,
+        memories: Arc::clone(&shelf) as _,
     };
     let doors = doors::build(&config, &live, setup, (broker, aides), ca, &guard, watch.clone())?;
     // Up to here nobody could reach us: whoever built the jail meanwhile now hands over its sockets.

@@ -17,6 +17,7 @@ mod headers;
 mod items;
 mod lookout;
 pub mod mask;
+mod memories;
 mod meter;
 pub mod origin;
 mod parts;
@@ -52,6 +53,7 @@ use tokio::time::timeout;
 pub use config::{Config, Format, Judging, KeyHeader, Provider};
 pub use flaw::FlawKind;
 pub use mask::Masks;
+pub use memories::Memories;
 pub use meter::{Meter, Used};
 pub use origin::{Base, HttpOrigin, Origin};
 pub use said::Said;
@@ -96,6 +98,8 @@ pub struct Model {
     pub meter: Option<Arc<dyn Meter>>,
     /// Remembers how tools are defined; none where nobody does.
     pub definitions: Option<Arc<dyn Definitions>>,
+    /// Knows what stands in the agent's memory; none where nobody does.
+    pub memories: Option<Arc<dyn Memories>>,
 }
 
 /// Serves `listeners` until `shutdown`.
@@ -306,8 +310,14 @@ impl Open {
         let (fence, provider) = (Arc::clone(&self.fence), provider.to_owned());
         let judging = Arc::clone(&self.door.judging.borrow());
         let (masks, definitions) = (self.door.masks.clone(), self.door.definitions.clone());
+        let memories = self.door.memories.clone();
         let work = move || {
-            let rework = Rework { masks: masks.as_deref(), fence: Some(&fence), definitions: definitions.as_deref() };
+            let rework = Rework {
+                masks: masks.as_deref(),
+                fence: Some(&fence),
+                definitions: definitions.as_deref(),
+                memories: memories.as_deref(),
+            };
             let mut seen = see::body(&aim, &provider, &bytes, rework);
             let ground = seen.reading.as_mut().ok().map(|reading| {
                 let (heard, drifts) = (std::mem::take(&mut reading.heard), std::mem::take(&mut reading.drifts));

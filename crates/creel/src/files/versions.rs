@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use creel_doors::files::{Standing, Versions};
+use creel_doors::model::Memories;
 use creel_guard::Protected;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,9 @@ use tokio::sync::mpsc;
 const MOST_FILES: usize = 4096;
 /// So many bytes are kept in all.
 const MOST_BYTES: u64 = 256 << 20;
+/// So much of a file that nobody vouches for is followed, and of so many.
+const MOST_RECALLED: usize = 64 << 10;
+const MOST_FILES_RECALLED: usize = 64;
 /// The longest list of versions that is read.
 const LONGEST_LIST: u64 = 1 << 20;
 
@@ -39,6 +43,9 @@ pub(crate) struct Version {
     pub(crate) accepted: bool,
     /// Its content is still kept.
     pub(crate) kept: bool,
+    /// It was seen before untrusted content had reached a model.
+    #[serde(default)]
+    pub(crate) clean: bool,
 }
 
 /// A file's list, as it is written.
@@ -65,6 +72,10 @@ struct State {
     restored: BTreeMap<String, String>,
     /// A model was asked: what the agent does from now on may be somebody else's will.
     begun: bool,
+    /// Untrusted content has reached a model, or may have before this guard: it sticks to the jail (HARDENING.md 1).
+    tainted: bool,
+    /// What untrusted files say that stand there now, since it was last asked for.
+    recalled: Option<Vec<(String, Arc<str>)>>,
 }
 
 /// The folder.
@@ -85,7 +96,8 @@ impl Shelf {
     pub(crate) fn open(home: &Path, most: usize) -> io::Result<(Self, mpsc::UnboundedReceiver<String>)> {
         let folder = home.join("files");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        let mut state = State { begun: folder.join(BEGUN).exists(), ..State::default() };
+        let begun = folder.join(BEGUN).exists();
+        let mut state = State { begun, tainted: begun, ..State::default() };
         for entry in std::fs::read_dir(&folder)? {
             let list = entry?.path().join(LIST);
             match std::fs::metadata(&list) {
@@ -165,6 +177,7 @@ impl Shelf {
             // it stands there already
             Some(last) if last.digest == digest => {
                 last.accepted = true;
+                state.recalled = None;
                 if let Some(file) = state.files.get(path)
                     && let Err(error) = self.write(file)
                 {
@@ -251,7 +264,9 @@ impl Versions for Shelf {
             at_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
             accepted: version.accepted,
             kept: matches!(kept, Ok(true)),
+            clean: !state.tainted,
         });
+        state.recalled = None;
         while file.versions.len() > self.most {
             // neither what stands there now nor what a person accepted last
             let settled = file.last_accepted().map(|version| version.number);
@@ -280,6 +295,34 @@ impl Versions for Shelf {
 
     fn undo(&self, path: &str) {
         let _ = self.undo.send(path.to_owned());
+    }
+}
+
+impl Memories for Shelf {
+    fn untrusted(&self) -> Vec<(String, Arc<str>)> {
+        if let Some(known) = &self.state().recalled {
+            return known.clone();
+        }
+        let stands = |(path, last): &(String, Version)| {
+            // The same content may have been accepted before, or stand in another place: trust is by content.
+            let is_good = |version: &Version| version.digest == last.digest && (version.accepted || version.clean);
+            !last.digest.is_empty() && !self.history(path).iter().any(is_good)
+        };
+        let said = |(path, last): (String, Version)| {
+            // What can't be read any more says something all the same.
+            let content = self.content(&path, last.number).ok().flatten().unwrap_or_default();
+            let text = String::from_utf8_lossy(content.get(..content.len().min(MOST_RECALLED)).unwrap_or_default());
+            let text =
+                if text.trim().is_empty() { format!("(what stands in {path} is not known)") } else { text.into() };
+            (path, text.into())
+        };
+        let found: Vec<_> = self.all().into_iter().filter(stands).take(MOST_FILES_RECALLED).map(said).collect();
+        self.state().recalled = Some(found.clone());
+        found
+    }
+
+    fn taint(&self) {
+        self.state().tainted = true;
     }
 }
 

@@ -188,7 +188,7 @@ fn sides(history: &[Version], number: Option<u64>) -> io::Result<(Option<&Versio
 }
 
 fn row(version: &Version, path: Option<&str>, json: bool) -> String {
-    let Version { number, digest, bytes, at_ms, accepted, kept } = version;
+    let Version { number, digest, bytes, at_ms, accepted, kept, clean: _ } = version;
     if json {
         let mut line = serde_json::json!({
             "version": number, "digest": digest, "bytes": bytes, "at_ms": at_ms, "accepted": accepted, "kept": kept,

@@ -30,6 +30,8 @@ pub(super) struct Aides {
     pub(super) meter: Arc<dyn model::Meter>,
     /// How tools are defined.
     pub(super) definitions: Arc<dyn Definitions>,
+    /// What stands in the agent's memory.
+    pub(super) memories: Arc<dyn model::Memories>,
 }
 
 /// The model door of this tenant.
@@ -44,7 +46,7 @@ pub(super) fn door(
 ) -> Result<model::Model, String> {
     let (_sender, config) =
         watch::channel(Arc::new(ModelConfig { providers: providers(config, setup, client, resolver)? }));
-    let Aides { masks, meter, definitions } = aides;
+    let Aides { masks, meter, definitions, memories } = aides;
     Ok(model::Model {
         guard: guard.clone(),
         tenant: setup.tenant.clone(),
@@ -54,6 +56,7 @@ pub(super) fn door(
         masks: Some(masks),
         meter: Some(meter),
         definitions: Some(definitions),
+        memories: Some(memories),
     })
 }
 

@@ -22,6 +22,7 @@ use super::context::Heard;
 use super::definitions;
 use super::flaw::{Flaw, FlawKind, quoted};
 use super::mask::{self, Masks};
+use super::memories::{self, Memories};
 use super::separate::{Found, Separation};
 use super::strict;
 use crate::definition::Definitions;
@@ -135,6 +136,8 @@ pub(super) struct Rework<'a> {
     pub(super) fence: Option<&'a Separation>,
     /// Remembers how tools are defined.
     pub(super) definitions: Option<&'a dyn Definitions>,
+    /// Knows what stands in the agent's memory.
+    pub(super) memories: Option<&'a dyn Memories>,
 }
 
 /// Reads a generating request's body. `provider` is who would answer it.
@@ -204,10 +207,14 @@ fn read(aim: &Aim, mut map: Map<String, Value>, rework: Rework<'_>) -> Result<Re
     if format == Format::Responses {
         responses::prepare(&mut map);
     }
-    let heard = Heard::of(format, &map);
+    let mut heard = Heard::of(format, &map);
+    heard.turns.extend(rework.memories.map(|known| memories::recalled(&map, known)).unwrap_or_default());
     // Behind what was heard: a user's words are known by their digest.
     rework.masks.map_or(Ok(()), |masks| mask::apply(masks, &mut map))?;
     let mut found = rework.fence.map(|fence| fence.apply(format, &mut map)).unwrap_or_default();
+    if let Some(memories) = rework.memories.filter(|_| found.is_tainted) {
+        memories.taint();
+    }
     let look = |memory| definitions::look(format, &map, &heard, memory, &mut found);
     let drifts = rework.definitions.map(look).unwrap_or_default();
     let body = serde_json::to_vec(&map).map_err(|error| FlawKind::BadRequest.at(error.to_string()))?;

@@ -283,6 +283,7 @@ impl World {
                 masks: Some(Arc::new(Word)),
                 meter: Some(Arc::clone(&tabs) as _),
                 definitions: Some(Arc::new(Drifts)),
+                memories: None,
             },
             vec![listener],
             shutdown,
