@@ -53,7 +53,7 @@ pub use note::{Note, Says, SignatureLine, SignerKey, VerifierKey};
 pub use proof::{Bundle, Checked, prove};
 pub use publish::{Notaries, Published};
 pub use read::{Decisions, Follow, Lines, decisions, find, first_kept, read};
-pub use replica::{Lacking, lacking, replicated};
+pub use replica::{CHECKPOINT, Lacking, agrees, edge, lacking, replicated};
 pub use retain::Keep;
 pub use stored::{Beside, Ended, Stored};
 pub use tail::Tail;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::folder::Folder;
-use crate::merkle::{Hash, leaf_hash};
+use crate::merkle::{Hash, leaf_hash, root};
 use crate::note::Note;
 use crate::shelf::{Shelf, Tree};
 use crate::tile::{LEVELS, Name, WIDTH, entries};
@@ -86,6 +86,27 @@ impl Lacking {
         self.checkpoint.is_some()
     }
 
+    /// Each file of it by its path, in the order in which they have to be there: the checkpoint is the last.
+    pub fn files(&self) -> impl Iterator<Item = Result<(String, Vec<u8>), Error>> {
+        let read = |name: &Name| {
+            let bytes = self.shelf.read(*name)?.ok_or(Error::Overtaken)?;
+            Ok((name.path(), bytes))
+        };
+        let last = self.checkpoint.iter().flat_map(|note| {
+            let keys = self.shelf.keys().map(|keys| keys.iter().map(|key| format!("{key}\n")).collect::<String>());
+            [
+                keys.map(|keys| ("keys".to_owned(), keys.into_bytes())),
+                Ok((CHECKPOINT.to_owned(), note.to_string().into_bytes())),
+            ]
+        });
+        self.names.iter().map(read).chain(last)
+    }
+
+    /// What no checkpoint names any more once all that is there, by its paths.
+    pub fn stale(&self) -> impl Iterator<Item = String> {
+        self.stale.iter().filter(|name| !self.names.contains(name)).map(|name| name.path())
+    }
+
     /// Copies it into `folder`, which is there: first what the checkpoint names, on disk, then the keys, then the checkpoint.
     ///
     /// # Errors
@@ -110,31 +131,54 @@ impl Lacking {
     }
 }
 
-/// How far the copy in `folder` may be believed to be that was known to have `known` leaves: no further when the last full tile
-/// is not there, as in a folder that was emptied.
+/// How far the copy in `folder` may be believed to be that was known to have `known` leaves: no further when what stood at its
+/// edge is not there, as in a folder that was emptied.
 ///
 /// # Errors
-/// [`Error::Damaged`] when it is a copy of another log, or has more than the ledger in `dir`.
+/// [`Error::Damaged`] when it is a copy of another log than the one in `dir`, or of more of it.
 pub fn replicated(dir: &Path, folder: &Path, known: u64) -> Result<u64, Error> {
-    let (ours, theirs) = (Shelf::at(dir).checkpoint()?, Shelf::at(folder).checkpoint()?);
-    let damaged = |why: String| Error::Damaged { first_bad: 1, why };
-    if let (Some((_, ours)), Some((_, theirs))) = (ours, theirs) {
-        if ours.origin != theirs.origin {
-            return Err(damaged(format!("the replica is one of `{}`", theirs.origin)));
-        }
-        if theirs.size > ours.size {
-            let (theirs, ours) = (theirs.size, ours.size);
-            return Err(damaged(format!(
-                "the replica has {theirs} leaves and the log has {ours}: it was put back to an older copy"
-            )));
-        }
+    if let Some((note, _)) = Shelf::at(folder).checkpoint()? {
+        agrees(dir, &note.to_string())?;
     }
-    let full = known / WIDTH;
-    let last = full.checked_sub(1).map(|index| Name::tile(0, index, WIDTH));
-    let is_there = |name: Name| crate::folder::is_there(&folder.join(name.path()));
-    // What is not full is written again anyway.
-    Ok(if last.is_none_or(is_there) && unfinished(known).into_iter().all(is_there) { known } else { 0 })
+    Ok(if edge(known).iter().all(|path| crate::folder::is_there(&folder.join(path))) { known } else { 0 })
 }
+
+/// Whether the checkpoint `theirs` of a copy is one that the ledger in `dir` goes on from.
+///
+/// # Errors
+/// [`Error::Damaged`] when it is of another log, has more leaves, or others.
+pub fn agrees(dir: &Path, theirs: &str) -> Result<(), Error> {
+    let damaged = |why: String| Error::Damaged { first_bad: 1, why };
+    let theirs = Note::parse(theirs).and_then(|note| Checkpoint::parse(&note.text));
+    let theirs = theirs.ok_or_else(|| damaged("the replica's checkpoint can't be read".to_owned()))?;
+    let shelf = Shelf::at(dir);
+    let Some((_, ours)) = shelf.checkpoint()? else {
+        return Err(damaged("the replica is one of a log, and nothing of the ledger here is signed yet".to_owned()));
+    };
+    if ours.origin != theirs.origin {
+        return Err(damaged(format!("the replica is one of `{}`", theirs.origin)));
+    }
+    if theirs.size > ours.size {
+        let (theirs, ours) = (theirs.size, ours.size);
+        return Err(damaged(format!(
+            "the replica has {theirs} leaves and the log has {ours}: it was put back to an older copy"
+        )));
+    }
+    if root(&Tree::new(&shelf, ours.size), theirs.size)? != theirs.root {
+        return Err(damaged(format!("the ledger does not begin with the {} leaves of the replica", theirs.size)));
+    }
+    Ok(())
+}
+
+/// The tiles at the edge of a copy of `known` leaves, by their paths: the last full one and the unfinished ones.
+#[must_use]
+pub fn edge(known: u64) -> Vec<String> {
+    let full = (known / WIDTH).checked_sub(1).map(|index| Name::tile(0, index, WIDTH));
+    full.into_iter().chain(unfinished(known)).filter(|name| name.level.is_some()).map(Name::path).collect()
+}
+
+/// A checkpoint's name.
+pub const CHECKPOINT: &str = "checkpoint";
 
 /// The leaves of a folder without segments, in their order.
 #[derive(Debug)]

@@ -43,6 +43,8 @@ pub const IN_PATH: &str = "{secret}";
 pub enum Way {
     /// Into the header that its obligation names.
     Header,
+    /// Into none of it: what it signs goes along (AWS's Signature Version 4).
+    Signature,
     /// Into the path, in the place of `{secret}`.
     Path,
 }

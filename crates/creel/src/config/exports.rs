@@ -28,6 +28,8 @@ pub enum ExportTo {
     Datagram(Place),
     /// Syslog of this machine.
     Local(PathBuf),
+    /// An object store that speaks S3, below whose prefix each tenant's log is copied.
+    Bucket(Place),
     /// A folder on another disk, in which each tenant's log is copied to a folder of its own.
     Folder(PathBuf),
     /// A witness, which gets checkpoints alone, and its key.
@@ -38,7 +40,11 @@ impl ExportTo {
     /// The place, where it is one of the network.
     pub(super) fn place(&self) -> Option<&Place> {
         match self {
-            Self::Otlp(place) | Self::Stream(place) | Self::Datagram(place) | Self::Witness(place, _) => Some(place),
+            Self::Otlp(place)
+            | Self::Stream(place)
+            | Self::Datagram(place)
+            | Self::Bucket(place)
+            | Self::Witness(place, _) => Some(place),
             Self::Local(_) | Self::Folder(_) => None,
         }
     }
@@ -56,6 +62,7 @@ impl fmt::Display for ExportTo {
             |place: &Place| place.to_string().split_once("://").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
         match self {
             Self::Otlp(place) | Self::Witness(place, _) => place.fmt(f),
+            Self::Bucket(place) => write!(f, "{}://{}", if place.url.tls { "s3" } else { "s3+http" }, bare(place)),
             Self::Stream(place) => write!(f, "{}://{}", if place.url.tls { "tls" } else { "tcp" }, bare(place)),
             Self::Datagram(place) => write!(f, "udp://{}", bare(place)),
             Self::Local(path) => write!(f, "unix:{}", Path::display(path)),

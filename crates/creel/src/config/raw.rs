@@ -521,6 +521,7 @@ section! {
         /// `udp://HOST:PORT` and `unix:PATH`: syslog (RFC 5424). What `tcp` and `udp` carry can be read and changed on the way,
         /// so they need the very address. `file:PATH`: a copy of the log (C2SP tlog-tiles) in PATH/TENANT, for `creel ledger verify` or
         /// anybody's verifier; name a folder within another disk's mount, so that nothing is written while that is away.
+        /// `s3://HOST/BUCKET/PREFIX`: the same in an object store, below PREFIX/TENANT (`s3+http` to this machine itself).
         url: Option<Placed<String>> = None, Legal::Text("a URL of one of these forms"),
             why "nothing is sent by default", example "\"https://otlp.example.com/v1/logs\"";
         /// The public key of a witness (C2SP tlog-witness), which `url` then is the prefix of: it gets checkpoints and no record,
@@ -533,11 +534,11 @@ section! {
         /// A file with the certificates (PEM) that vouch for it, besides the host system's own.
         ca: Option<Placed<String>> = None, Legal::Text("the path of a PEM file"),
             why "the host system's roots are enough for public services", example "\"ca.pem\"";
-        /// The name of the secret that goes along with OTLP. Its value comes from where those of `[[egress.allow]]` come from.
+        /// The name of the secret that goes along with OTLP, or that S3's requests are signed with (`KEY_ID:SECRET_KEY`). Its value comes from where those of `[[egress.allow]]` come from.
         secret: Option<Placed<String>> = None, Legal::Text("1 to 128 of `a-z`, `A-Z`, `0-9`, `_`, `-` and `.`"),
             why "collectors of one's own need none", example "\"OTLP_TOKEN\"";
-        /// Where it goes: `bearer`, `basic USER` or `header NAME`.
+        /// Where it goes: `bearer`, `basic USER` or `header NAME`; for S3 `aws REGION s3`.
         secret_slot: Placed<String> = Placed::unset("bearer".to_owned()),
-            Legal::Text("`bearer`, `basic USER` or `header NAME`"), why "what most services take";
+            Legal::Text("`bearer`, `basic USER`, `header NAME` or `aws REGION s3`"), why "what most services take";
     }
 }

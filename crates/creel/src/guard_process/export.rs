@@ -178,8 +178,8 @@ impl Sender {
         if let ExportTo::Witness(place, key) = &self.config.to {
             return self.have_witnessed((place, key), record, works).await;
         }
-        if let Some(folder) = self.config.folder(&self.tenant) {
-            return self.replicate(&folder, works).await;
+        if let Some(copy) = self.copy(record) {
+            return self.replicate(&copy, works).await;
         }
         let after = read(&self.place)?;
         lock(&self.state.0).lines = after;
@@ -218,7 +218,7 @@ impl Sender {
                 Wire::datagram(&Post { place: place.clone(), means: self.means.clone() }).await
             }
             ExportTo::Local(path) => Wire::local(path).await,
-            ExportTo::Folder(_) | ExportTo::Witness(..) => Err("it takes no lines".to_owned()),
+            ExportTo::Folder(_) | ExportTo::Bucket(_) | ExportTo::Witness(..) => Err("it takes no lines".to_owned()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! belongs, and waits for a status. It never follows a redirect, reads an answer's body only where that is what was asked for,
 //! and never decides whether something is sent. The guard's process makes one for each place.
 
+mod signature;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +112,12 @@ impl Post {
         let url = &self.place.url;
         let host = self.place.to_string();
         let host = host.split_once("://").map_or("", |(_, host)| host);
+        // What everybody leaves out; a signature goes over it too.
+        let host = host.strip_suffix(if url.tls { ":443" } else { ":80" }).unwrap_or(host);
         head.headers.insert(HOST, HeaderValue::from_str(host).map_err(|_| "its name fits no header".to_owned())?);
+        if let Some((inject, Way::Signature)) = &self.place.secret {
+            signature::sign(&*self.means.broker, inject, &mut head, &body, record).await?;
+        }
         let place = upstream::Place {
             scheme: if url.tls { Scheme::Https } else { Scheme::Http },
             to: url.host.clone(),

@@ -26,6 +26,8 @@ pub(super) struct RawPlace<'a> {
     pub(super) ca: Option<&'a Placed<String>>,
     pub(super) secret: Option<&'a Placed<String>>,
     pub(super) secret_slot: &'a Placed<String>,
+    /// Whether requests are signed with the secret, as S3 wants it.
+    pub(super) signs: bool,
 }
 
 impl Checker<'_> {
@@ -74,6 +76,7 @@ impl Checker<'_> {
             ca: ca.as_ref(),
             secret: secret.as_ref(),
             secret_slot: &secret_slot,
+            signs: false,
         })?;
         Some(Alert { place, format, events, answers_as })
     }
@@ -187,6 +190,15 @@ impl Checker<'_> {
                 self.fault(raw.secret_slot.span.clone(), what, "write `{secret}` into its path");
             }
             return Some((inject(None), Way::Path));
+        }
+        if raw.signs {
+            let slot = Slot::parse(&raw.secret_slot.value).ok();
+            let slot = slot.filter(|slot| matches!(slot, Slot::Aws(scope) if scope.ends_with(" s3")));
+            if slot.is_none() {
+                let what = format!("`{name}.secret_slot` can't be `{}`", short(&raw.secret_slot.value));
+                self.fault(raw.secret_slot.span.clone(), what, "for S3 it is `aws REGION s3`");
+            }
+            return slot.map(|slot| (inject(Some(slot)), Way::Signature));
         }
         let in_header = |slot: Slot| slot.is_value().then_some(slot).ok_or(Slot::IN_HEADERS);
         match Slot::parse(&raw.secret_slot.value).and_then(in_header) {

@@ -16,7 +16,7 @@ use crate::config::{Export, ExportTo, Place};
 
 /// Each costs a thread that reads the whole ledger when it starts.
 const MOST_PLACES: usize = 4;
-const FORMS: &str = "legal are `https://HOST/v1/logs`, `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH` and `file:PATH`";
+const FORMS: &str = "legal are `https://HOST/v1/logs`, `tls://HOST:PORT`, `tcp://HOST:PORT`, `udp://HOST:PORT`, `unix:PATH`, `file:PATH` and `s3://HOST/BUCKET/PREFIX`";
 
 impl Checker<'_> {
     pub(super) fn exports(&mut self, raw: Vec<Placed<RawExport>>) -> Vec<Export> {
@@ -47,19 +47,28 @@ impl Checker<'_> {
             }
             return None;
         };
+        let scheme = url.value.split_once(':').map_or("", |(scheme, _)| scheme);
+        let is_bucket = matches!(scheme, "s3" | "s3+http");
+        let of_http = match url.value.split_once("://") {
+            Some((scheme, rest)) if is_bucket => {
+                format!("{}://{rest}", if scheme == "s3" { "https" } else { "http" })
+            }
+            _ => url.value.clone(),
+        };
+        let asked = Placed { value: of_http, span: url.span.clone() };
         let place = RawPlace {
             section: "export",
-            url: Some(&url),
+            url: Some(&asked),
             address: address.as_ref(),
             ca: ca.as_ref(),
             secret: secret.as_ref(),
             secret_slot: &secret_slot,
+            signs: is_bucket,
         };
-        let scheme = url.value.split_once(':').map_or("", |(scheme, _)| scheme);
-        if !matches!(scheme, "http" | "https")
+        if !matches!(scheme, "http" | "https" | "s3" | "s3+http")
             && let Some(secret) = &secret
         {
-            self.fault(secret.span.clone(), "`export.secret` is for OTLP alone", "syslog has no place for one");
+            self.fault(secret.span.clone(), "`export.secret` is for OTLP and S3 alone", "syslog has no place for one");
         }
         let key = match &witness {
             None => None,
@@ -68,6 +77,7 @@ impl Checker<'_> {
         let to = match (scheme, key) {
             ("http" | "https", Some(key)) => ExportTo::Witness(self.place(&place)?, key),
             ("http" | "https", None) => ExportTo::Otlp(self.place(&place)?),
+            ("s3" | "s3+http", _) => ExportTo::Bucket(self.bucket(&place, &url)?),
             ("tls", _) => ExportTo::Stream(self.syslog(&place, &url, true)?),
             ("tcp", _) => ExportTo::Stream(self.syslog(&place, &url, false)?),
             ("udp", _) => ExportTo::Datagram(self.syslog(&place, &url, false)?),
@@ -92,6 +102,20 @@ impl Checker<'_> {
             return None;
         }
         key
+    }
+
+    fn bucket(&mut self, raw: &RawPlace<'_>, url: &Placed<String>) -> Option<Place> {
+        const FORM: &str =
+            "legal is `s3://HOST/BUCKET/PREFIX` of letters, digits, `-`, `.`, `_` and `~`, with `secret`";
+        let place = self.place(raw)?;
+        // What is signed is the path as it is sent: nothing in it needs an escape.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
+        let parts = place.url.path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+        if place.url.path.is_empty() || !parts || !place.url.path.bytes().all(plain) || place.secret.is_none() {
+            self.fault(url.span.clone(), format!("`export.url` can't be `{}`", short(&url.value)), FORM);
+            return None;
+        }
+        Some(place)
     }
 
     fn syslog(&mut self, raw: &RawPlace<'_>, url: &Placed<String>, tls: bool) -> Option<Place> {
@@ -169,6 +193,11 @@ mod tests {
             ("tcp://[::1]:601", "", "Stre tcp://[::1]:601"),
             ("udp://logs.test:514", "address = \"10.0.0.1\"\n", "Data udp://logs.test:514"),
             ("unix:/dev/log", "", "Loca unix:/dev/log"),
+            (
+                "s3://s3.eu-central-1.amazonaws.com/bucket/creel",
+                "secret = \"KEY\"\nsecret_slot = \"aws eu-central-1 s3\"\n",
+                "Buck s3://s3.eu-central-1.amazonaws.com:443",
+            ),
             ("file:/mnt/backup/creel", "", "Fold file:/mnt/backup/creel"),
         ] {
             assert_eq!(read(&format!("[[export]]\nurl = \"{url}\"\n{more}")).unwrap(), [wanted]);
@@ -196,9 +225,13 @@ mod tests {
             ("[[export]]\nurl = \"tcp://169.254.169.254:514\"\n", "link-local"),
             ("[[export]]\nurl = \"http://a.test/v1/logs\"\n", "in the clear"),
             ("[[export]]\nurl = \"unix:dev/log\"\n", "absolute path"),
+            ("[[export]]\nurl = \"s3://a.test/b\"\n", "with `secret`"),
+            ("[[export]]\nurl = \"s3://a.test/b\"\nsecret = \"K\"\n", "aws REGION s3"),
+            ("[[export]]\nurl = \"s3://a.test/\"\nsecret = \"K\"\nsecret_slot = \"aws a s3\"\n", "BUCKET/PREFIX"),
+            ("[[export]]\nurl = \"s3+http://a.test/b\"\nsecret = \"K\"\nsecret_slot = \"aws a s3\"\n", "in the clear"),
             ("[[export]]\nurl = \"file:/mnt/../etc\"\n", "absolute path"),
-            ("[[export]]\nurl = \"file:/mnt\"\nsecret = \"X\"\n", "for OTLP alone"),
-            ("[[export]]\nurl = \"tls://a.test:6514\"\nsecret = \"X\"\n", "for OTLP alone"),
+            ("[[export]]\nurl = \"file:/mnt\"\nsecret = \"X\"\n", "for OTLP and S3 alone"),
+            ("[[export]]\nurl = \"tls://a.test:6514\"\nsecret = \"X\"\n", "for OTLP and S3 alone"),
             (&twice, "two sections"),
             (&"[[export]]\nurl = \"unix:/a\"\n".repeat(5), "more than 4"),
         ] {

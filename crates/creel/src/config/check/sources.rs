@@ -48,6 +48,7 @@ impl Checker<'_> {
             ca: ca.as_ref(),
             secret: None,
             secret_slot: &key_slot,
+            signs: false,
         });
         let is_vault = kind.value == "vault";
         if key_file.is_none() && is_vault && !self.incomplete {

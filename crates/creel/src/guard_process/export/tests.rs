@@ -62,11 +62,16 @@ impl World {
     }
 
     pub(super) fn export(&self, text: &str) -> Arc<Exports> {
+        self.export_with(text, MemoryBroker::new([]).unwrap())
+    }
+
+    /// With a broker that has secrets.
+    pub(super) fn export_with(&self, text: &str, broker: MemoryBroker) -> Arc<Exports> {
         let config = Config::again("c".as_ref(), text, &[]).unwrap_or_else(|report| panic!("{report}"));
         let means = Means {
             client: Client::new(Trust::new(&[]).unwrap()),
             resolver: Arc::new(SystemResolver),
-            broker: Arc::new(MemoryBroker::new([]).unwrap()),
+            broker: Arc::new(broker),
             own_addresses: Vec::new(),
         };
         let tenant = Tenant::parse("main").unwrap();
