@@ -14,7 +14,11 @@ mod see;
 mod tests;
 mod throttle;
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use creel_guard::{Action, Actor, Deed, Door, Facts, Guard, Resolve, Tenant};
@@ -92,7 +96,7 @@ impl Dns {
 pub async fn serve(door: Dns, sockets: Sockets, mut shutdown: Shutdown) {
     let mut loops = JoinSet::new();
     for socket in sockets.udp {
-        loops.spawn(serve_udp(door.clone(), Arc::new(socket), shutdown.clone()));
+        loops.spawn(serve_udp(Arc::new(door.clone()), Arc::new(socket), shutdown.clone()));
     }
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     for listener in sockets.tcp {
@@ -101,7 +105,7 @@ pub async fn serve(door: Dns, sockets: Sockets, mut shutdown: Shutdown) {
     shutdown.wait().await;
 }
 
-async fn serve_udp(door: Dns, socket: Arc<UdpSocket>, mut shutdown: Shutdown) {
+async fn serve_udp(door: Arc<Dns>, socket: Arc<UdpSocket>, mut shutdown: Shutdown) {
     let mut at_work = JoinSet::new();
     // One byte more than a message may have, so that a longer one is seen to be longer.
     let mut buffer = vec![0; MAX_MESSAGE + 1];
@@ -121,8 +125,8 @@ async fn serve_udp(door: Dns, socket: Arc<UdpSocket>, mut shutdown: Shutdown) {
             }
         };
         let message = buffer.get(..length).unwrap_or_default().to_vec();
-        let (door, socket) = (door.clone(), Arc::clone(&socket));
-        at_work.spawn(async move {
+        let (door, socket) = (Arc::clone(&door), Arc::clone(&socket));
+        let mut work = Box::pin(async move {
             let _turn = turn;
             if let Some(answer) = door.answer(&message).await
                 && let Err(error) = socket.send_to(&answer, peer).await
@@ -130,8 +134,21 @@ async fn serve_udp(door: Dns, socket: Arc<UdpSocket>, mut shutdown: Shutdown) {
                 tracing::debug!(%error, "a DNS answer could not be sent");
             }
         });
+        // Most look-ups wait for nobody and are answered here and now; the others go on beside, and the next ones don't wait for them.
+        if !ends_at_once(work.as_mut()).await {
+            at_work.spawn(work);
+        }
     }
     while at_work.join_next().await.is_some() {}
+}
+
+/// Takes `work` as far as it goes without waiting; whether that was to its end. A panic ends it and nothing else.
+async fn ends_at_once(mut work: Pin<&mut impl Future<Output = ()>>) -> bool {
+    poll_fn(|cx| {
+        let step = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx).is_ready()));
+        Poll::Ready(step.unwrap_or(true))
+    })
+    .await
 }
 
 async fn serve_tcp(door: Dns, listener: TcpListener, connections: Arc<Semaphore>, mut shutdown: Shutdown) {

@@ -238,6 +238,28 @@ async fn a_thousand_questions_at_once_stay_bounded_and_are_answered_in_the_end()
 }
 
 #[tokio::test]
+async fn a_look_up_that_panics_leaves_the_door_to_the_next() {
+    let names = Names::new(Box::new(|line| {
+        assert!(!line.contains("breaks"), "the test's own panic");
+        Ok(())
+    }));
+    let rules = Rules { approved: vec!["breaks.test".to_owned(), "origin.test".to_owned()], ..Rules::default() };
+    let door = Dns::new(guard(rules, &Arc::new(Book::default())), tenant(), Arc::new(names));
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    client.connect(udp.local_addr().unwrap()).await.unwrap();
+    let (_trigger, shutdown) = Shutdown::pair();
+    tokio::spawn(dns::serve(door, Sockets { udp: vec![udp], tcp: Vec::new() }, shutdown));
+    for name in ["breaks.test.", "origin.test."] {
+        client.send(&question(name, RecordType::A).to_vec().unwrap()).await.unwrap();
+    }
+    let mut buffer = [0; 512];
+    let length = tokio::time::timeout(Duration::from_secs(10), client.recv(&mut buffer)).await.unwrap().unwrap();
+    let answer = Message::from_vec(&buffer[..length]).unwrap();
+    assert_eq!((answer.queries[0].name().to_ascii().as_str(), answer.answers.len()), ("origin.test.", 1));
+}
+
+#[tokio::test]
 async fn the_names_below_a_wildcard_are_counted() {
     let below = HostName::parse("wild.test").ok();
     let approved = (0..3).map(|n| format!("n{n}.wild.test")).collect();
