@@ -25,6 +25,8 @@ mod faults;
 mod files;
 #[path = "jails/jail.rs"]
 mod jail;
+#[path = "jails/minted.rs"]
+mod minted;
 #[path = "jails/plain_user.rs"]
 mod plain_user;
 #[path = "jails/probes.rs"]

@@ -53,7 +53,7 @@ pub use self::live::Live;
 pub use self::profile::{Example, PROFILES, Parameter, Profile, Said};
 pub use self::render::{reference, sample, schema};
 pub use self::report::{Fault, Report};
-pub use self::secrets::{Rotation, Secret, Source};
+pub use self::secrets::{Minted, Rotation, Secret, Source};
 pub use self::settings::{Legal, Section, Setting};
 pub use self::size::Size;
 pub use self::sources::{Asks, Fetch};

@@ -185,7 +185,7 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         .map_err(|error| format!("the book of questions can't be opened: {error}"))?;
     let page = config.approvals().page.as_ref().filter(|_| reception.has_page());
     let links = page.map(|page| links::Links::new(&page.url)).transpose()?.map(Arc::new);
-    let secrets = secrets::Secrets::new(secrets, setup, links.as_ref().map(|links| links.stem()))?;
+    let secrets = secrets::Secrets::new(secrets, setup, &config, links.as_ref().map(|links| links.stem()))?;
     let broker = Arc::clone(&secrets.broker);
     let alerts = alerts::Alerts::linking(config.alerts(), links.clone());
     let (shelf, undo) = crate::files::versions::Shelf::open(&setup.home, config.files().versions)
@@ -212,6 +212,8 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
     let listeners = control::Listeners::new(reception, &config.approvals().people, links)?;
     let scanner = creel_scan::secrets::Scanner::new(broker.known());
     let auditor = crate::memory::auditor::Auditor::new(guard.clone(), setup.tenant.clone(), scanner, &setup.home);
+    let auditor = Arc::new(auditor);
+    secrets.tell(&watch, &auditor);
     let said = live.said();
     let means = doors::means(&config, setup, broker.clone())?;
     let aides = model::Aides {
@@ -233,7 +235,6 @@ async fn serve(link: Seq, setup: &GuardSetup, start: Config, hands: Hands) -> Re
         shelf: Arc::clone(&shelf),
         snapshots: Arc::clone(&snapshots),
         secrets,
-        watch: Arc::clone(&watch),
     };
     let desk = desk::Desk::new(link, guard.clone(), start, live, keepers);
     snapshots.attach(&guard, &setup.tenant, &desk);

@@ -101,7 +101,7 @@ impl Shelf {
     fn of(&self, config: &Config, skill: Option<&str>) -> Vec<(String, String)> {
         let mut variables = BTreeMap::new();
         for secret in config.secrets() {
-            let config::Secret { place, variable, source: _, rotation: _ } = secret;
+            let config::Secret { place, variable, source: _, rotation: _, minted: _ } = secret;
             let same = |one: &&Placeholder| one.secret.as_str() == place.secret && one.skill == place.skill;
             if place.skill.as_deref() == skill
                 && let Some(own) = self.0.iter().find(same)

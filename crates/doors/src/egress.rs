@@ -22,6 +22,7 @@ mod http2;
 mod mail;
 mod mcp;
 mod meter;
+mod minted;
 mod refuse;
 mod relay;
 mod secret;

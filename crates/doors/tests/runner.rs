@@ -15,6 +15,7 @@ mod egress;
 mod fakes;
 mod faults;
 mod leaks;
+mod minted;
 mod model;
 mod resolver;
 mod smuggling;

@@ -112,6 +112,17 @@ async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result
         let echoed = Response::builder().header("x-echo", all.join(" ")).header("content-encoding", encoding);
         return Ok(echoed.body(Full::new(Bytes::from(all.join("\n")))).unwrap());
     }
+    if parts.uri.path() == "/token" {
+        let (status, body) = match parts.uri.query() {
+            Some("denied") => (400, r#"{"error":"invalid_grant"}"#.to_owned()),
+            Some("form") => (200, format!("access_token={MINTED}&token_type=bearer")),
+            Some("long") => (200, format!(r#"{{"access_token":"{MINTED}","x":"{}"}}"#, "x".repeat(65 * 1024))),
+            Some("number") => (200, r#"{"access_token":7}"#.to_owned()),
+            Some("none") => (200, r#"{"active": true}"#.to_owned()),
+            _ => (200, format!(r#"{{"access_token":"{MINTED}","expires_in":3600}}"#)),
+        };
+        return Ok(Response::builder().status(status).body(Full::new(body.into())).unwrap());
+    }
     let size = parts.uri.query().and_then(|size| size.parse().ok()).unwrap_or(5);
     let response = Response::builder()
         .header("alt-svc", "h3=\":443\"")
@@ -298,9 +309,16 @@ impl World {
     }
 }
 
+/// The secret named `client`, whose use mints the one named `access`; what the agent sees of both, and what is minted.
+pub(crate) const CLIENT: &str = "client-s3cret-0123456789";
+pub(crate) const CLIENT_STAND_IN: &str = "cli3nt-h0lder-that-the-agent-sees";
+pub(crate) const ACCESS_STAND_IN: &str = "acc3ss-h0lder-that-the-agent-sees";
+pub(crate) const MINTED: &str = "m1nted-9876543210-abcdef";
+
 /// Holds the one secret of [`crate::fakes::owes_a_secret`].
 fn broker() -> Arc<dyn Broker> {
-    let lines = [("token", TOKEN), ("cloud", AWS_KEY)];
+    let unborn = creel_secrets::unborn().unwrap();
+    let lines = [("token", TOKEN), ("cloud", AWS_KEY), ("client", CLIENT), ("access", &unborn)];
     let lines: String = lines.map(|(name, value)| format!("{{\"name\":\"{name}\",\"value\":\"{value}\"}}\n")).concat();
     let broker = MemoryBroker::new(parse_handover(lines.into_bytes().into()).unwrap()).unwrap();
     let stand_in = |name: &str, skill: Option<&str>, value: &str| creel_secrets::Placeholder {
@@ -308,8 +326,15 @@ fn broker() -> Arc<dyn Broker> {
         skill: skill.map(str::to_owned),
         value: value.to_owned(),
     };
-    let all = vec![stand_in("token", Some("crm"), STAND_IN), stand_in("cloud", None, AWS_STAND_IN)];
-    Arc::new(broker.with_placeholders(all))
+    let all = vec![
+        stand_in("token", Some("crm"), STAND_IN),
+        stand_in("cloud", None, AWS_STAND_IN),
+        stand_in("client", Some("crm"), CLIENT_STAND_IN),
+        stand_in("access", None, ACCESS_STAND_IN),
+    ];
+    let name = |name| creel_secrets::SecretName::parse(name).unwrap();
+    let mint = creel_secrets::Mint { by: name("client"), at: "/access_token".to_owned(), name: name("access") };
+    Arc::new(broker.with_placeholders(all).with_mints(vec![mint]))
 }
 
 impl Drop for World {

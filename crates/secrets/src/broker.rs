@@ -5,18 +5,21 @@
 //! obligation in hand.
 
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use creel_guard::{BoxFuture, Content, Inject, RecordId};
 use creel_scan::secrets::Known;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::aws::{self, Signing};
 use crate::error::Error;
 use crate::keyring::Keyring;
+use crate::mint::{self, Mint};
 use crate::placeholder::Placeholder;
 use crate::scrub::{Current, Needles, Scrubber};
 use crate::secret::{Secret, SecretName};
@@ -88,6 +91,15 @@ pub trait Broker: Send + Sync {
     /// [`Error::NotLoaded`], or [`Error::Value`] when the secret is no key: the act must then fail.
     fn sign<'a>(&'a self, signing: Signing<'a>) -> BoxFuture<'a, Result<Filled, Error>>;
 
+    /// Whether the answer to a request in which `used` stood may hold a new credential.
+    fn mints(&self, used: &[Inject]) -> bool;
+
+    /// Takes the new credentials out of such an answer, in JSON: placeholders stand in their places then. Their names.
+    ///
+    /// # Errors
+    /// When one can't be taken out; the answer must then be withheld.
+    fn take_minted(&self, used: &[Inject], answer: &mut Value) -> Result<BTreeSet<SecretName>, Error>;
+
     /// Takes every secret out of `bytes` before they reach the agent.
     ///
     /// # Errors
@@ -104,7 +116,13 @@ pub struct MemoryBroker {
     ring: RwLock<Keyring>,
     needles: Current,
     placeholders: Placeholders,
+    mints: Vec<Mint>,
+    /// Who is told of new values.
+    told: OnceLock<Told>,
 }
+
+/// Hears of all values when there are new ones.
+pub type Told = Box<dyn Fn(&Keyring) + Send + Sync>;
 
 impl MemoryBroker {
     /// Takes over what was handed over.
@@ -121,7 +139,7 @@ impl MemoryBroker {
     #[must_use]
     pub fn of(ring: Keyring) -> Self {
         let needles = Arc::new(RwLock::new(Arc::new(Needles::of(ring.values().map(|(_, secret)| secret)))));
-        Self { ring: RwLock::new(ring), needles, placeholders: Placeholders::default() }
+        Self { ring: RwLock::new(ring), needles, ..Self::default() }
     }
 
     /// The same with what stands for its secrets in the jail.
@@ -130,11 +148,35 @@ impl MemoryBroker {
         Self { placeholders: Placeholders::new(all), ..self }
     }
 
-    /// Puts other values in the place of all. What is to come back is scrubbed of them before the first is filled in.
+    /// The same where answers mint new values.
+    #[must_use]
+    pub fn with_mints(self, mints: Vec<Mint>) -> Self {
+        Self { mints, ..self }
+    }
+
+    /// Has `told`, the first that is given, hear of all values whenever there are new ones: before one is filled in, and before an
+    /// answer that minted one goes on.
+    pub fn when_changed(&self, told: Told) {
+        let _ = self.told.set(told);
+    }
+
+    /// Puts other values in the place of all but those that were minted. What is to come back is scrubbed of them before the first is
+    /// filled in.
     pub fn replace(&self, ring: Keyring) {
+        let mut ring = ring;
+        let mut held = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        ring.carry_minted(&mut held);
+        self.look_for(&ring);
+        *held = ring;
+    }
+
+    /// What comes back is scrubbed of these from now on, and whoever looks for them knows.
+    fn look_for(&self, ring: &Keyring) {
+        if let Some(told) = self.told.get() {
+            told(ring);
+        }
         let needles = Arc::new(Needles::of(ring.values().map(|(_, secret)| secret)));
         *self.needles.write().unwrap_or_else(PoisonError::into_inner) = needles;
-        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
     fn ring(&self) -> RwLockReadGuard<'_, Keyring> {
@@ -255,6 +297,18 @@ impl Broker for MemoryBroker {
         Box::pin(std::future::ready(self.sign_now(signing)))
     }
 
+    fn mints(&self, used: &[Inject]) -> bool {
+        mint::mints(&self.mints, used)
+    }
+
+    fn take_minted(&self, used: &[Inject], answer: &mut Value) -> Result<BTreeSet<SecretName>, Error> {
+        let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        let taken = mint::take(&self.mints, used, answer, &self.placeholders, &mut ring);
+        // Also after a fault: what was taken before it is a value like any other.
+        self.look_for(&ring);
+        taken
+    }
+
     fn scrub(&self, bytes: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
         let needles = Arc::clone(&self.needles.read().unwrap_or_else(PoisonError::into_inner));
         let clean = match needles.scrub(&bytes) {
@@ -334,6 +388,47 @@ mod tests {
             assert_eq!(streaming.push(value), b"[scrubbed by creel]", "also in what streams since before");
             assert!(!broker.known().find(value).is_empty());
         }
+    }
+
+    #[test]
+    fn what_an_answer_mints_becomes_a_secret_and_a_placeholder_stands_there() {
+        const TOKEN: &str = "tok-0123456789abcdefghij";
+        let name = |text: &str| SecretName::parse(text).unwrap();
+        let secret = |one: &str, value: &str| {
+            (name(one), Secret::load(&name(one), Zeroizing::new(value.as_bytes().to_vec())).unwrap())
+        };
+        let value = crate::unborn().unwrap();
+        let mint = |at: &str| Mint { by: name("CLIENT"), at: at.to_owned(), name: name("TOKEN") };
+        let stand_in = Placeholder { secret: name("TOKEN"), skill: None, value: "stands-for-the-token".to_owned() };
+        let broker =
+            MemoryBroker::new([secret("CLIENT", "client-secret-0123456789"), secret("TOKEN", &value)]).unwrap();
+        let broker = broker.with_placeholders(vec![stand_in]).with_mints(vec![mint("/access_token"), mint("/a/b")]);
+        let used = |one: &str| [Inject { secret: one.to_owned(), skill: Some("crm".to_owned()), slot: None }];
+        assert!(broker.mints(&used("CLIENT")) && !broker.mints(&used("TOKEN")));
+        let heard = Arc::new(std::sync::Mutex::new(0));
+        let counts = Arc::clone(&heard);
+        broker.when_changed(Box::new(move |ring| {
+            *counts.lock().unwrap() += ring.known_with(std::iter::empty()).find(TOKEN.as_bytes()).len();
+        }));
+        let mut answer = serde_json::json!({"access_token": TOKEN, "expires_in": 3600, "a": {"b": null}});
+        assert_eq!(broker.take_minted(&used("CLIENT"), &mut answer).unwrap(), BTreeSet::from([name("TOKEN")]));
+        assert_eq!(
+            answer,
+            serde_json::json!({"access_token": "stands-for-the-token", "expires_in": 3600, "a": {"b": null}})
+        );
+        assert_eq!(fill(&broker, "TOKEN", Slot::Header).unwrap(), TOKEN.as_bytes());
+        assert_eq!(scrubbed(&broker, TOKEN.as_bytes()), b"[scrubbed by creel]");
+        assert!(*heard.lock().unwrap() > 0);
+        for wrong in [serde_json::json!({"access_token": 7}), serde_json::json!({"access_token": "a\nb"})] {
+            assert!(broker.take_minted(&used("CLIENT"), &mut wrong.clone()).is_err(), "{wrong}");
+        }
+        // The others are exchanged, and the token stays.
+        let mut ring = Keyring::default();
+        for (one, value) in [secret("CLIENT", "client-secret-9876543210"), secret("TOKEN", &value)] {
+            ring.add(one, value).unwrap();
+        }
+        broker.replace(ring);
+        assert_eq!(fill(&broker, "TOKEN", Slot::Header).unwrap(), TOKEN.as_bytes());
     }
 
     #[test]

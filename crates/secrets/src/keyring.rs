@@ -3,7 +3,7 @@
 //! Owns [`Keyring`]: of each secret the one value that is filled in, and for a while the ones before it, which are still
 //! looked for and taken out of answers. It never fills in an old one. The warden keeps and changes it, the guard reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use creel_scan::secrets::Known;
 use zeroize::Zeroizing;
@@ -21,7 +21,12 @@ pub struct Keyring {
     current: BTreeMap<SecretName, Secret>,
     /// The oldest first.
     old: Vec<(SecretName, Secret, u64)>,
+    /// Those whose value an answer brought.
+    minted: BTreeSet<SecretName>,
 }
+
+/// No time at which a minted value is forgotten: as many as of any other stay, and a newer one takes the oldest one's place.
+const FOR_GOOD: u64 = u64::MAX;
 
 impl Keyring {
     /// Reads what [`Keyring::write`] wrote, and wipes it.
@@ -89,6 +94,32 @@ impl Keyring {
         self.old.retain(|(one, old, _)| one != name || !old.matches(value.bytes()));
         self.keep_old(name.clone(), before, until_ms);
         Ok(())
+    }
+
+    /// `fresh` was minted by an answer and is filled in from now on; what it replaces is still looked for.
+    ///
+    /// # Errors
+    /// [`Error::NotLoaded`] when there is nothing to replace.
+    pub(crate) fn mint(&mut self, name: &SecretName, fresh: Secret) -> Result<(), Error> {
+        match self.rotate(name, fresh, FOR_GOOD) {
+            Err(Error::Same { .. }) => {}
+            done => done?,
+        }
+        self.minted.insert(name.clone());
+        Ok(())
+    }
+
+    /// Takes over what was minted in `before`, for the secrets that are still there.
+    pub(crate) fn carry_minted(&mut self, before: &mut Self) {
+        for name in std::mem::take(&mut before.minted) {
+            if let (true, Some(value)) = (self.current.contains_key(&name), before.current.remove(&name)) {
+                self.current.insert(name.clone(), value);
+                let (own, others) = std::mem::take(&mut before.old).into_iter().partition(|(one, ..)| *one == name);
+                before.old = others;
+                self.old.extend::<Vec<_>>(own);
+                self.minted.insert(name);
+            }
+        }
     }
 
     /// Forgets the old values whose time is over; whether there were any.
@@ -175,6 +206,23 @@ mod tests {
         assert!(again.has(&name(), &secret("value-1")));
         assert!(!ring.lapse(99) && ring.lapse(100));
         assert_eq!(ring.old_of(&name()), 0);
+    }
+
+    #[test]
+    fn what_was_minted_outlives_an_exchange_of_the_others() {
+        let mut before = ring("value-0");
+        before.mint(&name(), secret("value-1")).unwrap();
+        before.mint(&name(), secret("value-1")).unwrap();
+        before.mint(&name(), secret("value-2")).unwrap();
+        let mut after = ring("value-0");
+        after.carry_minted(&mut before);
+        assert!(after.has(&name(), &secret("value-2")));
+        assert_eq!((after.old_of(&name()), before.old_of(&name())), (2, 0));
+        let mut gone = Keyring::default();
+        gone.carry_minted(&mut after);
+        assert_eq!(gone.names().count(), 0, "a secret that is gone stays gone");
+        let other = SecretName::parse("OTHER").unwrap();
+        assert!(matches!(gone.mint(&other, secret("value-1")), Err(Error::NotLoaded { .. })));
     }
 
     #[test]

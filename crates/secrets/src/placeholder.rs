@@ -81,6 +81,12 @@ fn like(value: &[u8]) -> Result<String, Error> {
     Ok(out)
 }
 
+/// So many random letters and digits.
+pub(crate) fn random(length: usize) -> Result<String, Error> {
+    let mut chance = Chance::default();
+    (0..length).map(|_| chance.of(BOTH).map(char::from)).collect()
+}
+
 /// The narrowest letters that a part is made of.
 fn alphabet(part: &[u8]) -> &'static [u8] {
     let all = |of: &&[u8]| part.iter().all(|byte| of.contains(byte));

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::aws;
 use crate::placeholder::Placeholder;
-use crate::secret::same;
+use crate::secret::{SecretName, same};
 
 /// All placeholders of a tenant.
 #[derive(Debug, Default)]
@@ -44,6 +44,12 @@ impl Placeholders {
         let mut stood = Vec::new();
         self.exchange(message, &|at| Slot::Message(at.to_owned()), &mut stood);
         stood
+    }
+
+    /// The placeholder of `name` for that skill, or the one that belongs to no skill.
+    pub(crate) fn of(&self, name: &SecretName, skill: Option<&str>) -> Option<&str> {
+        let find = |skill: Option<&str>| self.0.iter().find(|one| one.secret == *name && one.skill.as_deref() == skill);
+        find(skill).or_else(|| find(None)).map(|one| one.value.as_str())
     }
 
     /// Whose placeholder `user` signs in with, if it is one.

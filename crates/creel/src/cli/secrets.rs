@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Every secret that the configuration names and the provider's key, as the guard reads them.
 pub(crate) fn gather(config: &Config, key: Option<&str>, safe: &Safe) -> Result<Zeroizing<String>, String> {
     let places = Places { variable: &|name| std::env::var(name).ok(), mounted: Path::new(MOUNTED), safe };
-    handover(&wanted(config, key), &places)
+    handover(&wanted(config, key), &|name| config.minted_of(name).is_some(), &places)
 }
 
 /// Where to look.
@@ -54,7 +54,12 @@ fn wanted<'a>(config: &'a Config, key: Option<&'a str>) -> BTreeMap<&'a str, &'a
     wanted
 }
 
-fn handover(wanted: &BTreeMap<&str, &Source>, places: &Places<'_>) -> Result<Zeroizing<String>, String> {
+/// `is_minted` says of which there may be no value yet.
+fn handover(
+    wanted: &BTreeMap<&str, &Source>,
+    is_minted: &dyn Fn(&str) -> bool,
+    places: &Places<'_>,
+) -> Result<Zeroizing<String>, String> {
     let told = |error: creel_secrets::Error| error.to_string();
     let mut ring = Keyring::default();
     // Opened for the first that is looked for there: who keeps nothing in it needs no key.
@@ -62,7 +67,10 @@ fn handover(wanted: &BTreeMap<&str, &Source>, places: &Places<'_>) -> Result<Zer
     for (name, source) in wanted {
         let name = SecretName::parse(name).map_err(told)?;
         let value = match source {
-            Source::Usual => find(&name, places)?,
+            Source::Usual => match find(&name, places)? {
+                None if is_minted(name.as_str()) => Some(creel_secrets::unborn().map_err(told)?),
+                found => found,
+            },
             Source::File(path) => Some(read(&name, path)?),
             Source::Command(words) => Some(printed(&name, words)?),
             Source::Fetch(fetch) => Some(fetched(&name, fetch)?),
@@ -178,7 +186,7 @@ mod tests {
     fn check_with(set: &[(&str, &str)], mounted: &Path, safe: &Safe, wanted: Result<&str, &str>) {
         let variable = |name: &str| set.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
         let places = Places { variable: &variable, mounted, safe };
-        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Usual)]), &places);
+        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Usual)]), &|_| false, &places);
         match wanted {
             Ok(value) => {
                 let line = format!("{{\"name\":\"A_TOKEN\",\"value\":\"{value}\"}}\n");
@@ -204,10 +212,10 @@ mod tests {
         safe.change(|store| store.rotate(&name, value("of-a-rotation"), 2, u64::MAX).map_err(told)).unwrap();
         let variable = |_: &str| Some("of-the-environment".to_owned());
         let places = Places { variable: &variable, mounted: nowhere, safe: &safe };
-        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Store)]), &places).unwrap();
+        let found = handover(&BTreeMap::from([("A_TOKEN", &Source::Store)]), &|_| false, &places).unwrap();
         let ring = Keyring::parse(Zeroizing::new(found.as_bytes().to_vec())).unwrap();
         assert!(ring.has(&name, &value("of-a-rotation")) && ring.old_of(&name) == 1, "the old one is known still");
-        let missing = handover(&BTreeMap::from([("B", &Source::Store)]), &places).unwrap_err();
+        let missing = handover(&BTreeMap::from([("B", &Source::Store)]), &|_| false, &places).unwrap_err();
         assert!(missing.contains("creel secret put B"), "{missing}");
         std::fs::write(site.store("main"), "damaged").unwrap();
         check_with(&[("A_TOKEN", "of-the-environment")], nowhere, &safe, Ok("of-the-environment"));
@@ -237,7 +245,7 @@ mod tests {
         let nothing = |_: &str| Some("of-the-environment".to_owned());
         let safe = no_safe();
         let places = Places { variable: &nothing, mounted: Path::new("/nonexistent"), safe: &safe };
-        let check = |source: Source| handover(&BTreeMap::from([("T", &source)]), &places);
+        let check = |source: Source| handover(&BTreeMap::from([("T", &source)]), &|_| false, &places);
         let words = |text: &str| Source::Command(["/bin/sh", "-c", text].map(str::to_owned).to_vec());
         let line = |value: &str| Ok(format!("{{\"name\":\"T\",\"value\":\"{value}\"}}\n"));
         assert_eq!(check(words("echo of-a-command")).map(|text| text.to_string()), line("of-a-command"));

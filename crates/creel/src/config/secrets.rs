@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use creel_guard::Slot;
 use creel_policy::SecretPlace;
+use creel_secrets::{Mint, SecretName};
 
 use super::settings::{Legal, section};
 use super::size::Placed;
@@ -69,6 +70,15 @@ section! {
         /// The value is in Creel's own sealed store: `creel secret put NAME`.
         store: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "secrets are handed over in the usual places";
+        /// The secret whose use brings this one: an answer to a request that its placeholder stood in (a client's secret, a refresh token)
+        /// has a new value, which is filled in from then on, and the agent sees the placeholder in its place. Such answers must be JSON of
+        /// at most 64 KiB. Before the first, the value is what `file`, `command`, `source` or `store` says, else random. A new value
+        /// lives in memory: a guard that starts anew begins with that one again.
+        minted_by: Option<Placed<String>> = None, Legal::Text("the `name` of another `[[secret]]`"),
+            why "few secrets are made by others", example "\"OAUTH_CLIENT\"";
+        /// Where the new value stands in the answer: a JSON Pointer.
+        minted_at: Option<Placed<String>> = None, Legal::Text("`/`, members and their separators"),
+            why "an answer holds more than the one value", example "\"/access_token\"";
         /// The command whose output is a new value, one line; `creel secret rotate NAME` runs it. For secrets of the store.
         rotate_with: Option<Placed<Vec<Placed<String>>>> = None, Legal::Texts("a program or an argument"),
             why "only you know who makes a new one", example "[\"/etc/creel/new-crm-token\"]";
@@ -92,6 +102,17 @@ pub struct Secret {
     pub source: Source,
     /// How it is exchanged; of several entries with one name, the one that says it counts.
     pub rotation: Option<Rotation>,
+    /// Which answers bring a new value; of several entries with one name, the one that says it counts.
+    pub minted: Option<Minted>,
+}
+
+/// Which answers bring a new value of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minted {
+    /// The secret that the request was made with.
+    pub by: String,
+    /// Where it stands in the answer: a JSON Pointer.
+    pub at: String,
 }
 
 impl Secret {
@@ -169,6 +190,27 @@ impl Config {
     #[must_use]
     pub fn rotation_of(&self, name: &str) -> Rotation {
         self.entries_of(name).find_map(|secret| secret.rotation.clone()).unwrap_or_default()
+    }
+
+    /// Which answers bring a new value of this secret.
+    #[must_use]
+    pub fn minted_of(&self, name: &str) -> Option<&Minted> {
+        self.entries_of(name).find_map(|secret| secret.minted.as_ref())
+    }
+
+    /// What answers bring, as the broker is told.
+    ///
+    /// # Errors
+    /// None for a configuration that was checked.
+    pub(crate) fn mints(&self) -> Result<Vec<Mint>, creel_secrets::Error> {
+        let mut mints = Vec::new();
+        for secret in &self.secrets {
+            if let Some(Minted { by, at }) = &secret.minted {
+                let (by, name) = (SecretName::parse(by)?, SecretName::parse(&secret.place.secret)?);
+                mints.push(Mint { by, at: at.clone(), name });
+            }
+        }
+        Ok(mints)
     }
 
     fn entries_of(&self, name: &str) -> impl Iterator<Item = &Secret> {

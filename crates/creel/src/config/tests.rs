@@ -442,7 +442,7 @@ fn the_sample_is_the_defaults() {
         .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with("[[") || is_setting(rest)).unwrap_or(line))
         .filter(|line| {
             let apart = ["script =", "name = \"dns", "ca = \"dns", "client_", "command =", "rotate_with ="];
-            let apart = apart.into_iter().chain(["source =", "at =", "ca = \"vault"]);
+            let apart = apart.into_iter().chain(["source =", "at =", "ca = \"vault", "minted_"]);
             !apart.into_iter().any(|start| line.starts_with(start))
         })
         .map(|line| format!("{line}\n"))

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::alerts::Alerts;
 use super::secrets::Secrets;
 use super::snapshots::Snapshots;
-use super::watch::{Quarantine, Watch};
+use super::watch::Quarantine;
 use crate::config::{Config, Event, Live};
 use crate::files::FilesTask;
 use crate::files::versions::Shelf;
@@ -53,12 +53,11 @@ type Ends = [OwnedFd; 2];
 
 /// Whom the desk hands what it is asked for.
 pub(crate) struct Keepers {
-    pub(super) auditor: Auditor,
+    pub(super) auditor: Arc<Auditor>,
     pub(super) alerts: Arc<Alerts>,
     pub(super) shelf: Arc<Shelf>,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) secrets: Secrets,
-    pub(super) watch: Arc<Watch>,
 }
 
 impl Desk {
@@ -225,8 +224,7 @@ impl Desk {
     fn exchange_secrets(&self, secrets: Option<OwnedFd>) -> Result<(), String> {
         let fd = secrets.ok_or("no values came")?;
         let bytes = read_memory_file(fd, super::LONGEST_SETUP).map_err(|error| error.to_string())?;
-        let Keepers { auditor, secrets, watch, .. } = &self.keepers;
-        secrets.exchange(Zeroizing::new(bytes), watch, auditor)
+        self.keepers.secrets.exchange(Zeroizing::new(bytes))
     }
 
     async fn look_at_files(&self, id: u64, task: FilesTask, json: bool, fds: Vec<OwnedFd>) {

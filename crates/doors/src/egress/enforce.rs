@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use creel_guard::{Content, Obligations, Outcome, Permit, Receipt, RecordId};
+use creel_guard::{Content, Inject, Obligations, Outcome, Permit, Receipt, RecordId};
 use creel_secrets::Broker;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -18,13 +18,13 @@ use tokio::time::Sleep;
 
 use super::config::MAX_BODY;
 use super::head::{Framing, Head};
-use super::relay::{Fault, Outgoing, Relayed, Tally};
+use super::relay::{Fault, Outgoing, Relayed, ResponseBody, Tally};
 use super::secret::{Filler, Scrubbed};
-use super::{aws, headers, refuse, secret};
+use super::{aws, headers, minted, refuse, secret};
 use crate::Error;
 use crate::leak::{self, Leaks, Search};
 use crate::stream::{self, Body};
-use crate::upstream::{Client, Place, Streamed};
+use crate::upstream::{Client, Place};
 
 /// A request that was judged, and where it goes.
 pub(super) struct Admitted {
@@ -70,7 +70,7 @@ pub(super) async fn carry_out(
     let (obligations, receipt) = permit.redeem();
     let record = receipt.record();
     let prepared = prepare(broker, record, obligations, admitted).await;
-    let Prepared { request, place, tally, trailers, mut deadline, max: _, scrub } = match prepared {
+    let Prepared { request, place, tally, trailers, mut deadline, max: _, scrub, used } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return give_up(receipt, record, &error),
     };
@@ -81,6 +81,16 @@ pub(super) async fn carry_out(
     match answer {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
+        }
+        Ok(response) if broker.mints(&used) && response.status().is_success() => {
+            let exchanged = tokio::select! {
+                exchanged = minted::exchange(broker, &used, response) => exchanged,
+                () = ring(&mut deadline) => Err(Error::UpstreamSlow("it was not over by its deadline".to_owned())),
+            };
+            match exchanged {
+                Ok(response) => relay_clean(broker, response, receipt, tally, deadline).await,
+                Err(error) => give_up(receipt, record, &error),
+            }
         }
         Ok(response) if scrub => relay_clean(broker, response, receipt, tally, deadline).await,
         Ok(response) => relay(response, receipt, tally, deadline, trailers),
@@ -112,6 +122,8 @@ pub(super) struct Prepared {
     pub(super) max: u64,
     /// The answer must not bring back a secret.
     pub(super) scrub: bool,
+    /// The secrets whose placeholders stood in it.
+    pub(super) used: Vec<Inject>,
 }
 
 pub(super) async fn prepare(
@@ -177,7 +189,7 @@ pub(super) async fn prepare(
     if let Some((signer, payload)) = signs {
         aws::sign(&fill, signer, &payload, &mut outgoing).await?;
     }
-    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub })
+    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub, used: swaps })
 }
 
 /// Looks for what must not leave in a body that is encoded as these headers say.
@@ -187,8 +199,8 @@ fn search(leaks: Option<Arc<dyn Leaks>>, headers: &http::HeaderMap) -> Result<Op
     Ok(Some(Search::coded(leaks, &leak::codings(headers).ok_or_else(unread)?)))
 }
 
-pub(super) fn relay(
-    response: Response<Streamed>,
+pub(super) fn relay<B: ResponseBody>(
+    response: Response<B>,
     receipt: Receipt,
     tally: Arc<Tally>,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -202,9 +214,9 @@ pub(super) fn relay(
 }
 
 /// The same, and no secret comes back in it.
-pub(super) async fn relay_clean(
+pub(super) async fn relay_clean<B: ResponseBody>(
     broker: &dyn Broker,
-    mut response: Response<Streamed>,
+    mut response: Response<B>,
     receipt: Receipt,
     tally: Arc<Tally>,
     deadline: Option<Pin<Box<Sleep>>>,

@@ -17,7 +17,6 @@ use tokio::time::Sleep;
 use crate::Error;
 use crate::leak::{Held, Search};
 use crate::stream::BoxError;
-use crate::upstream::Streamed;
 
 /// What the agent did wrong while its request's body went out.
 #[derive(Clone, Debug)]
@@ -155,8 +154,8 @@ impl Body for Outgoing {
 
 /// A response's body on its way to the agent. Dropped before its end, its receipt says `Abandoned`.
 #[derive(Debug)]
-pub(super) struct Relayed {
-    body: Streamed,
+pub(super) struct Relayed<B> {
+    body: B,
     receipt: Option<Receipt>,
     tally: Arc<Tally>,
     received: u64,
@@ -166,9 +165,13 @@ pub(super) struct Relayed {
     trailers: bool,
 }
 
-impl Relayed {
+/// The body of an answer on its way.
+pub(super) trait ResponseBody: Body<Data = Bytes, Error = Error> + Unpin + Send + 'static {}
+impl<B: Body<Data = Bytes, Error = Error> + Unpin + Send + 'static> ResponseBody for B {}
+
+impl<B: ResponseBody> Relayed<B> {
     pub(super) fn new(
-        body: Streamed,
+        body: B,
         receipt: Receipt,
         tally: Arc<Tally>,
         status: u16,
@@ -206,7 +209,7 @@ impl Relayed {
     }
 }
 
-impl Body for Relayed {
+impl<B: ResponseBody> Body for Relayed<B> {
     type Data = Bytes;
     type Error = BoxError;
 

@@ -26,7 +26,7 @@ use super::enforce::{self, Admitted, Prepared};
 use super::serve::Switches;
 use super::splice::{self, Splice, Standing, Way, Wrong};
 use super::uses::Uses;
-use super::{Egress, headers, secret};
+use super::{Egress, headers, minted, secret};
 use crate::Error;
 use crate::leak::Search;
 use crate::stream::{self, Body};
@@ -113,7 +113,7 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     let broker = Arc::clone(&door.broker);
     let prepared = enforce::prepare(broker.as_ref(), record, obligations, admitted).await;
     let prepared = prepared.and_then(|prepared| Ok((prepared, new_key()?)));
-    let (Prepared { mut request, place, tally, trailers, mut deadline, max, scrub }, key) = match prepared {
+    let (Prepared { mut request, place, tally, trailers, mut deadline, max, scrub, used }, key) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
@@ -127,6 +127,10 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     };
     let (mut response, upstream) = match answer {
         Ok((response, Some(upstream))) => (response, upstream),
+        // Nobody would look for a new credential in it.
+        Ok((_, None)) if broker.mints(&used) => {
+            return enforce::give_up(receipt, record, &minted::withheld("it was asked for as a WebSocket"));
+        }
         // Another answer than a WebSocket is the upstream's to give.
         Ok((response, None)) if scrub => {
             return enforce::relay_clean(broker.as_ref(), response, receipt, tally, deadline).await;

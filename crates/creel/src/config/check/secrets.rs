@@ -11,7 +11,7 @@ use creel_policy::{HostPattern, PathGlob, SecretPlace};
 use super::{Checker, short};
 use crate::config::secrets::RawSecret;
 use crate::config::size::Placed;
-use crate::config::{Allow, Fetch, Rotation, Secret, Source};
+use crate::config::{Allow, Fetch, Minted, Rotation, Secret, Source};
 
 /// Variables that change how programs are run: a placeholder in one of them would break what it touches.
 const RESERVED: [&str; 5] = ["LD_", "NODE_", "OPENCLAW_", "CREEL_", "SSL_"];
@@ -24,6 +24,7 @@ impl Checker<'_> {
         egress: &[Allow],
     ) -> Vec<Secret> {
         let (mut secrets, mut makers): (Vec<Secret>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut spans = Vec::new();
         for entry in entries {
             let span = entry.span.clone();
             let Some(secret) = self.secret_entry(entry, sources) else { continue };
@@ -54,9 +55,11 @@ impl Checker<'_> {
             if secret.rotation.as_ref().is_some_and(|rotation| rotation.with.is_some()) {
                 makers.push((name.clone(), span.clone()));
             }
-            self.reachable(place, egress, span);
+            self.reachable(place, egress, span.clone());
             secrets.push(secret);
+            spans.push(span);
         }
+        self.mints(&secrets, &spans);
         for (name, span) in makers {
             if !secrets.iter().any(|one| one.place.secret == name && one.source == Source::Store) {
                 let help = "add `store = true` and put the value there: `creel secret put`";
@@ -64,6 +67,24 @@ impl Checker<'_> {
             }
         }
         secrets
+    }
+
+    /// Whoever makes others is a secret itself, and each is made in one way.
+    fn mints(&mut self, secrets: &[Secret], spans: &[Option<std::ops::Range<usize>>]) {
+        for (secret, span) in secrets.iter().zip(spans) {
+            let Some(minted) = &secret.minted else { continue };
+            let name = &secret.place.secret;
+            let differs =
+                |one: &&Secret| one.place.secret == *name && one.minted.as_ref().is_some_and(|own| own != minted);
+            if secrets.iter().any(|one| differs(&one)) {
+                let what = format!("two entries say in different ways what brings `{name}`");
+                self.fault(span.clone(), what, "leave `minted_by` and `minted_at` to one of them");
+            }
+            if !secrets.iter().any(|one| one.place.secret == minted.by) && !self.incomplete {
+                let what = format!("`minted_by` of `{name}` names no `[[secret]]`: `{}`", short(&minted.by));
+                self.fault(span.clone(), what, "name the secret that the request for it is made with");
+            }
+        }
     }
 
     /// A secret goes nowhere but where an entry lets requests pass, and never where it could not be taken out of the answer.
@@ -120,6 +141,8 @@ impl Checker<'_> {
             source,
             at,
             store,
+            minted_by,
+            minted_at,
             rotate_with,
             rotate_every,
             overlap,
@@ -128,6 +151,7 @@ impl Checker<'_> {
             Some(asked) => self.asked(sources, &asked, at.as_ref(), file.is_some() || command.is_some() || store.value),
             None => self.source(file, command, &store, at),
         };
+        let minted = self.minted(minted_by, minted_at, span.clone());
         let rotation = self.rotation(rotate_with, rotate_every, &overlap);
         let ports = self.ports(&ports.value);
         let methods = methods.map(|methods| self.methods(&methods));
@@ -156,7 +180,37 @@ impl Checker<'_> {
         let host = self.secret_host(&host)?;
         let skill = skill.map(|skill| skill.value);
         let place = SecretPlace { secret: name.value, skill, host, ports, methods, paths, slot: slot? };
-        Some(Secret { place, variable, source: source?, rotation })
+        if minted.is_some() && (place.skill.is_none() && matches!(place.slot, Slot::Aws(_)) || rotation.is_some()) {
+            let what = format!("`{}` is made by others, and can't be exchanged or sign for AWS as well", place.secret);
+            self.fault(span, what, "take `minted_by` and `minted_at` out, or the rest");
+        }
+        Some(Secret { place, variable, source: source?, rotation, minted })
+    }
+
+    /// Which answers bring it: both say so, or none.
+    fn minted(
+        &mut self,
+        by: Option<Placed<String>>,
+        at: Option<Placed<String>>,
+        span: Option<std::ops::Range<usize>>,
+    ) -> Option<Minted> {
+        let (by, at) = match (by, at) {
+            (Some(by), Some(at)) => (by, at),
+            (None, None) => return None,
+            _ => {
+                let help = "for instance `minted_by = \"OAUTH_CLIENT\"` and `minted_at = \"/access_token\"`";
+                self.fault(span, "`minted_by` and `minted_at` go together", help);
+                return None;
+            }
+        };
+        match Slot::parse(&format!("json {}", at.value)) {
+            Ok(Slot::Json(at)) => Some(Minted { by: by.value, at }),
+            _ => {
+                let help = "a JSON Pointer into the answer: `/access_token`, `/data/token`";
+                self.fault(at.span, format!("`minted_at` can't be `{}`", short(&at.value)), help);
+                None
+            }
+        }
     }
 
     fn secret_host(&mut self, host: &Placed<String>) -> Option<HostName> {
@@ -410,5 +464,29 @@ mod tests {
         assert_eq!(Config::again("c".as_ref(), mail, &[]).unwrap().warnings().len(), 0);
         let nowhere = "[[secret]]\nname = \"T\"\nhost = \"b.test\"\n";
         assert_eq!(Config::again("c".as_ref(), nowhere, &[]).unwrap().warnings().len(), 1);
+    }
+
+    #[test]
+    fn what_is_minted_says_by_what_and_where() {
+        let own = "[[secret]]\nname = \"T\"\nhost = \"a.test\"\n";
+        for (text, wanted) in [
+            (&format!("{own}minted_by = \"C\"\n"), "go together"),
+            (&format!("{own}minted_by = \"C\"\nminted_at = \"token\"\n"), "`minted_at` can't be `token`"),
+            (&format!("{own}minted_by = \"C\"\nminted_at = \"/t\"\n"), "names no `[[secret]]`: `C`"),
+            (&format!("{own}minted_by = \"T\"\nminted_at = \"/t\"\noverlap = \"2h\"\n"), "is made by others"),
+            (
+                &format!(
+                    "{own}minted_by = \"T\"\nminted_at = \"/t\"\n{own}slot = \"query q\"\nminted_by = \"T\"\nminted_at = \"/u\"\n"
+                ),
+                "in different ways what brings `T`",
+            ),
+        ] {
+            check(text, wanted);
+        }
+        let client = "[[secret]]\nname = \"C\"\nhost = \"a.test\"\nslot = \"query c\"\n";
+        let text = format!("{HOST}{client}{own}minted_by = \"C\"\nminted_at = \"/a/token\"\n");
+        let config = Config::again("c".as_ref(), &text, &[]).unwrap();
+        assert_eq!(config.minted_of("T"), Some(&Minted { by: "C".to_owned(), at: "/a/token".to_owned() }));
+        assert_eq!((config.minted_of("C"), config.mints().unwrap().len()), (None, 1));
     }
 }
