@@ -54,7 +54,8 @@ pub(super) fn look(
     drifts
 }
 
-fn offered(format: Format, request: &Map<String, Value>) -> Vec<Definition<'_>> {
+/// The definitions that a request offers.
+pub(super) fn offered(format: Format, request: &Map<String, Value>) -> Vec<Definition<'_>> {
     let list = request.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let inner: Vec<&Value> = match format {
         Format::OpenAi => list.iter().filter_map(|tool| tool.get("function").or_else(|| tool.get("custom"))).collect(),

@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use super::call::Proposed;
 use super::config::{Format, MAX_CALLS};
+use super::definitions;
 use super::see::Rework;
 use super::separate::Separation;
 use super::sse::{Event, Splitter};
 use super::stream::{Machine, Step};
 use super::whole::Whole;
 use super::{see, strict};
+use crate::definition::Definition;
 use crate::fuzzing::pieces;
 
 const TOOLS: [&str; 2] = ["exec", "tool_call"];
@@ -110,6 +112,13 @@ pub(crate) fn whole_gemini(bytes: &[u8]) {
     whole(Format::Gemini, bytes);
 }
 
+/// The tools of a request, each with its digest and what people compare.
+fn tools(format: Format, bytes: &[u8]) -> Vec<(String, String, String)> {
+    let Ok(map) = strict::parse_object(bytes) else { return Vec::new() };
+    let told = |one: &Definition<'_>| (one.name.to_owned(), one.digest(), one.text());
+    definitions::offered(format, &map).iter().map(told).collect()
+}
+
 /// What goes to the provider reads as what was judged.
 fn request(format: Format, bytes: &[u8]) {
     let mut aim = see::Aim::from(format);
@@ -118,6 +127,7 @@ fn request(format: Format, bytes: &[u8]) {
     }
     let seen = see::body(&aim, "fuzz", bytes, Rework::default());
     let Ok(reading) = seen.reading else { return };
+    assert_eq!(tools(format, bytes), tools(format, &reading.body), "tools are compared as they are sent");
     let again = see::body(&aim, "fuzz", &reading.body, Rework::default());
     assert_eq!(again.reading.as_ref(), Ok(&reading), "what is sent reads as what was judged");
     assert_eq!(again.prompt, seen.prompt, "and is recorded as such");
