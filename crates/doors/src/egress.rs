@@ -155,6 +155,7 @@ impl Egress {
             flaw: flaw.map(|flaw| flaw.word().to_owned()),
             spent,
             siblings,
+            at: needs.clock.then(now).flatten(),
             placeholders,
             dnssec: vouched.dnssec,
             resolver: vouched.resolver,
@@ -286,4 +287,10 @@ impl Egress {
     fn action(&self, send: SendDeed) -> Action {
         Action { tenant: self.tenant.clone(), actor: Actor::Agent, door: Door::Egress, deed: Deed::Send(send) }
     }
+}
+
+/// Seconds since 1970; `None` when the clock says nothing of the kind.
+fn now() -> Option<u64> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().map(|since| since.as_secs())
 }

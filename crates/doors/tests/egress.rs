@@ -390,7 +390,7 @@ async fn the_one_form_of_a_path_is_judged_and_sent() {
 #[tokio::test]
 async fn a_body_that_a_rule_wants_to_read_is_judged_and_sent_as_it_was_read() {
     let origin = Origin::new(true).await;
-    let needs = Needs { form: Some(Form::Json), rates: vec![RateKey { key: 9, seconds: 60 }], below: None };
+    let needs = Needs { form: Some(Form::Json), rates: vec![RateKey { key: 9, seconds: 60 }], ..Needs::default() };
     let rules = Rules { needs, ..approving("origin.test") };
     let world = World::new(rules, vec![pinned("origin.test", &origin)]).await;
     let port = origin.port;

@@ -62,6 +62,9 @@ pub struct Facts {
     /// Whether the upstream's resolver vouched for the addresses (the AD bit, RFC 4035, section 3.2.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dnssec: Option<bool>,
+    /// When the act came, in seconds since 1970; `None` where no rule wanted to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     /// Who resolved the name, as the operator wrote it; `None` when nobody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolver: Option<String>,
@@ -104,6 +107,8 @@ pub struct Needs {
     pub rates: Vec<RateKey>,
     /// Count the other names below this one that the jail was given.
     pub below: Option<HostName>,
+    /// Say when it came.
+    pub clock: bool,
 }
 
 /// A rate of the policy: so many acts in so many seconds.

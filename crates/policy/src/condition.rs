@@ -32,6 +32,8 @@ pub struct Conditions {
     pub credentials: Credentials,
     /// Bytes of URL and headers that stood in no text that Creel saw arrive; beyond them a person decides.
     pub max_unseen: Option<u64>,
+    /// It is an outer bound to learn in, and holds before this second since 1970 alone.
+    pub learn_until: Option<u64>,
     /// A person decides about each request.
     pub ask: bool,
     /// The secret that Creel puts into each request, and where.

@@ -12,9 +12,11 @@
 //! ```
 //! In front: `as agent`, `as person`, `as creel`, and `at DOOR` to see it at another door than its own. Behind:
 //! `at ADDRESS,ADDRESS` (what the name resolved to; `at nowhere` for nothing), `body BYTES` (`body ?` for an unknown
-//! length), `with HEADER=VALUE` (`content-type` for a body in another form than JSON), `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT` and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
+//! length), `with HEADER=VALUE` (`content-type` for a body in another form than JSON), `siblings COUNT` (`siblings ?` when nobody counted; 0 when an example does not say), `spent COUNT`, `now SECONDS` (since 1970) and `unseen BYTES`, then `flaw WORD` or `says JSON` (the
 //! body itself), then `holds NAME@SKILL in SLOT` (placeholders of secrets, joined by `and`); behind a call `knows JSON`, what is known of it, and `reads RULE`, a sign of an order
 //! in what the model read.
+
+mod behind;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -30,6 +32,7 @@ use crate::glob::{Glob, PathGlob};
 use crate::judge::Policy;
 use crate::operator::Operator;
 use crate::pattern::HostPattern;
+use behind::{headers, options};
 
 /// What a name resolves to when an example does not say: an address in no closed range.
 const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(93, 184, 215, 14));
@@ -106,6 +109,10 @@ credentials = "none"
 [[egress.allow]]
 host = "slow.test"
 rate = "3/minute"
+
+[[egress.allow]]
+host = "*.learn.test"
+learn_until = "2027-01-14"
 
 [[egress.allow]]
 host = "web.test"
@@ -235,6 +242,7 @@ pub fn policy() -> Result<Policy, String> {
             )?,
             when("public.test", Conditions { credentials: Credentials::None, ..declared(Form::Json, &[], &[]) })?,
             when("slow.test", Conditions { rate: Some(Rate { count: 3, seconds: 60 }), ..Conditions::default() })?,
+            when("*.learn.test", Conditions { learn_until: Some(1_799_971_200), ..Conditions::default() })?,
             when("web.test", Conditions { max_unseen: Some(32), ..Conditions::default() })?,
             EgressAllow { methods: methods(&["GET"]), ..entry("ask.test", &[443])? },
             EgressAllow {
@@ -547,55 +555,6 @@ fn read_send(method: &str, rest: &str, facts: &mut Facts) -> Result<Send, String
         headers,
         ..Send::connection(to, port)
     })
-}
-
-/// Takes each `with NAME=VALUE` out of the options.
-fn headers(options: &str) -> Result<(String, Headers), String> {
-    let mut words = options.split_whitespace();
-    let (mut rest, mut lines) = (Vec::new(), Vec::new());
-    while let Some(word) = words.next() {
-        if word != "with" {
-            rest.push(word);
-            continue;
-        }
-        let line = words.next().and_then(|line| line.split_once('='));
-        lines.push(line.ok_or("`with` needs `NAME=VALUE`")?);
-    }
-    Ok((rest.join(" "), Headers::new(lines.into_iter().map(|(name, value)| (name, value.as_bytes())))))
-}
-
-/// Reads `at` and `body`; returns the word before them, if any.
-fn options<'a>(text: &'a str, facts: &mut Facts, body: &mut Option<Option<u64>>) -> Result<&'a str, String> {
-    let (mut before, mut rest) = ("", text);
-    while !rest.is_empty() {
-        let (word, after) = cut(rest);
-        let (value, after_value) = cut(after);
-        match word {
-            "at" if value == "nowhere" => facts.addresses.clear(),
-            "at" => {
-                let read = |text: &str| text.parse().map_err(|_| format!("`{text}` is no address"));
-                facts.addresses = value.split(',').map(read).collect::<Result<_, _>>()?;
-            }
-            "siblings" | "spent" | "unseen" => {
-                let number = value.parse().map_err(|_| format!("`{value}` is no number"))?;
-                match word {
-                    "siblings" => facts.siblings = Some(number),
-                    "spent" => facts.spent = vec![Spent { key: 0, count: number }],
-                    _ => facts.unseen = Some(number),
-                }
-            }
-            "body" if value == "?" => *body = Some(None),
-            "body" => *body = Some(Some(value.parse().map_err(|_| format!("`{value}` is no length"))?)),
-            word if before.is_empty() => {
-                before = word;
-                rest = after;
-                continue;
-            }
-            word => return Err(format!("`{word}` is no option")),
-        }
-        rest = after_value;
-    }
-    Ok(before)
 }
 
 #[cfg(test)]

@@ -89,6 +89,7 @@ fn reads_values(when: &Conditions) -> bool {
         links,
         credentials,
         max_unseen: _,
+        learn_until: _,
         ask: _,
         secret: _,
     } = when;

@@ -30,10 +30,11 @@ pub(crate) enum Stage {
     Link,
     Credential,
     Rate,
+    Period,
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Address,
         Self::Mode,
         Self::Scheme,
@@ -49,6 +50,7 @@ impl Stage {
         Self::Link,
         Self::Credential,
         Self::Rate,
+        Self::Period,
     ];
 }
 
@@ -105,6 +107,8 @@ pub(crate) fn meets(
             when.credentials == Credentials::Any && !pinned || credentials::find(send, &facts.placeholders).is_none()
         }
         Stage::Rate => allows_rate(entry, rate, facts),
+        // Where nobody knows the time, it is over.
+        Stage::Period => when.learn_until.is_none_or(|until| facts.at.is_some_and(|at| at < until)),
     }
 }
 

@@ -205,6 +205,10 @@ section! {
         /// Without this: any number.
         max_unseen: Option<Placed<u64>> = None, Legal::Count { min: 0, max: 1 << 20 },
             why "interfaces are called with made-up URLs; pages are read by links", example "64";
+        /// Learn what is needed: through this day (UTC) the entry is an outer bound within which all may leave, and is on record
+        /// as learnt; then nothing leaves by it. `creel policy suggest --learnt` makes the narrowest entries of that.
+        learn_until: Option<Placed<String>> = None, Legal::Text("a day, `YYYY-MM-DD`"),
+            why "an entry is your yes for good", example "\"2026-12-31\"";
         /// A person decides about each request (`creel approvals`).
         ask: Placed<bool> = Placed::unset(false), Legal::Flag,
             why "an entry is your yes";

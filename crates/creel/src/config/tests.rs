@@ -308,6 +308,8 @@ fn conditions() {
         ("content_types = [\"json\"]", "3:18", "a media type without parameters"),
         ("rate = \"0/minute\"", "3:8", "`rate` can't be"),
         ("rate = \"5/week\"", "3:8", "`second`, `minute`"),
+        ("learn_until = \"2026-02-30\"", "3:15", "the last day (UTC)"),
+        ("learn_until = \"soon\"", "3:15", "the last day (UTC)"),
         ("body = \"xml\"", "3:8", "`\"json\"`, `\"graphql\"`"),
         ("operations = [\"query a\"]", "3:14", "needs a `body`"),
         ("links = \"approved\"", "3:9", "needs a `body`"),

@@ -198,3 +198,24 @@ fn a_rule_that_is_not_asked_would_have_nothing_to_say() {
     }
     assert!(unasked > 500, "{unasked}");
 }
+
+#[test]
+fn an_outer_bound_holds_for_its_time_and_other_entries_go_before_it() {
+    let policy = crate::examples::policy().unwrap();
+    let (action, mut facts) = crate::examples::made(&policy, "send GET https://x.learn.test/v1 now 5").unwrap();
+    assert!(policy.needs(&action).clock, "the door has to say when it is");
+    let (other, _) = crate::examples::made(&policy, "send GET https://a.test/").unwrap();
+    assert!(!policy.needs(&other).clock, "nobody asks where it says nothing");
+    assert_eq!(policy.judge(&action, &facts).rule.as_str(), "egress/allow-learning");
+    facts.at = None;
+    assert_eq!(policy.judge(&action, &facts).rule.as_str(), "egress/deny-period");
+    let mut config = policy.config().clone();
+    let mut narrow = config.egress_allow.iter().find(|entry| entry.when.learn_until.is_some()).unwrap().clone();
+    narrow.when.learn_until = None;
+    config.egress_allow.push(narrow);
+    let policy = Policy::new(config);
+    for at in [None, Some(5), Some(u64::MAX)] {
+        facts.at = at;
+        assert_eq!(policy.judge(&action, &facts).rule.as_str(), "egress/allow-approved");
+    }
+}

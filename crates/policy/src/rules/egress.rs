@@ -5,6 +5,7 @@
 
 mod allow_approved;
 mod allow_connect;
+mod allow_learning;
 mod ask_entry;
 mod ask_unseen;
 mod bad_body;
@@ -25,6 +26,7 @@ mod deny_mode;
 mod deny_name_budget;
 mod deny_operation;
 mod deny_path;
+mod deny_period;
 mod deny_placeholder;
 mod deny_plain_http;
 mod deny_provider_host;
@@ -94,9 +96,11 @@ pub(super) static RULES: DoorRules = DoorRules {
         &deny_placeholder::RULE,
         &deny_credential::RULE,
         &deny_rate::RULE,
+        &deny_period::RULE,
         &ask_unseen::RULE,
         &ask_entry::RULE,
         &allow_approved::RULE,
+        &allow_learning::RULE,
     ],
     otherwise: &default_deny::RULE,
 };
@@ -177,6 +181,7 @@ pub(super) fn needs(action: &Action, policy: &Policy) -> Needs {
             continue;
         }
         needs.rates.extend(rate);
+        needs.clock |= entry.when.learn_until.is_some();
         if let (Some(declared), None) = (&entry.when.body, needs.form) {
             needs.form = Some(declared.form);
         }

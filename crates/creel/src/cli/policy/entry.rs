@@ -53,6 +53,7 @@ fn conditions(when: &Conditions, say: &mut dyn FnMut(&'static str, Option<String
         links,
         credentials,
         max_unseen,
+        learn_until,
         ask,
         secret,
     } = when;
@@ -78,6 +79,7 @@ fn conditions(when: &Conditions, say: &mut dyn FnMut(&'static str, Option<String
     say("links", (*links == Links::Approved).then(|| "approved".to_owned()));
     say("credentials", (*credentials == Credentials::None).then(|| "none".to_owned()));
     say("max_unseen", max_unseen.map(|most| most.to_string()));
+    say("learn_until", learn_until.map(|until| format!("{until} s since 1970")));
     say("secret", secret.as_ref().map(|inject| inject.secret.clone()));
     say("secret_slot", secret.as_ref().and_then(|inject| inject.slot.as_ref()).map(ToString::to_string));
     say("ask", ask.then(|| "a person decides".to_owned()));

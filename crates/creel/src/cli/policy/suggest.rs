@@ -14,13 +14,16 @@ use crate::cli::out;
 
 /// Propose the narrowest entries for what was allowed, or for what was refused.
 ///
-/// To learn what an agent needs, give it an outer bound (`host = "*.example.com"`), let it work, and put what this command
-/// prints in the bound's place. Then `creel policy replay` says whether anything that was done would be refused.
+/// To learn what an agent needs, give it an outer bound (`host = "*.example.com"` with `learn_until`), let it work, and put
+/// what this command prints with `--learnt` in the bound's place. Then `creel policy replay` says whether anything that was done would be refused.
 #[derive(Debug, Args)]
 pub(super) struct Suggest {
     /// What was refused because nothing allows it, instead of what was allowed. Look at each: it may be an attack.
     #[arg(long)]
     refused: bool,
+    /// What was let pass while Creel learnt (`learn_until`), alone.
+    #[arg(long, conflicts_with = "refused")]
+    learnt: bool,
     /// Print JSON, a line each.
     #[arg(long)]
     json: bool,
@@ -42,8 +45,11 @@ struct Line<'a> {
 
 impl Suggest {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let rules: &[&str] =
-            if self.refused { &["egress/not-approved", "dns/not-approved"] } else { &["egress/allow-approved"] };
+        let rules: &[&str] = match (self.refused, self.learnt) {
+            (true, _) => &["egress/not-approved", "dns/not-approved"],
+            (false, true) => &["egress/allow-learning"],
+            (false, false) => &["egress/allow-approved", "egress/allow-learning"],
+        };
         let mut seen = Suggestions::default();
         for record in self.records.read()? {
             let record = record?;

@@ -37,6 +37,7 @@ impl Checker<'_> {
             links,
             credentials,
             max_unseen,
+            learn_until,
             ask,
             secret,
             secret_slot,
@@ -52,6 +53,7 @@ impl Checker<'_> {
             links: if links.value == "approved" { Links::Approved } else { Links::Any },
             credentials: if credentials.value == "none" { Credentials::None } else { Credentials::Any },
             max_unseen: max_unseen.as_ref().map(|most| most.value),
+            learn_until: learn_until.as_ref().and_then(|until| self.learn_until(until)),
             ask: ask.value,
             secret: self.secret(raw, secret.as_ref(), secret_slot),
         }
@@ -143,6 +145,18 @@ impl Checker<'_> {
             self.fault(rate.span.clone(), what, help);
         }
         read
+    }
+
+    /// The first second after this day, since 1970.
+    fn learn_until(&mut self, until: &Placed<String>) -> Option<u64> {
+        let form = time::macros::format_description!("[year]-[month]-[day]");
+        let day = time::Date::parse(&until.value, &form).ok().and_then(time::Date::next_day);
+        let end = day.and_then(|day| u64::try_from(day.midnight().assume_utc().unix_timestamp()).ok());
+        if end.is_none() {
+            let what = format!("`learn_until` can't be `{}`", short(&until.value));
+            self.fault(until.span.clone(), what, "write the last day (UTC): `\"2026-12-31\"`");
+        }
+        end
     }
 
     fn declared(

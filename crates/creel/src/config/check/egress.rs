@@ -155,6 +155,7 @@ impl Checker<'_> {
             ("credentials", raw.credentials.value != "any"),
             ("secret", raw.secret.is_some()),
             ("max_unseen", raw.max_unseen.is_some()),
+            ("learn_until", raw.learn_until.is_some()),
             ("ca", blind && raw.ca.is_some()),
             ("client_cert", blind && raw.client_cert.is_some()),
         ];

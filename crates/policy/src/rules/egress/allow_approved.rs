@@ -26,8 +26,10 @@ rule! {
 fn allow_approved(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
     let unseen = facts.unseen.unwrap_or(send.path.len() as u64);
-    let content = |entry: &&EgressAllow| !entry.when.ask && entry.when.max_unseen.is_none_or(|most| unseen <= most);
-    let entry = passing(policy, send, facts, Stage::Rate).find(content)?;
+    let content = |entry: &&EgressAllow| {
+        !entry.when.ask && entry.when.learn_until.is_none() && entry.when.max_unseen.is_none_or(|most| unseen <= most)
+    };
+    let entry = passing(policy, send, facts, Stage::Period).find(content)?;
     Some(Finding::Allow {
         why: format!("the entry for `{}` allows it", entry.host),
         obligations: owed(entry, send, facts, policy),

@@ -21,8 +21,8 @@ rule! {
 
 fn ask_entry(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    let entry = passing(policy, send, facts, Stage::Rate).next()?;
-    if passing(policy, send, facts, Stage::Rate).any(|entry| !entry.when.ask) {
+    let entry = passing(policy, send, facts, Stage::Period).next()?;
+    if passing(policy, send, facts, Stage::Period).any(|entry| !entry.when.ask) {
         return None;
     }
     let why = format!("the entry for `{}` says `ask`", entry.host);

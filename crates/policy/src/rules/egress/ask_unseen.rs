@@ -28,8 +28,8 @@ fn ask_unseen(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding
     let send = sent(action)?;
     let unseen = facts.unseen.unwrap_or(send.path.len() as u64);
     let bounded = |entry: &EgressAllow| entry.when.max_unseen.is_none_or(|most| unseen <= most);
-    let entry = passing(policy, send, facts, Stage::Rate).next()?;
-    if passing(policy, send, facts, Stage::Rate).any(bounded) {
+    let entry = passing(policy, send, facts, Stage::Period).next()?;
+    if passing(policy, send, facts, Stage::Period).any(bounded) {
         return None;
     }
     let why = format!("`{unseen}` bytes of the URL and headers for `{}` stand in no text that was read", send.to);
