@@ -19,6 +19,7 @@ use crate::frame::{Frame, hex};
 use crate::head::{self, Found, Position};
 use crate::merkle::Hash;
 use crate::note::{Note, VerifierKey};
+use crate::replica::CHECKPOINT;
 use crate::shelf::Shelf;
 use crate::walk::{Remainder, Step, Walker};
 
@@ -148,7 +149,7 @@ pub fn verify_with(path: &Path, trust: &Trust) -> Result<Verification, Error> {
     }
     let folder = Folder::at(path);
     if !folder.holds_a_ledger() {
-        return if Shelf::at(path).checkpoint()?.is_some() {
+        return if folder::is_there(&path.join(CHECKPOINT)) {
             copy::verify(path, trust)
         } else {
             Err(Error::NoLedger(path.to_path_buf()))

@@ -284,6 +284,12 @@ fn a_replica_holds_what_retention_took_and_one_that_begins_later_says_what_it_la
     let found = verify_with(&old, &trust(&scratch)).unwrap();
     assert!(found.ok && found.pruned.is_none() && found.size == check(&scratch).size, "{found:?}");
     replicate(&scratch.ledger(), &new, 0);
+    // What can't be read any more is a finding, as whatever else was changed.
+    let note = fs::read(old.join("checkpoint")).unwrap();
+    for changed in [&b"\xff"[..], b"", &note[1..]] {
+        fs::write(old.join("checkpoint"), changed).unwrap();
+        assert!(!verify_with(&old, &trust(&scratch)).unwrap().ok);
+    }
     let found = verify_with(&new, &trust(&scratch)).unwrap();
     let first = first_kept(&scratch.ledger()).unwrap();
     assert!(found.ok && found.pruned.as_ref().is_some_and(|gone| gone.records < first), "{found:?}");
