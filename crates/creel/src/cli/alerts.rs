@@ -42,11 +42,7 @@ impl AlertsCommand {
         match ask::guard(&self.place.site(None), &self.tenant, &question) {
             Ok(FromControl::Alerts { places }) => self.list(&places),
             Ok(FromControl::Tested { places }) => self.tested(&places),
-            Ok(FromControl::Failed { why }) => out::fail(FINDING, one_line(&why)),
-            Ok(FromControl::Refused { refusal }) => {
-                out::fail(FINDING, format_args!("refused by `{}`: {}", refusal.rule, one_line(&refusal.to_ledger)))
-            }
-            Ok(_) => ask::lost(),
+            Ok(told) => ask::failed(told),
             Err(code) => code,
         }
     }

@@ -7,7 +7,8 @@ use std::future::Future;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{NOT_RUNNING, out};
+use crate::cli::{FINDING, NOT_RUNNING, out};
+use crate::escape::one_line;
 use crate::link::{self, Link};
 use crate::protocol::{FromControl, ToControl};
 use crate::site::Site;
@@ -46,6 +47,17 @@ pub(crate) fn unreached(socket: &Path, error: &std::io::Error) -> ExitCode {
             NOT_RUNNING,
             format_args!("creel is not running here (`{socket}` does not answer): start it with `creel up`"),
         ),
+    }
+}
+
+/// Says what the guard said instead of an answer, and gives the exit code.
+pub(crate) fn failed(told: FromControl) -> ExitCode {
+    match told {
+        FromControl::Failed { why } => out::fail(FINDING, one_line(&why)),
+        FromControl::Refused { refusal } => {
+            out::fail(FINDING, format_args!("refused by `{}`: {}", refusal.rule, one_line(&refusal.to_ledger)))
+        }
+        _ => lost(),
     }
 }
 

@@ -38,11 +38,7 @@ impl BudgetCommand {
         let question = ToControl::Budget { reset: self.what.is_some() };
         match ask::guard(&self.place.site(None), &self.tenant, &question) {
             Ok(FromControl::Budget { spent }) => self.show(&spent),
-            Ok(FromControl::Failed { why }) => out::fail(FINDING, one_line(&why)),
-            Ok(FromControl::Refused { refusal }) => {
-                out::fail(FINDING, format_args!("refused by `{}`: {}", refusal.rule, one_line(&refusal.to_ledger)))
-            }
-            Ok(_) => ask::lost(),
+            Ok(told) => ask::failed(told),
             Err(code) => code,
         }
     }

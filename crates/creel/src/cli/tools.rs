@@ -89,7 +89,7 @@ impl ToolsCommand {
     fn tell(&self, asked: &ToControl) -> Result<(), ExitCode> {
         match ask::guard(&self.place.site(None), &self.tenant, asked)? {
             FromControl::Done => Ok(()),
-            other => Err(failed(other)),
+            other => Err(ask::failed(other)),
         }
     }
 
@@ -104,7 +104,7 @@ impl ToolsCommand {
                 match link.recv::<FromControl>().await {
                     Ok(Some((FromControl::Tool { row }, _))) => rows.push(*row),
                     Ok(Some((FromControl::Done, _))) => return Ok(rows),
-                    Ok(Some((other, _))) => return Err(failed(other)),
+                    Ok(Some((other, _))) => return Err(ask::failed(other)),
                     _ => return Err(ask::lost()),
                 }
             }
@@ -152,14 +152,4 @@ fn short(kind: DriftKind) -> &'static str {
 
 fn found(any: bool) -> ExitCode {
     if any { ExitCode::from(FINDING) } else { ExitCode::SUCCESS }
-}
-
-fn failed(told: FromControl) -> ExitCode {
-    match told {
-        FromControl::Failed { why } => out::fail(FINDING, one_line(&why)),
-        FromControl::Refused { refusal } => {
-            out::fail(FINDING, format_args!("refused by `{}`: {}", refusal.rule, one_line(&refusal.to_ledger)))
-        }
-        _ => ask::lost(),
-    }
 }
