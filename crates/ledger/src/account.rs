@@ -19,6 +19,8 @@ pub(crate) struct Account {
     /// Where the segments that were walked over end, and the one before them.
     ends: BTreeMap<u32, Position>,
     last: Option<Told>,
+    /// The last segment that a signed record says went; a later one that is not signed yet takes nothing of it back.
+    accounted: u32,
 }
 
 /// A record that says what went.
@@ -35,7 +37,7 @@ pub(crate) struct Told {
 impl Account {
     /// Of a ledger that is walked from `start` on.
     pub(crate) fn new(start: Position, signed: u64) -> Self {
-        Self { start, signed, ends: BTreeMap::new(), last: None }
+        Self { start, signed, ends: BTreeMap::new(), last: None, accounted: 0 }
     }
 
     /// Takes the next frame, which stands behind `before`; says what does not fit.
@@ -65,6 +67,9 @@ impl Account {
                 return Err(format!("what the ledger says that it let go does not end with segment {segment}"));
             }
         }
+        if told.leaves <= self.signed {
+            self.accounted = self.accounted.max(*segment);
+        }
         self.last = Some(told);
         Ok(())
     }
@@ -77,9 +82,7 @@ impl Account {
     /// Why the beginning is missing, when nothing that was signed accounts for it.
     pub(crate) fn missing(&self) -> Option<String> {
         let gone = self.start.segment - 1;
-        let told = self.last.as_ref().filter(|told| told.leaves <= self.signed);
-        let accounted = told.map_or(0, |told| told.pruned.segment);
-        (accounted < gone).then(|| unaccounted(&self.start))
+        (self.accounted < gone).then(|| unaccounted(&self.start))
     }
 }
 

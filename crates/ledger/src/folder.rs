@@ -15,6 +15,9 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::error::Error;
 
+/// What a writer holds (flock(2)).
+pub(crate) const LOCK: &str = "lock";
+
 /// The largest segment, in bytes: four of the ordinary ones. Nobody reads on behind it, so that a sparse file keeps no
 /// reader busy.
 pub(crate) const LARGEST_SEGMENT: u64 = 64 * 1024 * 1024;
@@ -94,7 +97,7 @@ impl Folder {
     /// Tries for half a second: a process that another thread is just starting holds a copy of every descriptor until it
     /// has executed its program (fork(2)), and a writer that was killed may still be dying.
     pub(crate) fn lock(&self) -> Result<File, Error> {
-        let path = self.path.join("lock");
+        let path = self.path.join(LOCK);
         let file = open_plain(options().create(true).truncate(false), &path)?;
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {

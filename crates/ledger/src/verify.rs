@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::account::{Account, Told};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
-use crate::folder::{self, ASIDE, Folder};
+use crate::folder::{self, ASIDE, Folder, LOCK};
 use crate::frame::{Frame, hex};
 use crate::head::{self, Found, Position};
 use crate::merkle::Hash;
@@ -149,6 +149,10 @@ pub fn verify_with(path: &Path, trust: &Trust) -> Result<Verification, Error> {
     }
     let folder = Folder::at(path);
     if !folder.holds_a_ledger() {
+        // Nobody writes a copy under a lock: this one had segments.
+        if folder::is_there(&path.join(LOCK)) && folder::is_there(&path.join(CHECKPOINT)) {
+            return Ok(Verification::bad(0, "its segments are gone"));
+        }
         return if folder::is_there(&path.join(CHECKPOINT)) {
             copy::verify(path, trust)
         } else {

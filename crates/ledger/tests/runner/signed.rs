@@ -82,6 +82,21 @@ fn a_closed_ledger_is_signed_and_witnessed_to_its_last_leaf() {
 }
 
 #[test]
+fn a_ledger_that_lost_its_segments_is_no_copy_of_one() {
+    let scratch = Scratch::new();
+    let ledger = signed(&scratch).unwrap();
+    write(&ledger, 40);
+    drop(ledger);
+    for entry in fs::read_dir(scratch.ledger()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "seg") || path.ends_with("head") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert!(!check(&scratch).ok);
+}
+
+#[test]
 fn every_record_and_every_end_can_be_proved() {
     let scratch = Scratch::new();
     let ledger = signed(&scratch).unwrap();

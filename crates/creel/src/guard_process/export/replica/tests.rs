@@ -56,8 +56,7 @@ fn changed(world: &World, copy: &std::path::Path) {
         let mut other = bytes.clone();
         other[bytes.len() / 2] ^= 1;
         std::fs::write(&path, other).unwrap();
-        // Where the changed bit makes the checkpoint no text any more, it can't be read.
-        assert!(!verify_with(copy, &trust(world)).is_ok_and(|found| found.ok), "{name}");
+        assert!(!verify_with(copy, &trust(world)).unwrap().ok, "{name}");
         std::fs::remove_file(&path).unwrap();
         let found = verify_with(copy, &trust(world));
         // The key was named, and without a checkpoint it is no log.
