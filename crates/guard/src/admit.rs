@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::action::{Action, Actor, Deed, Door};
+use crate::call_facts::CallClass;
 use crate::calls::{Calls, Cause};
 use crate::facts::{BreakerState, Facts, Needs};
 use crate::permit::Permit;
@@ -115,7 +116,7 @@ impl Guard {
             Durability::Soon
         };
         let named = match &action.deed {
-            Deed::Call(call) => Some((call.clone(), facts.trace.clone(), action.door == Door::Model)),
+            Deed::Call(call) => Some((call.clone(), facts.trace.clone(), action.door == Door::Model && covers(&facts))),
             _ => None,
         };
         let entry = Entry { action, facts, judgement, answer, durability };
@@ -193,6 +194,12 @@ impl Guard {
         })
         .await
     }
+}
+
+/// Whether a call that was let pass speaks for the equal one of a server's tool. One that passes whatever it says, since its tool only
+/// looks something up or works in the jail alone, says nothing of another tool that bears its name.
+fn covers(facts: &Facts) -> bool {
+    facts.call.as_ref().is_some_and(|call| !matches!(call.class, CallClass::Read | CallClass::Contained))
 }
 
 fn settle_verdict(judgement: &Judgement, answer: Option<&Answer>) -> Result<Obligations, Refusal> {
