@@ -76,6 +76,8 @@ struct State {
     tainted: bool,
     /// What untrusted files say that stand there now, since it was last asked for.
     recalled: Option<Vec<(String, Arc<str>)>>,
+    /// How often that changed.
+    kept: u64,
 }
 
 /// The folder.
@@ -178,6 +180,7 @@ impl Shelf {
             Some(last) if last.digest == digest => {
                 last.accepted = true;
                 state.recalled = None;
+                state.kept += 1;
                 if let Some(file) = state.files.get(path)
                     && let Err(error) = self.write(file)
                 {
@@ -267,6 +270,7 @@ impl Versions for Shelf {
             clean: !state.tainted,
         });
         state.recalled = None;
+        state.kept += 1;
         while file.versions.len() > self.most {
             // neither what stands there now nor what a person accepted last
             let settled = file.last_accepted().map(|version| version.number);
@@ -300,9 +304,13 @@ impl Versions for Shelf {
 
 impl Memories for Shelf {
     fn untrusted(&self) -> Vec<(String, Arc<str>)> {
-        if let Some(known) = &self.state().recalled {
-            return known.clone();
-        }
+        let before = {
+            let state = self.state();
+            if let Some(known) = &state.recalled {
+                return known.clone();
+            }
+            state.kept
+        };
         let stands = |(path, last): &(String, Version)| {
             // The same content may have been accepted before, or stand in another place: trust is by content.
             let is_good = |version: &Version| version.digest == last.digest && (version.accepted || version.clean);
@@ -316,8 +324,19 @@ impl Memories for Shelf {
                 if text.trim().is_empty() { format!("(what stands in {path} is not known)") } else { text.into() };
             (path, text.into())
         };
-        let found: Vec<_> = self.all().into_iter().filter(stands).take(MOST_FILES_RECALLED).map(said).collect();
-        self.state().recalled = Some(found.clone());
+        let mut found: Vec<_> = self.all().into_iter().filter(stands).collect();
+        let more = found.len() > MOST_FILES_RECALLED;
+        found.truncate(MOST_FILES_RECALLED);
+        let mut found: Vec<_> = found.into_iter().map(said).collect();
+        if more {
+            // A name that every prompt holds: whatever hides behind so many counts.
+            found.push((String::new(), "(more was noted than is followed)".into()));
+        }
+        let mut state = self.state();
+        // What was kept meanwhile is not in it.
+        if state.kept == before {
+            state.recalled = Some(found.clone());
+        }
         found
     }
 
