@@ -119,6 +119,9 @@ async fn answer(request: Request<Incoming>, got: Arc<Mutex<Vec<Got>>>) -> Result
             Some("long") => (200, format!(r#"{{"access_token":"{MINTED}","x":"{}"}}"#, "x".repeat(65 * 1024))),
             Some("number") => (200, r#"{"access_token":7}"#.to_owned()),
             Some("none") => (200, r#"{"active": true}"#.to_owned()),
+            Some("twice") => (200, format!(r#"{{"access_token":"{MINTED}","access_token":null}}"#)),
+            Some("short") => (200, r#"{"access_token":"s3cret"}"#.to_owned()),
+            Some("later") => (401, format!(r#"{{"access_token":"{MINTED}"}}"#)),
             _ => (200, format!(r#"{{"access_token":"{MINTED}","expires_in":3600}}"#)),
         };
         return Ok(Response::builder().status(status).body(Full::new(body.into())).unwrap());

@@ -94,11 +94,12 @@ pub trait Broker: Send + Sync {
     /// Whether the answer to a request in which `used` stood may hold a new credential.
     fn mints(&self, used: &[Inject]) -> bool;
 
-    /// Takes the new credentials out of such an answer, in JSON: placeholders stand in their places then. Their names.
+    /// Takes the new credentials out of such an answer, in JSON: placeholders stand in their places then. Their names; `now_ms` is
+    /// the time, in milliseconds since 1970.
     ///
     /// # Errors
     /// When one can't be taken out; the answer must then be withheld.
-    fn take_minted(&self, used: &[Inject], answer: &mut Value) -> Result<BTreeSet<SecretName>, Error>;
+    fn take_minted(&self, used: &[Inject], answer: &mut Value, now_ms: u64) -> Result<BTreeSet<SecretName>, Error>;
 
     /// Takes every secret out of `bytes` before they reach the agent.
     ///
@@ -301,11 +302,14 @@ impl Broker for MemoryBroker {
         mint::mints(&self.mints, used)
     }
 
-    fn take_minted(&self, used: &[Inject], answer: &mut Value) -> Result<BTreeSet<SecretName>, Error> {
+    fn take_minted(&self, used: &[Inject], answer: &mut Value, now_ms: u64) -> Result<BTreeSet<SecretName>, Error> {
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        let taken = mint::take(&self.mints, used, answer, &self.placeholders, &mut ring);
+        let mut changed = false;
+        let taken = mint::take(&self.mints, used, answer, &self.placeholders, (&mut ring, now_ms, &mut changed));
         // Also after a fault: what was taken before it is a value like any other.
-        self.look_for(&ring);
+        if changed {
+            self.look_for(&ring);
+        }
         taken
     }
 
@@ -411,7 +415,7 @@ mod tests {
             *counts.lock().unwrap() += ring.known_with(std::iter::empty()).find(TOKEN.as_bytes()).len();
         }));
         let mut answer = serde_json::json!({"access_token": TOKEN, "expires_in": 3600, "a": {"b": null}});
-        assert_eq!(broker.take_minted(&used("CLIENT"), &mut answer).unwrap(), BTreeSet::from([name("TOKEN")]));
+        assert_eq!(broker.take_minted(&used("CLIENT"), &mut answer, 0).unwrap(), BTreeSet::from([name("TOKEN")]));
         assert_eq!(
             answer,
             serde_json::json!({"access_token": "stands-for-the-token", "expires_in": 3600, "a": {"b": null}})
@@ -419,8 +423,8 @@ mod tests {
         assert_eq!(fill(&broker, "TOKEN", Slot::Header).unwrap(), TOKEN.as_bytes());
         assert_eq!(scrubbed(&broker, TOKEN.as_bytes()), b"[scrubbed by creel]");
         assert!(*heard.lock().unwrap() > 0);
-        for wrong in [serde_json::json!({"access_token": 7}), serde_json::json!({"access_token": "a\nb"})] {
-            assert!(broker.take_minted(&used("CLIENT"), &mut wrong.clone()).is_err(), "{wrong}");
+        for wrong in [serde_json::json!({"access_token": 7}), serde_json::json!({"access_token": "short"})] {
+            assert!(broker.take_minted(&used("CLIENT"), &mut wrong.clone(), 0).is_err(), "{wrong}");
         }
         // The others are exchanged, and the token stays.
         let mut ring = Keyring::default();

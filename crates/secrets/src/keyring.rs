@@ -3,7 +3,7 @@
 //! Owns [`Keyring`]: of each secret the one value that is filled in, and for a while the ones before it, which are still
 //! looked for and taken out of answers. It never fills in an old one. The warden keeps and changes it, the guard reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use creel_scan::secrets::Known;
 use zeroize::Zeroizing;
@@ -15,18 +15,26 @@ use crate::secret::{Secret, SecretName};
 /// So many old values of one secret are kept; the oldest goes first.
 pub(crate) const MOST_OLD: usize = 15;
 
+/// What is looked for of a secret, by its name.
+fn pieces<'a>((name, secret): (&'a SecretName, &'a Secret)) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    crate::aws::pieces(secret.bytes()).map(move |piece| (name.as_str(), piece))
+}
+
 /// Values by name, and old values.
 #[derive(Default)]
 pub struct Keyring {
     current: BTreeMap<SecretName, Secret>,
     /// The oldest first.
     old: Vec<(SecretName, Secret, u64)>,
-    /// Those whose value an answer brought.
-    minted: BTreeSet<SecretName>,
+    /// Of those whose value an answer brought: what was handed over.
+    minted: BTreeMap<SecretName, Secret>,
 }
 
-/// No time at which a minted value is forgotten: as many as of any other stay, and a newer one takes the oldest one's place.
-const FOR_GOOD: u64 = u64::MAX;
+/// So many values of one secret may be minted within [`MINTED_MS`]: each is looked for so long after the next one came.
+const MOST_MINTED: usize = 7;
+
+/// An hour, as a value that was exchanged is looked for where nobody says otherwise.
+const MINTED_MS: u64 = 3_600_000;
 
 impl Keyring {
     /// Reads what [`Keyring::write`] wrote, and wipes it.
@@ -96,28 +104,47 @@ impl Keyring {
         Ok(())
     }
 
-    /// `fresh` was minted by an answer and is filled in from now on; what it replaces is still looked for.
+    /// `fresh` was minted by an answer and is filled in from now on; what it replaces is still looked for. Whether it is another
+    /// value than before.
     ///
     /// # Errors
-    /// [`Error::NotLoaded`] when there is nothing to replace.
-    pub(crate) fn mint(&mut self, name: &SecretName, fresh: Secret) -> Result<(), Error> {
-        match self.rotate(name, fresh, FOR_GOOD) {
-            Err(Error::Same { .. }) => {}
-            done => done?,
+    /// [`Error::NotLoaded`] when there is nothing to replace, [`Error::Value`] when too many came within an hour: none of them is
+    /// forgotten before its time.
+    pub(crate) fn mint(&mut self, name: &SecretName, fresh: Secret, now_ms: u64) -> Result<bool, Error> {
+        if self.has(name, &fresh) {
+            return Ok(false);
         }
-        self.minted.insert(name.clone());
-        Ok(())
+        self.old.retain(|(one, _, until_ms)| one != name || *until_ms > now_ms);
+        if self.old_of(name) >= MOST_MINTED {
+            return Err(Error::Value { name: name.clone(), why: "too many were minted within an hour" });
+        }
+        let Some(value) = self.current.get_mut(name) else { return Err(Error::NotLoaded { name: name.clone() }) };
+        let before = std::mem::replace(value, fresh);
+        if self.minted.contains_key(name) {
+            self.keep_old(name.clone(), before, now_ms.saturating_add(MINTED_MS));
+        } else {
+            self.minted.insert(name.clone(), before);
+        }
+        Ok(true)
     }
 
-    /// Takes over what was minted in `before`, for the secrets that are still there.
+    /// Takes over what was minted in `before`, for the secrets that are still there. What was handed over meanwhile counts more.
     pub(crate) fn carry_minted(&mut self, before: &mut Self) {
-        for name in std::mem::take(&mut before.minted) {
-            if let (true, Some(value)) = (self.current.contains_key(&name), before.current.remove(&name)) {
-                self.current.insert(name.clone(), value);
-                let (own, others) = std::mem::take(&mut before.old).into_iter().partition(|(one, ..)| *one == name);
-                before.old = others;
-                self.old.extend::<Vec<_>>(own);
-                self.minted.insert(name);
+        for (name, handed) in std::mem::take(&mut before.minted) {
+            let Some(minted) = before.current.remove(&name).filter(|_| self.current.contains_key(&name)) else {
+                continue;
+            };
+            let (own, others) =
+                std::mem::take(&mut before.old).into_iter().partition::<Vec<_>, _>(|(one, ..)| *one == name);
+            before.old = others;
+            own.into_iter().for_each(|(name, value, until_ms)| self.keep_old(name, value, until_ms));
+            match self.current.get_mut(&name) {
+                Some(value) if value.matches(handed.bytes()) => {
+                    *value = minted;
+                    self.minted.insert(name, handed);
+                }
+                // As long as this guard lives: nobody says how long it is good for.
+                _ => self.keep_old(name, minted, u64::MAX),
             }
         }
     }
@@ -161,15 +188,20 @@ impl Keyring {
     /// Every value, old ones too, and `more`, for whoever looks for them.
     pub fn known_with<'a>(&self, more: impl Iterator<Item = (&'a str, &'a [u8])>) -> Known {
         let more: Vec<(&str, &[u8])> = more.collect();
-        let own = self
-            .values()
-            .flat_map(|(name, secret)| crate::aws::pieces(secret.bytes()).map(|piece| (name.as_str(), piece)));
-        Known::new(own.chain(more))
+        // Those first that are looked for in most forms: whatever is minted or exchanged takes none of their places.
+        let current: Vec<(&str, &[u8])> = self.current.iter().flat_map(pieces).collect();
+        let before: Vec<(&str, &[u8])> = self.replaced().flat_map(pieces).collect();
+        Known::new(current.into_iter().chain(more).chain(before))
+    }
+
+    /// Every value that is filled in no more.
+    fn replaced(&self) -> impl Iterator<Item = (&SecretName, &Secret)> {
+        self.old.iter().map(|(name, secret, _)| (name, secret)).chain(&self.minted)
     }
 
     /// Every value, old ones too, with its name.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Secret)> {
-        self.current.iter().chain(self.old.iter().map(|(name, secret, _)| (name, secret)))
+        self.current.iter().chain(self.replaced())
     }
 }
 
@@ -211,18 +243,34 @@ mod tests {
     #[test]
     fn what_was_minted_outlives_an_exchange_of_the_others() {
         let mut before = ring("value-0");
-        before.mint(&name(), secret("value-1")).unwrap();
-        before.mint(&name(), secret("value-1")).unwrap();
-        before.mint(&name(), secret("value-2")).unwrap();
+        assert!(before.mint(&name(), secret("value-1"), 5).unwrap());
+        assert!(!before.mint(&name(), secret("value-1"), 5).unwrap());
+        assert!(before.mint(&name(), secret("value-2"), 5).unwrap());
         let mut after = ring("value-0");
         after.carry_minted(&mut before);
         assert!(after.has(&name(), &secret("value-2")));
-        assert_eq!((after.old_of(&name()), before.old_of(&name())), (2, 0));
+        assert_eq!(after.values().count(), 3, "the first, the second, and what was handed over");
+        // Somebody brings another one.
+        let mut third = ring("value-3");
+        third.carry_minted(&mut after);
+        assert!(third.has(&name(), &secret("value-3")));
+        assert_eq!(third.old_of(&name()), 2, "what was minted is still looked for");
         let mut gone = Keyring::default();
-        gone.carry_minted(&mut after);
-        assert_eq!(gone.names().count(), 0, "a secret that is gone stays gone");
-        let other = SecretName::parse("OTHER").unwrap();
-        assert!(matches!(gone.mint(&other, secret("value-1")), Err(Error::NotLoaded { .. })));
+        gone.carry_minted(&mut ring("value-0"));
+        assert_eq!(gone.names().count(), 0);
+        assert!(matches!(gone.mint(&name(), secret("value-1"), 5), Err(Error::NotLoaded { .. })));
+    }
+
+    #[test]
+    fn none_that_was_minted_is_forgotten_before_its_hour_is_over() {
+        let mut ring = ring("value-0");
+        for number in 1..=8 {
+            ring.mint(&name(), secret(&format!("value-{number}")), 1000).unwrap();
+        }
+        assert!(matches!(ring.mint(&name(), secret("value-9"), 1000 + MINTED_MS - 1), Err(Error::Value { .. })));
+        assert!(ring.has(&name(), &secret("value-8")) && ring.values().count() == 9);
+        assert!(ring.mint(&name(), secret("value-9"), 1000 + MINTED_MS).unwrap());
+        assert_eq!(ring.values().count(), 3, "the new one, the one before, and what was handed over");
     }
 
     #[test]

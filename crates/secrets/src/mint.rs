@@ -5,6 +5,7 @@
 //! it to the egress door.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use creel_guard::Inject;
 use serde_json::Value;
@@ -26,6 +27,9 @@ pub struct Mint {
     pub name: SecretName,
 }
 
+/// A new value of fewer bytes would come back unseen (it is not scrubbed), and one of more is no token.
+const LENGTHS: RangeInclusive<usize> = crate::scrub::MIN_BYTES..=8 * 1024;
+
 /// Letters of a value that stands for one that is not minted yet.
 const UNBORN: usize = 43;
 
@@ -42,17 +46,17 @@ pub(crate) fn mints(all: &[Mint], used: &[Inject]) -> bool {
     all.iter().any(|mint| used.iter().any(|inject| inject.secret == mint.by.as_str()))
 }
 
-/// Puts placeholders into the place of the new credentials in `answer`, and the credentials into `ring`. The names of the secrets
-/// that have a new value.
+/// Puts placeholders into the place of the new credentials in `answer`, and the credentials into `ring`. The names of the secrets that
+/// stood there; `changed` becomes true when one of them has another value than before.
 ///
 /// # Errors
-/// [`Error::Value`] when one fits no slot or has no placeholder: the answer must then be withheld.
+/// [`Error::Value`] when one fits no slot, has no placeholder, or is one of too many: the answer must then be withheld.
 pub(crate) fn take(
     all: &[Mint],
     used: &[Inject],
     answer: &mut Value,
     placeholders: &Placeholders,
-    ring: &mut Keyring,
+    (ring, now_ms, changed): (&mut Keyring, u64, &mut bool),
 ) -> Result<BTreeSet<SecretName>, Error> {
     let mut taken = BTreeSet::new();
     for mint in all {
@@ -64,8 +68,11 @@ pub(crate) fn take(
         };
         let put = Value::String(stand_in.to_owned());
         let Value::String(value) = std::mem::replace(place, put) else { return Err(fault("it is no text")) };
+        if !LENGTHS.contains(&value.len()) {
+            return Err(fault("it is shorter than 16 bytes or longer than 8 KiB"));
+        }
         let fresh = Secret::load(&mint.name, Zeroizing::new(value.into_bytes()))?;
-        ring.mint(&mint.name, fresh)?;
+        *changed |= ring.mint(&mint.name, fresh, now_ms)?;
         taken.insert(mint.name.clone());
     }
     Ok(taken)

@@ -82,7 +82,7 @@ pub(super) async fn carry_out(
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             give_up(receipt, record, &Error::Upstream("the upstream switched protocols unasked".to_owned()))
         }
-        Ok(response) if broker.mints(&used) && response.status().is_success() => {
+        Ok(response) if broker.mints(&used) => {
             let exchanged = tokio::select! {
                 exchanged = minted::exchange(broker, &used, response) => exchanged,
                 () = ring(&mut deadline) => Err(Error::UpstreamSlow("it was not over by its deadline".to_owned())),
@@ -179,17 +179,18 @@ pub(super) async fn prepare(
         // gRPC servers insist on it; over HTTP/1.1 it is dropped again.
         outgoing.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    for secret in swaps.iter().chain(&inject) {
+    let used: Vec<Inject> = swaps.iter().chain(&inject).cloned().collect();
+    for secret in &used {
         fill.header(secret, outgoing.headers_mut()).await?;
     }
-    let scrub = scrub || inject.is_some() || !swaps.is_empty();
+    let scrub = scrub || !used.is_empty();
     if scrub {
         secret::ask_plainly(outgoing.headers_mut());
     }
     if let Some((signer, payload)) = signs {
         aws::sign(&fill, signer, &payload, &mut outgoing).await?;
     }
-    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub, used: swaps })
+    Ok(Prepared { request: outgoing, place, tally, trailers, deadline: alarm(deadline_ms), max, scrub, used })
 }
 
 /// Looks for what must not leave in a body that is encoded as these headers say.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use creel_guard::{Action, Facts, Inject, Obligations, Receipt, RecordId};
+use creel_guard::{Action, Facts, Inject, Obligations, Outcome, Receipt, RecordId};
 use creel_secrets::Broker;
 
 use super::Egress;
@@ -45,6 +45,11 @@ impl Uses {
         let (obligations, receipt) = permit.redeem();
         // What the opening owes was met when it was opened; the connection counts bytes and time.
         let Obligations { inject: _, swaps, scrub: _, max_bytes: _, deadline_ms: _ } = obligations;
+        if self.broker().mints(&swaps) {
+            let why = "nobody would look for the credential that it mints in what comes back here";
+            receipt.settle(Outcome::failed(why));
+            return Err(Wrong::refused(why));
+        }
         Ok((swaps, receipt))
     }
 

@@ -117,6 +117,10 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
         Ok(prepared) => prepared,
         Err(error) => return enforce::give_up(receipt, record, &error),
     };
+    // Nobody would look for a new credential in what comes back.
+    if broker.mints(&used) {
+        return enforce::give_up(receipt, record, &minted::withheld("it was asked for as a WebSocket"));
+    }
     *request.method_mut() = Method::GET;
     if let Err(error) = to_upstream(request.headers_mut(), &key, &opening.deflate) {
         return enforce::give_up(receipt, record, &error);
@@ -127,10 +131,6 @@ pub(super) async fn open(door: &Arc<Egress>, permit: Permit, asked: Asked, switc
     };
     let (mut response, upstream) = match answer {
         Ok((response, Some(upstream))) => (response, upstream),
-        // Nobody would look for a new credential in it.
-        Ok((_, None)) if broker.mints(&used) => {
-            return enforce::give_up(receipt, record, &minted::withheld("it was asked for as a WebSocket"));
-        }
         // Another answer than a WebSocket is the upstream's to give.
         Ok((response, None)) if scrub => {
             return enforce::relay_clean(broker.as_ref(), response, receipt, tally, deadline).await;

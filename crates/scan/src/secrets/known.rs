@@ -20,7 +20,7 @@ pub use stream::Stream;
 /// Shorter skeletons are no needles: some place of the four must hold a whole gram.
 const LEAST: usize = GRAM + STRIDE - 1;
 
-/// With more values than this, only the common forms are looked for, and only plain values in pieces.
+/// Of the values beyond so many only the common forms are looked for, and only plain ones in pieces.
 const FEW: usize = 64;
 
 /// A known value found.
@@ -59,11 +59,10 @@ struct Needle {
 }
 
 impl Known {
-    /// Compiles values, each with the name that it is reported by.
+    /// Compiles values, each with the name that it is reported by; those first that matter most.
     #[must_use]
     pub fn new<'a>(values: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let values: Vec<(&str, &[u8])> = values.into_iter().collect();
-        let few = values.len() <= FEW;
         let mut known = Self {
             ids: values.iter().map(|(id, _)| (*id).to_owned()).collect(),
             lengths: Vec::with_capacity(values.len()),
@@ -79,6 +78,7 @@ impl Known {
             if plain.len() < LEAST {
                 known.short.extend(Short::new(at, value));
             }
+            let few = (at as usize) < FEW;
             for form in forms(value, LEAST, few) {
                 // Too little variety is not worth a needle: it would be found everywhere.
                 if is_dull(&form.skeleton) {

@@ -180,7 +180,7 @@ impl Checker<'_> {
         let host = self.secret_host(&host)?;
         let skill = skill.map(|skill| skill.value);
         let place = SecretPlace { secret: name.value, skill, host, ports, methods, paths, slot: slot? };
-        if minted.is_some() && (place.skill.is_none() && matches!(place.slot, Slot::Aws(_)) || rotation.is_some()) {
+        if minted.is_some() && (matches!(place.slot, Slot::Aws(_)) || rotation.is_some()) {
             let what = format!("`{}` is made by others, and can't be exchanged or sign for AWS as well", place.secret);
             self.fault(span, what, "take `minted_by` and `minted_at` out, or the rest");
         }
