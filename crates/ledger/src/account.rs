@@ -106,3 +106,40 @@ pub(crate) fn pruned(leaf: &[u8]) -> Option<(Pruned, String, String)> {
     let Note { pruned, why, time, .. } = serde_json::from_slice(leaf).ok()?;
     Some((pruned?, time, why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(segment: u32) -> Position {
+        let count = u64::from(segment) * 10;
+        Position { records: count, frames: count, segment, offset: 0, chain: [7; 32] }
+    }
+
+    fn told(segment: u32, leaves: u64) -> Told {
+        let Position { records, frames, chain, .. } = end(segment);
+        let pruned = Pruned { segment, records, frames, chain: hex(&chain), sealed: None };
+        Told { pruned, time: String::new(), why: String::new(), leaves }
+    }
+
+    /// Of a ledger that begins with its third segment, and whose first 30 leaves are signed.
+    fn account() -> Account {
+        let mut account = Account::new(Position { segment: 3, ..end(2) }, 30);
+        account.ends = (2..5).map(|segment| (segment, end(segment))).collect();
+        account
+    }
+
+    #[test]
+    fn a_record_that_is_not_signed_yet_takes_no_earlier_one_back() {
+        let mut one = account();
+        one.hold(told(2, 20)).unwrap();
+        one.hold(told(4, 40)).unwrap();
+        assert_eq!(one.missing(), None);
+        let mut other = account();
+        other.hold(told(2, 40)).unwrap();
+        assert!(other.missing().is_some(), "nothing that is signed says it");
+        let mut third = account();
+        third.hold(told(1, 20)).unwrap();
+        assert!(third.missing().is_some(), "the second went as well");
+    }
+}

@@ -350,3 +350,19 @@ fn what_cant_be_kept_is_refused_and_nobody_is_asked() {
     let guard = world.guard().with_keeper(Arc::new(Keeps(world.clone(), None)));
     assert!(finish(guard.admit(restart(), Facts::default())).is_ok());
 }
+
+#[test]
+fn only_a_call_that_could_have_been_refused_speaks_for_a_servers_tool() {
+    let of =
+        |class| Facts { call: Some(Box::new(crate::CallFacts { class, ..Default::default() })), ..Facts::default() };
+    for (class, speaks) in [
+        (CallClass::Send, true),
+        (CallClass::Write, true),
+        (CallClass::Pay, true),
+        (CallClass::Read, false),
+        (CallClass::Contained, false),
+    ] {
+        assert_eq!(covers(&of(class)), speaks, "{class:?}");
+    }
+    assert!(!covers(&Facts::default()));
+}
