@@ -115,6 +115,10 @@ host = "*.learn.test"
 learn_until = "2027-01-14"
 
 [[egress.allow]]
+host = "pay.learn.test"
+ask = true
+
+[[egress.allow]]
 host = "web.test"
 max_unseen = 32
 
@@ -243,6 +247,7 @@ pub fn policy() -> Result<Policy, String> {
             when("public.test", Conditions { credentials: Credentials::None, ..declared(Form::Json, &[], &[]) })?,
             when("slow.test", Conditions { rate: Some(Rate { count: 3, seconds: 60 }), ..Conditions::default() })?,
             when("*.learn.test", Conditions { learn_until: Some(1_799_971_200), ..Conditions::default() })?,
+            when("pay.learn.test", Conditions { ask: true, ..Conditions::default() })?,
             when("web.test", Conditions { max_unseen: Some(32), ..Conditions::default() })?,
             EgressAllow { methods: methods(&["GET"]), ..entry("ask.test", &[443])? },
             EgressAllow {

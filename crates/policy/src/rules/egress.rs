@@ -130,6 +130,14 @@ fn passing<'a>(
     placed(policy, send).filter(move |(place, entry)| holds(*place, entry)).map(|(_, entry)| entry)
 }
 
+/// The entries that let the request pass, of which each question has to be met by one; where any of them was written for good, none by
+/// which Creel learns: within its bound a narrower entry asks all the same.
+fn deciding<'a>(policy: &'a Policy, send: &'a Send, facts: &'a Facts) -> impl Iterator<Item = &'a EgressAllow> {
+    let for_good = |entry: &&EgressAllow| entry.when.learn_until.is_none();
+    let settled = passing(policy, send, facts, Stage::Period).any(|entry| for_good(&entry));
+    passing(policy, send, facts, Stage::Period).filter(move |entry| !settled || for_good(entry))
+}
+
 /// Whether the condition at `stage` is the first that no entry meets: then its rule speaks.
 fn ends_at(policy: &Policy, send: &Send, facts: &Facts, stage: Stage) -> bool {
     passing(policy, send, facts, stage).next().is_none()

@@ -2,10 +2,9 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{asked, owed, passing};
+use super::{asked, deciding, owed};
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
-use crate::stage::Stage;
 
 rule! {
     /// Every entry that allows this request says `ask = true`: a person decides about each one.
@@ -15,14 +14,15 @@ rule! {
     examples: [
         ("send POST https://ask.test/charges body 9", "ask egress/ask-entry"),
         ("send GET https://ask.test/charges", "allow egress/allow-approved"),
+        ("send GET https://pay.learn.test/v1 now 1799971199", "ask egress/ask-entry"),
     ],
     judge: ask_entry,
 }
 
 fn ask_entry(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding> {
     let send = sent(action)?;
-    let entry = passing(policy, send, facts, Stage::Period).next()?;
-    if passing(policy, send, facts, Stage::Period).any(|entry| !entry.when.ask) {
+    let entry = deciding(policy, send, facts).next()?;
+    if deciding(policy, send, facts).any(|entry| !entry.when.ask) {
         return None;
     }
     let why = format!("the entry for `{}` says `ask`", entry.host);

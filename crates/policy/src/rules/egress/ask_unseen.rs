@@ -2,11 +2,10 @@
 
 use creel_guard::{Action, Facts};
 
-use super::{asked, owed, passing};
+use super::{asked, deciding, owed};
 use crate::config::EgressAllow;
 use crate::judge::Policy;
 use crate::rule::{Finding, rule, sent};
-use crate::stage::Stage;
 
 rule! {
     /// The entries for this host say `max_unseen`, and more bytes of the request's URL and headers than that stand in no text
@@ -28,8 +27,8 @@ fn ask_unseen(action: &Action, facts: &Facts, policy: &Policy) -> Option<Finding
     let send = sent(action)?;
     let unseen = facts.unseen.unwrap_or(send.path.len() as u64);
     let bounded = |entry: &EgressAllow| entry.when.max_unseen.is_none_or(|most| unseen <= most);
-    let entry = passing(policy, send, facts, Stage::Period).next()?;
-    if passing(policy, send, facts, Stage::Period).any(bounded) {
+    let entry = deciding(policy, send, facts).next()?;
+    if deciding(policy, send, facts).any(bounded) {
         return None;
     }
     let why = format!("`{unseen}` bytes of the URL and headers for `{}` stand in no text that was read", send.to);
