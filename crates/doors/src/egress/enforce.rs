@@ -122,7 +122,7 @@ pub(super) struct Prepared {
     pub(super) max: u64,
     /// The answer must not bring back a secret.
     pub(super) scrub: bool,
-    /// The secrets whose placeholders stood in it.
+    /// The secrets that go out in it: those whose placeholders stood there, and the one that the rules fill in.
     pub(super) used: Vec<Inject>,
 }
 
